@@ -1,0 +1,1 @@
+"""Special functions without cancellation, the building blocks of the likelihoods."""
