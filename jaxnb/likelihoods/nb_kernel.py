@@ -120,14 +120,14 @@ def d_theta_d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
 
 def d_mu(x: Array, mu: Array, t: Array) -> Array:
     """dl/dmu = t (x - mu) / (mu m) for x >= 0."""
-    positive = x > 0
+    positive = ~(x <= 0)  # a NaN goes through
     excess = jnp.where(positive, (x - mu) * reciprocal(jnp.where(positive, mu, 1.0)), -1.0)
     return excess * (t * reciprocal(t + mu))
 
 
 def d_mu_d_mu(x: Array, mu: Array, t: Array) -> Array:
     """d2l/dmu2 = t (mu**2 - x (t + 2 mu)) / (mu m)**2 for x >= 0."""
-    positive = x > 0
+    positive = ~(x <= 0)  # a NaN goes through
     inverse_mu = reciprocal(jnp.where(positive, mu, 1.0))
     inverse_m = reciprocal(t + mu)
     curvature = jnp.where(positive, (x * inverse_mu) * (1 + mu * inverse_m) * inverse_mu, 0.0)

@@ -1,0 +1,154 @@
+"""Every edge of the parameter space, values and derivatives: no NaN but those of the input."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnb
+
+INF, NAN = np.inf, np.nan
+nb, zinb, mix = jaxnb.log_nb_positive, jaxnb.log_zinb_positive, jaxnb.log_mixture_nb
+
+
+def value_and_slopes(law, *args, eps=1e-8):
+    args = [jnp.asarray(a, float) for a in args]
+    return jax.value_and_grad(lambda *a: law(*a, eps=eps), tuple(range(1, len(args))))(*args)
+
+
+@pytest.mark.parametrize(
+    ("law", "parameters"),
+    [(nb, (3.0, 2.0)), (zinb, (3.0, 2.0, 0.3)), (mix, (2.0, 3.0, 1.0, 1.0, 0.3))],
+)
+def test_outside_the_support(law, parameters):
+    value, slopes = value_and_slopes(law, -1, *parameters)
+    assert value == -INF
+    assert all(s == 0 for s in slopes)
+
+
+@pytest.mark.parametrize(
+    ("x", "mu", "theta"),
+    [
+        *[(NAN, 1, 1), (1, NAN, 1), (1, 1, NAN), (0, NAN, 1), (0, 1, NAN), (-1, NAN, 1)],
+        *[(0, -1, 1), (3, -1, 1), (0, 1, -1), (3, 1, -1), (-1, -1, 1), (-1, 1, NAN)],
+    ],
+)
+def test_nan_and_negative_parameters_give_nan(x, mu, theta):
+    assert np.isnan(nb(float(x), float(mu), float(theta)))
+    assert np.isnan(zinb(float(x), float(mu), float(theta), 0.3))
+    assert np.isnan(mix(float(x), float(mu), 2.0, float(theta), 1.0, 0.3))
+
+
+@pytest.mark.parametrize("x", [0, 1, 2, 7, 1000])
+@pytest.mark.parametrize("mu", [1e-6, 0.3, 5, 900])
+def test_infinite_theta_is_poisson(x, mu):
+    from scipy.stats import poisson
+
+    value, (d_mu, d_theta) = value_and_slopes(nb, x, mu, INF)
+    np.testing.assert_allclose(value, poisson.logpmf(x, np.float32(mu)), rtol=1e-6)
+    np.testing.assert_allclose(d_mu, x / mu - 1, rtol=1e-6)
+    assert d_theta == 0
+
+
+def test_no_step_on_the_way_to_poisson():
+    theta = jnp.logspace(2, 30, 2000)
+    value = nb(np.float32(40), np.float32(33), theta)
+    assert (jnp.abs(jnp.diff(value)) < 3e-4).all()
+    assert (jnp.abs(jnp.diff(value[theta > 1e9])) < 2e-7 * 5).all()
+
+
+@pytest.mark.parametrize("theta", [0.0, 1e-30])
+def test_vanishing_theta_is_a_point_mass(theta):
+    value, slopes = value_and_slopes(nb, 0, 2.0, theta)
+    np.testing.assert_allclose(value, 0, atol=1e-27)
+    assert np.isfinite(slopes).all()
+    value, (d_mu, d_theta) = value_and_slopes(nb, 3, 2.0, theta)
+    assert value == -INF if theta == 0 else value < -60
+    assert np.isfinite(d_mu)
+    assert d_theta > 1e29
+
+
+def test_zero_mean_with_and_without_floor():
+    value, (d_mu, d_theta) = value_and_slopes(nb, 0, 0.0, 2.0, eps=0.0)
+    assert (value, d_mu, d_theta) == (0, -1, 0)
+    value, slopes = value_and_slopes(nb, 3, 0.0, 2.0, eps=0.0)
+    assert value == -INF
+    assert not np.isnan(slopes).any()
+    value, (d_mu, _) = value_and_slopes(nb, 3, 0.0, 2.0)
+    at_floor, (d_at_floor, _) = value_and_slopes(nb, 3, 1e-8, 2.0)
+    assert (value, d_mu) == (at_floor, d_at_floor)
+    assert d_mu == pytest.approx(3e8, rel=1e-6)
+
+
+def test_the_floor_is_not_a_bias():
+    """x = 1, mu = 1e-8: eps inside the logarithms would be off by log 2."""
+    np.testing.assert_allclose(nb(1, 1e-8, 2.0), np.log(1e-8), rtol=1e-6)
+    np.testing.assert_allclose(nb(1, 1e-9, 2.0, eps=0.0), np.log(1e-9), rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(nb)(1, 1e-9, 2.0, 1e-5), nb(1, 1e-5, 2.0), rtol=1e-6)
+
+
+def test_infinite_mean():
+    for x in (0, 3):
+        value, slopes = value_and_slopes(nb, x, INF, 2.0)
+        assert value == -INF
+        assert not np.isnan(slopes).any()
+    value, slopes = value_and_slopes(zinb, 0, INF, 2.0, 0.3)
+    np.testing.assert_allclose(value, -np.log1p(np.exp(-0.3)), rtol=1e-6)
+    assert np.isfinite(slopes).all()
+
+
+@pytest.mark.parametrize("x", [0, 3])
+@pytest.mark.parametrize("pi", [-INF, INF])
+def test_infinite_log_odds(x, pi):
+    value, slopes = value_and_slopes(zinb, x, 1.0, 2.0, pi)
+    plain, plain_slopes = value_and_slopes(nb, x, 1.0, 2.0)
+    if pi < 0:
+        np.testing.assert_allclose(value, plain, rtol=1e-6)
+        np.testing.assert_allclose(slopes[:2], plain_slopes, rtol=1e-6)
+    else:
+        assert value == (0 if x == 0 else -INF)
+    np.testing.assert_allclose(slopes[2], 0, atol=1e-30)
+    assert np.isfinite(slopes).all()
+
+    value, slopes = value_and_slopes(mix, x, 1.0, 3.0, 2.0, 2.0, pi)
+    np.testing.assert_allclose(value, nb(x, 1.0 if pi > 0 else 3.0, 2.0), rtol=1e-6)
+    assert np.isfinite(slopes).all()
+
+
+def test_deep_zero_is_rescued_by_inflation():
+    """NB(0) = -1000 and pi = -40: the extra zeros explain the count, e**-1000 does not."""
+    value, slopes = value_and_slopes(zinb, 0, 1000.0, INF, -40.0)
+    np.testing.assert_allclose(value, -40, rtol=1e-6)
+    np.testing.assert_allclose(slopes, [0, 0, 1], atol=1e-12)
+
+
+def test_a_component_that_cannot_explain_the_count_has_no_weight():
+    value, slopes = value_and_slopes(mix, 2, 0.0, 2.0, 1.0, 1.0, 0.3, eps=0.0)
+    np.testing.assert_allclose(value, nb(2, 2.0, 1.0) - np.log1p(np.exp(0.3)), rtol=1e-6)
+    assert not np.isnan(slopes).any()
+    value, slopes = value_and_slopes(mix, 2, 0.0, 0.0, 1.0, 1.0, 0.3, eps=0.0)
+    assert value == -INF
+    assert slopes[4] == 0
+
+
+def test_large_finite_values():
+    assert np.isfinite(value_and_slopes(nb, 1e15, 1e15, 1e10)[1]).all()
+    assert nb(INF, 1.0, 1.0) == -INF
+    assert np.isfinite(nb(16_777_215, 1e-6, 1e10))
+
+
+@pytest.mark.parametrize(
+    ("law", "args"),
+    [
+        (nb, ([0, 1, 5, 0.5, 0, 3], [1, 2, 3, 1, 0, 1e-9], [INF, 1, 1e-3, 2, 1, 1e9])),
+        (zinb, ([0, 0, 5, 0, 3], [1, 1e3, 3, 1, 1], [INF, INF, 1, 2, 2], [0, -40, 1, -INF, INF])),
+    ],
+)
+def test_no_false_alarm_under_debug_nans(law, args):
+    args = [jnp.asarray(a, float) for a in args]
+    finite = jax.vmap(lambda *a: law(*a) > -INF)(*args)
+    args = [a[finite] for a in args]
+    positions = tuple(range(1, len(args)))
+    with jax.debug_nans(True):
+        jax.value_and_grad(lambda *a: law(*a).sum(), positions)(*args)
+        jax.hessian(lambda *a: law(*a).sum(), positions)(*args)
