@@ -20,7 +20,8 @@ _STYLES = {
     "ZINB": {"color": "#CC79A7", "linestyle": "--", "marker": "x"},
 }
 _TREND_WINDOWS = 20
-_NAMED_GENES = 6
+_NAMED_GENES = 8
+_HEIGHT_OF_A_NAME = 0.14  # in decades of the variance
 
 
 def draw(comparison: Comparison, name: str, file: Path) -> None:
@@ -67,17 +68,23 @@ def _trend(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
 
 
 def _name_the_most_variable(axes: Any, genes: NDArray[np.str_], mean: Floats, var: Floats) -> None:
-    for gene in np.argsort(var / mean)[-_NAMED_GENES:]:
-        axes.annotate(
-            genes[gene],
-            (mean[gene], var[gene]),
-            (-5, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=8,
-            color="0.25",
-        )
+    named: list[int] = []
+    for gene in np.argsort(-var / mean):
+        # Names are written side by side with the dots: one for every height.
+        if all(abs(np.log10(var[gene] / var[other])) > _HEIGHT_OF_A_NAME for other in named):
+            named.append(gene)
+            axes.annotate(
+                genes[gene],
+                (mean[gene], var[gene]),
+                (-5, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=8,
+                color="0.25",
+            )
+        if len(named) == _NAMED_GENES:
+            return
 
 
 def _draw_zeros(axes: Any, comparison: Comparison) -> None:

@@ -114,7 +114,7 @@ def _checked_size_factors(
     size_factors: ArrayLike | None, totals: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     if size_factors is None:
-        return totals / totals.mean() if totals.any() else np.zeros_like(totals)
+        return totals / totals.mean() if totals.any() else np.ones_like(totals)
     factors = np.asarray(size_factors, dtype=np.float64)
     if factors.shape != totals.shape:
         raise ValueError(
@@ -122,6 +122,8 @@ def _checked_size_factors(
         )
     if not np.all(np.isfinite(factors)) or np.any(factors < 0):
         raise ValueError("size_factors must be finite and not negative")
+    if not factors.any():
+        raise ValueError("size_factors are all 0: there is nothing to fit")
     if np.any((factors == 0) & (totals > 0)):
         row = int(np.argmax((factors == 0) & (totals > 0)))
         raise ValueError(f"the size factor of row {row} is 0, but the row has counts")
