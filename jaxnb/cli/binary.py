@@ -17,7 +17,9 @@ __all__ = ["read_h5ad", "read_mtx", "read_npz"]
 def read_npz(file: Path, layer: str | None = None) -> Labelled:
     """A matrix written by `scipy.sparse.save_npz`, which keeps no names."""
     try:
-        return Labelled(sparse.load_npz(file), None, None)
+        # Opened here, for numpy leaves the file open when it is broken.
+        with file.open("rb") as opened:
+            return Labelled(sparse.load_npz(opened), None, None)
     except (KeyError, ValueError) as error:
         raise InputError(f"{file}: no matrix written by scipy.sparse.save_npz") from error
 

@@ -68,7 +68,7 @@ def load_counts(path: str | None, *, layer: str | None, transpose: bool) -> Coun
     genes = _gene_names(rows if transpose else columns, counts.shape[1])
     _check_values(counts, genes, file)
     totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
-    return CountTable(file.name.removesuffix(ending), counts, genes, totals)
+    return CountTable(file.name[: -len(ending)], counts, genes, totals)
 
 
 def _ending(file: Path) -> str:

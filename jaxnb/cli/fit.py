@@ -65,7 +65,8 @@ def run_fit(options: FitOptions) -> None:
 
 def _outputs(options: FitOptions, name: str) -> tuple[Path, Path | None]:
     out = Path(options.out or f"{name}_fit.csv")
-    plot = None if options.plot == "none" else Path(options.plot or out.with_suffix(".png"))
+    beside = out.parent / f"{out.stem}.png"
+    plot = None if options.plot == "none" else Path(options.plot or beside)
     if plot is not None and importlib.util.find_spec("matplotlib") is None:
         missing = missing_extra("the picture", "matplotlib", "plot")
         if options.plot is not None:

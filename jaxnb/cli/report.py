@@ -77,7 +77,8 @@ def write_csv(table: dict[str, NDArray[Any]], file: Path) -> None:
 def _plain(value: Any) -> str:
     if not isinstance(value, np.floating):
         return str(value)
-    return "" if np.isnan(value) else f"{value:.9g}"
+    digits = 9 if value.dtype == np.float32 else 12
+    return "" if np.isnan(value) else f"{value:.{digits}g}"
 
 
 def _ranking(comparison: Comparison) -> tuple[NDArray[np.intp], str]:
