@@ -152,4 +152,5 @@ def _advice(comparison: Comparison) -> str:
 
 def _statuses(fit: FitResult) -> str:
     counted = [(status, int(np.sum(fit.status == status))) for status in FitStatus]
-    return "; ".join(f"{count} {status.message}" for status, count in counted if count)
+    # Each sentence opens with what happened; its reason is for who looks at one gene.
+    return ", ".join(f"{n} {status.message.partition(':')[0]}" for status, n in counted if n)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnb._types import Array
 from jaxnb.likelihoods import log_nb_positive, log_zinb_positive
@@ -56,15 +57,22 @@ def boundary_scores(point: Array, x: Array, size_factors: Array) -> Array:
     * ∂p at p = 0, = Σ over zeros of 1/NB(0; μ, θ), less the number of rows.
 
     At a maximum over the other parameters, a positive derivative means that the boundary is not
-    the maximum. Each is meaningful only where `point` sits on that boundary.
+    the maximum. Each is meaningful only where `point` sits on that boundary. One that is no larger
+    than its rounding is returned as 0.
     """
     mean, theta, zi_logits = natural_parameters(point)
     mu = size_factors * mean
     log_zero = log_nb_positive(jnp.zeros_like(x), mu, theta, 0.0)
     from_counts = jnp.where(x == 0, jax.nn.sigmoid(log_zero - zi_logits), 1)
-    towards_dispersion = jnp.sum(from_counts * 0.5 * ((x - mu) ** 2 - x))
-    towards_inflation = jnp.sum(jnp.where(x == 0, jnp.expm1(-log_zero), -1))
-    return jnp.stack([towards_dispersion, towards_inflation])
+    towards_dispersion = from_counts * 0.5 * ((x - mu) ** 2 - x)
+    towards_inflation = jnp.where(x == 0, jnp.expm1(-log_zero), -1)
+    return jnp.stack([_significant_sum(towards_dispersion), _significant_sum(towards_inflation)])
+
+
+def _significant_sum(terms: Array) -> Array:
+    total = jnp.sum(terms)
+    rounding = 4 * float(np.finfo(terms.dtype).eps) * jnp.sum(jnp.abs(terms))
+    return jnp.where(jnp.abs(total) > rounding, total, 0)
 
 
 def _terms(point: Array, x: Array, size_factors: Array) -> Array:

@@ -53,6 +53,12 @@ def fit_nb(
         ValueError: the counts are no matrix, empty, negative or not finite; or the size factors
             have another length, are negative or not finite, or are 0 for a row with counts.
 
+    Accuracy: in float64 LYZ and COX7C of the bundled data and the mites of Bliss and Fisher agree
+    with R to 1e-8. In float32 the fits of all 765 bundled genes end in the status that they have
+    in float64, with the mean within 1e-6 of it (relative), theta within 2e-7 for half of the genes
+    and within 4e-4 standard errors for all, and the log-likelihood within 3e-4
+    (``tests/fit/test_values.py``).
+
     References:
         J. F. Lawless (1987), *Negative binomial and mixed Poisson regression*, Canadian Journal
         of Statistics 15, 209–225.

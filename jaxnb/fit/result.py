@@ -27,7 +27,7 @@ class FitStatus(IntEnum):
         member.message = message
         return member
 
-    CONVERGED = 0, "converged to a maximum inside the parameter space"
+    CONVERGED = 0, "converged: the maximum lies inside the parameter space"
     POISSON = 1, "at the Poisson boundary (theta = inf): no more variance than a Poisson law has"
     NO_INFLATION = (
         2,

@@ -67,6 +67,12 @@ def fit_zinb(
     Raises:
         ValueError: as in `fit_nb`, or `nb` has another number of columns.
 
+    Accuracy: in float64 no fit of the 765 bundled genes lies more than 1e-6 below the best that
+    another formula and optimiser find from sixteen starts, and each boundary is theirs too
+    (``tests/fit/test_against_scipy.py``). In float32 the statuses are the same, the
+    log-likelihoods within 1e-3, and the estimates within 2e-4 standard errors for 99 % of genes;
+    where inflation and dispersion can hardly be told apart, within 0.2.
+
     References:
         D. Lambert (1992), *Zero-inflated Poisson regression, with an application to defects in
         manufacturing*, Technometrics 34, 1–14.
