@@ -1,0 +1,72 @@
+"""Casting, aligning and bounding the arguments of the likelihoods."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxnb._types import Array, ArrayLike
+
+__all__ = ["bounded_theta", "floored_mean", "largest", "positive_mean", "promote"]
+
+
+def promote(**arguments: ArrayLike) -> tuple[jnp.dtype, list[Array]]:
+    """Cast to one floating dtype and give every argument the same rank, sizes unchanged.
+
+    Counts may be integers or booleans; they take the dtype that the floating arguments promote to
+    (the default float where there is none). float16 and bfloat16 are computed in float32.
+    Sizes are left alone so that what depends on one small argument is computed once for it.
+
+    Returns:
+        The dtype of the result, and the arguments in order, in the dtype of the computation.
+
+    Raises:
+        TypeError: An argument is complex.
+        ValueError: The shapes do not broadcast.
+    """
+    arrays = {name: _numeric(name, value) for name, value in arguments.items()}
+    floating = [a for a in arrays.values() if jnp.issubdtype(a.dtype, jnp.floating)]
+    result_type = jnp.dtype(jnp.result_type(*floating) if floating else jnp.result_type(float))
+    work_type = jnp.dtype(jnp.float32) if result_type.itemsize < 4 else result_type
+    try:
+        rank = len(jnp.broadcast_shapes(*(a.shape for a in arrays.values())))
+    except ValueError:
+        shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
+        raise ValueError(f"arguments do not broadcast together: {shapes}") from None
+    return result_type, [
+        lax.expand_dims(a.astype(work_type), range(rank - a.ndim)) for a in arrays.values()
+    ]
+
+
+def _numeric(name: str, value: ArrayLike) -> Array:
+    array = jnp.asarray(value)
+    if jnp.iscomplexobj(array):
+        raise TypeError(f"{name} must be real, got {array.dtype}")
+    return array
+
+
+def largest(dtype: jnp.dtype) -> float:
+    """The stand-in for infinity: 2**99 in float32, 2**798 in float64.
+
+    At that theta the law is Poisson's to the last digit for every count and mean below 1e15, and
+    its reciprocal, even times a rounding error of the mean, is still a normal number.
+    """
+    return float(2.0 ** int(0.78 * np.finfo(dtype).maxexp))
+
+
+def floored_mean(mu: Array, eps: Array) -> Array:
+    """max(mu, eps), bounded above; NaN for mu < 0."""
+    return jnp.where(mu < 0, jnp.nan, jnp.clip(mu, eps, largest(mu.dtype)))
+
+
+def positive_mean(mu: Array, eps: Array) -> Array:
+    """The floored mean, no less than the smallest normal number.
+
+    For derivatives, whose limit at mu = 0 is infinite where x > 0 but never NaN.
+    """
+    return jnp.maximum(floored_mean(mu, eps), np.finfo(mu.dtype).tiny)
+
+
+def bounded_theta(theta: Array) -> Array:
+    """Theta with 0 and infinity replaced by numbers within reach; NaN for theta < 0."""
+    bounded = jnp.clip(theta, np.finfo(theta.dtype).tiny, largest(theta.dtype))
+    return jnp.where(theta < 0, jnp.nan, bounded)

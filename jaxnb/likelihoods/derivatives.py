@@ -1,0 +1,30 @@
+"""Tangents of functions whose partial derivatives are known in closed form."""
+
+from collections.abc import Callable, Sequence
+
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+
+from jaxnb._materialize import materialize
+from jaxnb._types import Array
+
+__all__ = ["Slope", "Tangent", "tangent"]
+
+Tangent = Array | SymbolicZero
+Slope = Callable[[], Array]
+
+
+def tangent(output: Array, slopes: Sequence[Slope], tangents: Sequence[Tangent]) -> Array:
+    """Sum of slope x tangent, each slope computed only if its tangent is not zero.
+
+    The slopes are finished before they are used: in reverse mode each is multiplied and reduced to
+    the shape of its argument, and that reduction must not be fused with the kernel.
+    """
+    wanted = [
+        (slope, direction)
+        for slope, direction in zip(slopes, tangents, strict=True)
+        if not isinstance(direction, SymbolicZero)
+    ]
+    finished = materialize(*(slope() for slope, _ in wanted))
+    terms = [slope * direction for slope, (_, direction) in zip(finished, wanted, strict=True)]
+    return sum(terms[1:], start=terms[0]) if terms else jnp.zeros_like(output)

@@ -1,0 +1,79 @@
+"""Reciprocal and binary splitting, in a form that XLA's CPU compiler can fuse.
+
+On CPU, XLA never evaluates a division or a logarithm twice: each one with several users ends a
+fusion, and its result goes through memory. A likelihood written with them falls into a dozen passes
+over the data. Built from additions, multiplications and bit operations, the same functions fuse and
+vectorise at the same accuracy, and the likelihoods take a third of the time.
+"""
+
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxnb._types import Array
+
+__all__ = ["power_of_two", "reciprocal", "split_binary"]
+
+_ByDtype = dict[str, Any]
+_INTEGER: Final[_ByDtype] = {"float32": jnp.int32, "float64": jnp.int64}
+
+# The straight line through the bits of 1/y with the smallest relative error, 5 %.
+_RECIPROCAL_SEED: Final[_ByDtype] = {
+    "float32": np.int32(0x7EF311C3),
+    "float64": np.int64(0x7FDE6238502484BA),
+}
+
+_MANTISSA_BITS: Final[_ByDtype] = {"float32": np.int32(23), "float64": np.int64(52)}
+_ONE: Final[_ByDtype] = {"float32": np.int32(0x3F800000), "float64": np.int64(0x3FF0000000000000)}
+_TWO_THIRDS: Final[_ByDtype] = {
+    "float32": np.int32(0x3F2AAAAB),
+    "float64": np.int64(0x3FE5555555555555),
+}
+
+
+@jax.custom_jvp
+def reciprocal(y: Array) -> Array:
+    """1 / y to within 1 ulp, for normal y of magnitude below 2**126 (float32; NaN for NaN)."""
+    inverse: Array = lax.platform_dependent(y, cpu=_iterated_reciprocal, default=lambda y: 1 / y)
+    return inverse
+
+
+@reciprocal.defjvp
+def _reciprocal_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    inverse = reciprocal(*primals)
+    return inverse, -inverse * inverse * tangents[0]
+
+
+def _iterated_reciprocal(y: Array) -> Array:
+    dtype = y.dtype.name
+    seed = _RECIPROCAL_SEED[dtype] - lax.bitcast_convert_type(y, _INTEGER[dtype])
+    inverse = lax.bitcast_convert_type(seed, y.dtype)
+    # Relative error e -> e**3 by the first three terms of 1 / (1 - e), then e -> e**2 (Newton):
+    # 5e-2, 1e-4, 2e-8 and 5e-2, 1e-4, 2e-12, 4e-24.
+    for _ in range(1 if dtype == "float32" else 2):
+        error = 1 - y * inverse
+        inverse = inverse + inverse * (error + error * error)
+    return inverse + inverse * (1 - y * inverse)
+
+
+def split_binary(y: Array) -> tuple[Array, Array, Array, Array]:
+    """k, 2**k, 2**-k and g with y = 2**k g and 2/3 <= g < 4/3, for positive normal y."""
+    dtype = y.dtype.name
+    bits = lax.bitcast_convert_type(y, _INTEGER[dtype])
+    exponent = lax.shift_right_arithmetic(bits - _TWO_THIRDS[dtype], _MANTISSA_BITS[dtype])
+    shifted = lax.shift_left(exponent, _MANTISSA_BITS[dtype])
+    power, inverse_power, mantissa = (
+        lax.bitcast_convert_type(b, y.dtype)
+        for b in (_ONE[dtype] + shifted, _ONE[dtype] - shifted, bits - shifted)
+    )
+    return exponent.astype(y.dtype), power, inverse_power, mantissa
+
+
+def power_of_two(k: Array) -> Array:
+    """2**k for whole k within the exponents of normal numbers."""
+    dtype = k.dtype.name
+    exponent = lax.shift_left(k.astype(_INTEGER[dtype]), _MANTISSA_BITS[dtype])
+    return lax.bitcast_convert_type(_ONE[dtype] + exponent, k.dtype)

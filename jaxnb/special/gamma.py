@@ -1,0 +1,112 @@
+"""What is left of the gamma function once Stirling's formula is taken out.
+
+The short polynomials here take q = 1 / (z + 1/4) in place of z >= 2. In that variable the functions
+are smooth down to q = 0 (z = infinity), and a difference of two arguments is exact in form:
+
+    1 / (z + 1/4) - 1 / (z + x + 1/4) = x p q.
+
+`eta(z) = log z - psi(z)` and `zeta(z) = psi_1(z) - 1/z`, both positive and decreasing, are called
+the digamma and the trigamma gap.
+"""
+
+import jax.numpy as jnp
+
+from jaxnb._types import Array
+from jaxnb.special.coefficients import DIGAMMA_GAP_SLOPE, STIRLING_ERROR, Table
+from jaxnb.special.elementary import reciprocal
+from jaxnb.special.log1p import log1p_minus_x
+from jaxnb.special.polynomial import divided_difference, horner
+
+__all__ = [
+    "RECURRENCE_STEPS",
+    "digamma_gap",
+    "digamma_gap_difference",
+    "digamma_gap_steps",
+    "reciprocal_argument",
+    "stirling_error",
+    "trigamma_gap",
+    "trigamma_gap_difference",
+    "trigamma_gap_steps",
+]
+
+RECURRENCE_STEPS = 2  # that bring any z > 0 to where the polynomials hold
+
+
+def _antiderivative(slope: Table) -> Table:
+    return {
+        dtype: (*(c / (len(cs) - k) for k, c in enumerate(cs)), 0.0) for dtype, cs in slope.items()
+    }
+
+
+# The slope of eta in q was fitted rather than eta, so that eta and zeta = q**2 d(eta)/dq come from
+# one table, each with a small relative error.
+_DIGAMMA_GAP = _antiderivative(DIGAMMA_GAP_SLOPE)
+_TRIGAMMA_GAP: Table = {dtype: (*cs, 0.0, 0.0) for dtype, cs in DIGAMMA_GAP_SLOPE.items()}
+
+
+def reciprocal_argument(z: Array) -> Array:
+    """Q = 1 / (z + 1/4), the variable of the polynomials."""
+    return reciprocal(z + 0.25)
+
+
+def stirling_error(q: Array) -> Array:
+    """delta(z) = log Gamma(z+1) - (z + 1/2) log z + z - log(2 pi)/2 for z >= 2.
+
+    Relative error of the polynomial 1.2e-7 (float32) and 2e-16 (float64) of at most 0.042.
+    Loader (2000), Fast and accurate computation of binomial probabilities, section 2.
+    """
+    return q * horner(STIRLING_ERROR[q.dtype.name], q)
+
+
+def digamma_gap_difference(p: Array, q: Array, distance: Array) -> Array:
+    """eta(y) - eta(z) for y, z >= 2, relative error a few ulp however close y and z are.
+
+    Args:
+        p: Reciprocal argument of y.
+        q: Reciprocal argument of z.
+        distance: z - y, as the caller knows it.
+    """
+    return distance * p * q * divided_difference(_DIGAMMA_GAP[q.dtype.name], p, q)
+
+
+def trigamma_gap_difference(p: Array, q: Array, distance: Array) -> Array:
+    """zeta(y) - zeta(z), arguments and accuracy as `digamma_gap_difference`."""
+    return distance * p * q * divided_difference(_TRIGAMMA_GAP[q.dtype.name], p, q)
+
+
+def digamma_gap_steps(z: Array) -> Array:
+    """eta(z) - eta(z+2): every step 1/z - log(1 + 1/z) of the recurrence is positive."""
+    return -(_phi_of_inverse(z) + _phi_of_inverse(z + 1))
+
+
+def trigamma_gap_steps(z: Array) -> Array:
+    """zeta(z) - zeta(z+2): every step 1 / (z**2 (z+1)) is positive."""
+    return 1 / (z * z * (z + 1)) + 1 / ((z + 1) ** 2 * (z + 2))
+
+
+def digamma_gap(z: Array) -> Array:
+    """eta(z) for any z > 0."""
+    small, low, high = _raised(z)
+    q = reciprocal_argument(high)
+    gap = horner(_DIGAMMA_GAP[q.dtype.name], q)
+    return gap + jnp.where(small, digamma_gap_steps(low), 0.0)
+
+
+def trigamma_gap(z: Array) -> Array:
+    """zeta(z) for any z > 0."""
+    small, low, high = _raised(z)
+    q = reciprocal_argument(high)
+    gap = horner(_TRIGAMMA_GAP[q.dtype.name], q)
+    return gap + jnp.where(small, trigamma_gap_steps(low), 0.0)
+
+
+def _raised(z: Array) -> tuple[Array, Array, Array]:
+    """Whether z is too small for the polynomials, z where it is, and z raised where it is."""
+    small = z < RECURRENCE_STEPS
+    return small, jnp.where(small, z, 1.0), jnp.where(small, z + RECURRENCE_STEPS, z)
+
+
+def _phi_of_inverse(z: Array) -> Array:
+    """log(1 + 1/z) - 1/z."""
+    inverse = 1 / z
+    return log1p_minus_x(inverse, 1 + inverse)

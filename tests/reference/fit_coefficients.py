@@ -1,0 +1,128 @@
+"""Fit the polynomials of `jaxnb/special/coefficients.py` and write that file.
+
+Run from the repository root, with mpmath installed:
+
+    python tests/reference/fit_coefficients.py
+
+Each function is smooth on the whole stated interval. Its value at 0 is kept exactly, since whole
+regions of parameters depend on that constant alone; the rest, (f(t) - f(0)) / t, is replaced by
+its Chebyshev interpolant in 50 digits, which is within a small factor of the minimax error and
+needs no iteration. The printed errors are the ones quoted in the written file.
+"""
+
+import pathlib
+from collections.abc import Callable
+
+from mpmath import (
+    atanh,
+    chebyfit,
+    linspace,
+    log,
+    log1p,
+    loggamma,
+    mp,
+    mpf,
+    nstr,
+    pi,
+    polyval,
+    psi,
+    sqrt,
+)
+
+mp.dps = 50
+
+TARGET = pathlib.Path(__file__).parents[2] / "jaxnb" / "special" / "coefficients.py"
+OFFSET = mpf(1) / 4  # q = 1 / (z + 1/4)
+Z_MIN = 2  # the smallest argument of the gamma-function pieces
+Interval = tuple[mpf, mpf]
+Q_MAX = 1 / (Z_MIN + OFFSET)
+
+
+def log1p_minus_x_over_square(u: mpf) -> mpf:
+    """(log(1 + u) - u) / u**2."""
+    return (log1p(u) - u) / u**2
+
+
+def stirling_error_over_q(q: mpf) -> mpf:
+    """(log Gamma(z+1) - (z + 1/2) log z + z - log(2 pi)/2) / q at z = 1/q - 1/4."""
+    z = 1 / q - OFFSET
+    return (loggamma(z + 1) - (z + mpf(1) / 2) * log(z) + z - log(2 * pi) / 2) / q
+
+
+def digamma_gap_slope(q: mpf) -> mpf:
+    """d/dq (log z - psi(z)) at z = 1/q - 1/4."""
+    z = 1 / q - OFFSET
+    return (psi(1, z) - 1 / z) / q**2
+
+
+def atanh_tail(w: mpf) -> mpf:
+    """(2 atanh(v) - 2v) / v**3 at w = v**2."""
+    v = sqrt(w)
+    return (2 * atanh(v) - 2 * v) / v**3
+
+
+PIECES = {
+    "ATANH_TAIL": (atanh_tail, mpf(2) / 3, (mpf(0), mpf(1) / 9), {"float32": 4, "float64": 11}),
+    "LOG1P_MINUS_X": (
+        log1p_minus_x_over_square,
+        -mpf(1) / 2,
+        (-mpf(1) / 3, mpf("0.33334")),  # not symmetric: 0 is no node
+        {"float32": 9, "float64": 22},
+    ),
+    "STIRLING_ERROR": (
+        stirling_error_over_q,
+        mpf(1) / 12,
+        (mpf(0), Q_MAX),
+        {"float32": 4, "float64": 15},
+    ),
+    "DIGAMMA_GAP_SLOPE": (
+        digamma_gap_slope,
+        mpf(1) / 2,
+        (mpf(0), Q_MAX),
+        {"float32": 6, "float64": 17},
+    ),
+}
+
+
+def fit(function: Callable[[mpf], mpf], at_zero: mpf, interval: Interval, degree: int) -> list[mpf]:
+    """Coefficients, highest power first, the last one being f(0)."""
+    # 300 digits: (f(t) - f(0)) / t is sampled close to 0, where f cancels.
+    with mp.workdps(300):
+        return [*chebyfit(lambda t: (function(t) - at_zero) / t, interval, degree), at_zero]
+
+
+def relative_error(
+    function: Callable[[mpf], mpf], coefficients: list[mpf], interval: Interval
+) -> mpf:
+    points = linspace(*interval, 778)[1:]
+    return max(abs(polyval(coefficients, t) / function(t) - 1) for t in points)
+
+
+def main() -> None:
+    lines = [
+        '"""Polynomial coefficients, highest power first (tests/reference/fit_coefficients.py)."""',
+        "",
+        "from typing import Final",
+        "",
+        "Table = dict[str, tuple[float, ...]]",
+    ]
+    for name, (function, at_zero, interval, degrees) in PIECES.items():
+        summary = (function.__doc__ or "").rstrip(".")
+        lines += [
+            "",
+            f"# {summary}, on [{nstr(interval[0], 4)}, {nstr(interval[1], 4)}]",
+            f"{name}: Final[Table] = {{",
+        ]
+        for dtype, degree in degrees.items():
+            coefficients = fit(function, at_zero, interval, degree)
+            error = nstr(relative_error(function, coefficients, interval), 2)
+            print(f"{name} {dtype} degree {degree}: relative error {error}")
+            lines += [f"    # relative error {error}", f'    "{dtype}": (']
+            lines += [f"        {float(c)!r}," for c in coefficients]
+            lines += ["    ),"]
+        lines += ["}"]
+    TARGET.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
