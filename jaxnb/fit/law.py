@@ -78,4 +78,5 @@ def _significant_sum(terms: Array) -> Array:
 def _terms(point: Array, x: Array, size_factors: Array) -> Array:
     mean, theta, zi_logits = natural_parameters(point)
     # eps = 0: the mean is positive by construction, and a floor would bend the likelihood.
-    return log_zinb_positive(x, size_factors * mean, theta, zi_logits, 0.0)
+    terms: Array = log_zinb_positive(x, size_factors * mean, theta, zi_logits, 0.0)
+    return terms
