@@ -61,12 +61,17 @@ def load_counts(path: str | None, *, layer: str | None, transpose: bool) -> Coun
     ending = _ending(file)
     if layer is not None and ending != ".h5ad":
         raise InputError(f"--layer is for .h5ad files, and {file} is none: leave it out")
-    matrix, rows, columns = _read(file, ending, layer)
+    matrix, rows, columns, remark = _read(file, ending, layer)
     if ending.startswith(".mtx") and columns is None and rows is not None and not transpose:
         raise InputError(f"{file}: genes are in rows, as 10x writes them: add --transpose")
     counts = _as_csr(matrix.T if transpose else matrix, file)
     genes = _gene_names(rows if transpose else columns, counts.shape[1])
     _check_values(counts, genes, file)
+    # Remarks come last: bad input is to end in one line.
+    if remark:
+        note(remark)
+    _tell_repeated(genes)
+    _tell_fractions(counts, genes)
     totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
     return CountTable(file.name[: -len(ending)], counts, genes, totals)
 
@@ -108,32 +113,40 @@ def _as_csr(matrix: Any, file: Path) -> Any:
 def _gene_names(genes: Names, count: int) -> NDArray[np.str_]:
     if genes is None:
         return np.array([f"gene_{column}" for column in range(1, count + 1)])
-    _, first, repeats = np.unique(genes, return_index=True, return_counts=True)
-    if repeats.max() > 1:
-        example = genes[first[np.argmax(repeats)]]
-        note(f"{int(np.sum(repeats > 1))} gene names occur more than once, such as {example}; kept")
     return genes
 
 
 def _check_values(counts: Any, genes: NDArray[np.str_], file: Path) -> None:
     values = counts.data
-
-    def first_at(bad: NDArray[np.bool_]) -> str:
-        at = int(np.argmax(bad))
-        row = int(np.searchsorted(counts.indptr, at, side="right"))
-        return f"{values[at]:g} in cell {row}, gene {genes[counts.indices[at]]}"
-
     for bad, what, remedy in (
         (~np.isfinite(values), "NaN or infinite", "fill in or drop the missing values"),
         (values < 0, "negative", "give raw counts, not scaled or log-ratio values"),
     ):
         if bad.any():
-            raise InputError(f"{file}: {what} counts ({first_at(bad)}): {remedy}")
+            raise InputError(f"{file}: {what} counts ({_first(bad, counts, genes)}): {remedy}")
     if not counts.count_nonzero():
         raise InputError(f"{file}: all counts are zero: nothing to fit")
-    fractional = values != np.floor(values)
+
+
+def _tell_repeated(genes: NDArray[np.str_]) -> None:
+    names, repeats = np.unique(genes, return_counts=True)
+    if repeats.max() > 1:
+        many, example = int(np.sum(repeats > 1)), names[np.argmax(repeats)]
+        note(f"{many} gene names occur more than once, such as {example}; all columns are kept")
+
+
+def _tell_fractions(counts: Any, genes: NDArray[np.str_]) -> None:
+    fractional = counts.data != np.floor(counts.data)
     if fractional.any():
         note(
             f"{np.mean(fractional):.1%} of the non-zero entries are not integers "
-            f"({first_at(fractional)}): are these normalised data? The laws are for raw counts"
+            f"({_first(fractional, counts, genes)}): are these normalised data? "
+            f"The laws are for raw counts"
         )
+
+
+def _first(chosen: NDArray[np.bool_], counts: Any, genes: NDArray[np.str_]) -> str:
+    """The first of some entries of a CSR matrix, and where it is."""
+    at = int(np.argmax(chosen))
+    row = int(np.searchsorted(counts.indptr, at, side="right"))
+    return f"{counts.data[at]:g} in cell {row}, gene {genes[counts.indices[at]]}"

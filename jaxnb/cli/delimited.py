@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from jaxnb.cli.labelled import Labelled
-from jaxnb.cli.messages import InputError, note
+from jaxnb.cli.messages import InputError
 
 __all__ = ["read_delimited"]
 
@@ -46,13 +46,13 @@ def read_delimited(file: Path, layer: str | None = None) -> Labelled:
     body = lines if layout.genes is None else lines[1:]
     if not body:
         raise InputError(f"{file}: the matrix is empty: no line of counts")
-    note(f"{file.name}: {_described(layout)}")
     skipped = int(layout.cell_names)
     width = len(body[0].fields) if layout.genes is None else len(layout.genes) + skipped
     rows = [_numbers(line, width, layout, file) for line in body]
     columns = None if layout.genes is None else np.array(layout.genes, np.str_)
     names = np.array([line.fields[0] for line in body], np.str_) if layout.cell_names else None
-    return Labelled(sparse.vstack(rows, format="csr"), names, columns)
+    remark = f"{file.name}: {_described(layout)}"
+    return Labelled(sparse.vstack(rows, format="csr"), names, columns, remark)
 
 
 def _lines(file: Path) -> Iterator[_Line]:

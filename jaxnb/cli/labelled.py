@@ -17,8 +17,10 @@ class Labelled(NamedTuple):
         matrix: dense or scipy sparse.
         rows: a name for every row, or None.
         columns: a name for every column, or None.
+        remark: how the file was understood, where that had to be guessed.
     """
 
     matrix: Any
     rows: Names
     columns: Names
+    remark: str = ""
