@@ -1,0 +1,8 @@
+"""``python -m jaxnb``."""
+
+import sys
+
+from jaxnb.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What a fit returns: one entry per column, and a status that says what happened to it."""
+
+from enum import IntEnum
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FitResult", "FitStatus", "StandardErrors"]
+
+
+class FitStatus(IntEnum):
+    """What happened to a column; ``FitStatus(code).message`` says it in words.
+
+    A maximum on the boundary of the parameter space is a result like any other: the estimate is
+    infinite because the likelihood is highest there. It is reported only where the derivative of
+    the log-likelihood, at the boundary and into the parameter space, is not positive and no better
+    point was found inside.
+    """
+
+    message: str
+
+    def __new__(cls, code: int, message: str) -> Self:
+        """Make a member that is its integer code and carries a sentence."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.message = message
+        return member
+
+    CONVERGED = 0, "converged: the maximum lies inside the parameter space"
+    POISSON = 1, "at the Poisson boundary (theta = inf): no more variance than a Poisson law has"
+    NO_INFLATION = (
+        2,
+        "at the no-inflation boundary (zi_logits = -inf): no more zeros than the NB has",
+    )
+    POISSON_NO_INFLATION = 3, "at both boundaries: a plain Poisson law fits best"
+    ALL_ZEROS = 4, "all counts are zero: the mean is 0 and nothing else can be estimated"
+    NOT_CONVERGED = 5, "not converged: do not rely on these estimates"
+
+
+class StandardErrors(NamedTuple):
+    """Standard errors from the observed information at the maximum, each of shape ``(columns,)``.
+
+    A parameter on its boundary has no standard error: its entry is NaN, and the others are those
+    of the law in which it is fixed there. All are NaN for a column of zeros.
+
+    Attributes:
+        log_mean: of log(mean).
+        log_theta: of log(theta).
+        zi_logits: of zi_logits.
+    """
+
+    log_mean: NDArray[np.floating[Any]]
+    log_theta: NDArray[np.floating[Any]]
+    zi_logits: NDArray[np.floating[Any]]
+
+
+class FitResult(NamedTuple):
+    """Maximum-likelihood estimates, each an array of shape ``(columns,)``.
+
+    Estimates and standard errors are of the dtype that JAX computed in: float32, or float64 when
+    ``jax_enable_x64`` is on.
+
+    Attributes:
+        mean: expected count (before zero inflation) of a row whose size factor is 1.
+        theta: inverse dispersion; +inf where the law is Poisson.
+        zi_logits: log-odds of a structural zero; -inf where there is no inflation, as everywhere
+            in an NB fit.
+        log_likelihood: of the column at its maximum, always float64 (see `fit_nb`).
+        standard_errors: of log(mean), log(theta) and zi_logits, see `StandardErrors`.
+        n_iter: Newton steps taken, int32.
+        status: a `FitStatus` code, int8.
+    """
+
+    mean: NDArray[np.floating[Any]]
+    theta: NDArray[np.floating[Any]]
+    zi_logits: NDArray[np.floating[Any]]
+    log_likelihood: NDArray[np.float64]
+    standard_errors: StandardErrors
+    n_iter: NDArray[np.int32]
+    status: NDArray[np.int8]

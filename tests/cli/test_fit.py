@@ -1,0 +1,209 @@
+"""The command from end to end: what it prints, what it writes, and what it refuses to start."""
+
+import csv
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from jaxnb.cli import comparison, main
+
+COLUMNS = {
+    "gene",
+    "mean_observed",
+    "variance_observed",
+    "zeros_observed",
+    "nb_mean",
+    "nb_theta",
+    "nb_log_likelihood",
+    "nb_zeros",
+    "nb_status",
+    "zinb_mean",
+    "zinb_theta",
+    "zinb_zero_inflation",
+    "zinb_log_likelihood",
+    "zinb_zeros",
+    "zinb_status",
+    "poisson_zeros",
+    "lr_statistic",
+    "p_value",
+    "q_value",
+    "bic_choice",
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path, counts: np.ndarray) -> Path:
+    path = tmp_path / "small.csv"
+    header = ",".join(["cell", "A", "B", "NONE", "D", "E", "F"])
+    rows = [",".join([f"c{at}", *map(str, row)]) for at, row in enumerate(counts)]
+    path.write_text("\n".join([header, *rows]))
+    return path
+
+
+def rows_of(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(newline="") as text:
+        return {row["gene"]: row for row in csv.DictReader(text)}
+
+
+def test_everything_is_printed_and_written(small: Path, run, counts: np.ndarray) -> None:
+    result = run(small)
+    assert result.status == 0
+    assert result.files == ["small_fit.csv", "small_fit.png"]
+    rows = rows_of(result.folder / "small_fit.csv")
+    assert list(rows) == ["A", "B", "NONE", "D", "E", "F"]
+    assert set(rows["A"]) >= COLUMNS
+    assert rows["NONE"]["nb_status"] == "all_zeros"
+    assert rows["NONE"]["bic_choice"] == "-"
+    assert float(rows["A"]["zeros_observed"]) == pytest.approx(np.mean(counts[:, 0] == 0))
+    assert float(rows["B"]["p_value"]) < 0.05 < float(rows["A"]["p_value"])
+    for text in ("6 genes in 60 cells", "By BIC", "NB fits", "ZINB fits", "small_fit.csv"):
+        assert text in result.out
+    height, width, _ = imread(result.folder / "small_fit.png").shape
+    assert width > 1000
+    assert height > 500
+
+
+@pytest.mark.parametrize(("family", "other"), [("nb", "zinb"), ("zinb", "nb")])
+def test_one_family_only(small: Path, run, family: str, other: str) -> None:
+    result = run(small, "--family", family, "--out", "t.csv", "--plot", "none")
+    assert result.status == 0
+    assert result.files == ["t.csv"]
+    columns = set(rows_of(result.folder / "t.csv")["A"])
+    assert f"{family}_mean" in columns
+    assert f"{other}_mean" not in columns
+    assert "p_value" not in columns
+
+
+def test_size_factors_from_a_file_are_used_as_they_are(small: Path, run, tmp_path: Path) -> None:
+    (tmp_path / "twos.txt").write_text("2\n" * 60)
+    plain = run(small, "--size-factors", "none", "--family", "nb", "--plot", "none")
+    twos = run(small, "--size-factors", tmp_path / "twos.txt", "--family", "nb", "--out", "2.csv")
+    assert plain.status == twos.status == 0
+    mean, half = (
+        float(rows_of(plain.folder / name)["A"]["nb_mean"]) for name in ("small_fit.csv", "2.csv")
+    )
+    assert half == pytest.approx(mean / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("1\n" * 59, "59 size factors for 60 cells"),
+        ("1\n" * 59 + "0\n", "line 60: size factors must be positive"),
+        ("1\nx\n", "line 2: 'x' is not a number"),
+        (None, "cannot be read"),
+    ],
+)
+def test_bad_size_factors(small: Path, run, tmp_path: Path, content: str | None, says: str) -> None:
+    if content is not None:
+        (tmp_path / "factors.txt").write_text(content)
+    result = run(small, "--size-factors", tmp_path / "factors.txt")
+    assert result.status == 2
+    assert says in result.err
+    assert result.files == []
+
+
+def test_cells_without_counts_are_left_out_and_told(small: Path, run) -> None:
+    small.write_text(small.read_text() + "\nempty,0,0,0,0,0,0\n")
+    result = run(small, "--plot", "none")
+    assert result.status == 0
+    assert "1 cells without any count are left out" in result.err
+    assert "6 genes in 60 cells" in result.out
+
+
+def test_numbers_that_are_not_integers_are_told(small: Path, run) -> None:
+    small.write_text(small.read_text().replace(",5", ",5.5"))
+    result = run(small, "--plot", "none", "--family", "nb")
+    assert result.status == 0
+    assert "not integers" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--out", "nowhere/t.csv"], "no such directory"),
+        (["--out", "."], "is a directory"),
+        (["--plot", "nowhere/p.png"], "no such directory"),
+        (["--out", "t.png", "--plot", "t.png"], "both the table and the picture"),
+    ],
+)
+def test_bad_outputs_are_refused_before_the_fit(small: Path, run, options, says, monkeypatch):
+    monkeypatch.setattr("jaxnb.cli.fit.fit_nb", lambda *_, **__: pytest.fail("was fitted"))
+    result = run(small, *options)
+    assert result.status == 2
+    assert says in result.err
+    assert result.err.count("jaxnb: error") == 1
+    assert result.files == []
+
+
+def test_the_input_is_never_overwritten(small: Path, run) -> None:
+    before = small.read_text()
+    assert run(small, "--out", small).status == 2
+    assert small.read_text() == before
+
+
+def test_a_failure_while_drawing_leaves_no_half_picture(small: Path, run, monkeypatch) -> None:
+    def fail(_comparison: object, _name: str, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("jaxnb.cli.fit.draw", fail)
+    result = run(small)
+    assert result.status == 2
+    assert "No space left on device" in result.err
+    assert result.files == ["small_fit.csv"]
+
+
+def test_without_matplotlib(small: Path, run, monkeypatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else real(name)
+    )
+    asked = run(small, "--plot", "p.png")
+    assert asked.status == 2
+    assert 'pip install "jaxnb[plot]"' in asked.err
+    assert asked.files == []
+    unasked = run(small)
+    assert unasked.status == 0
+    assert 'pip install "jaxnb[plot]"' in unasked.err
+    assert unasked.files == ["small_fit.csv"]
+
+
+@pytest.mark.parametrize("words", [["fit", "--family", "gamma"], ["fit", "--top", "0"], []])
+def test_bad_arguments_end_in_status_2(words: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(words)
+    assert exit_.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_help_has_examples_and_explains_the_table(capsys) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["fit", "--help"])
+    assert exit_.value.code == 0
+    text = capsys.readouterr().out
+    assert "examples:" in text
+    for column in ("theta", "zero_inflation", "p_value", "bic_choice"):
+        assert column in text
+
+
+@pytest.mark.slow
+def test_the_bundled_data_as_a_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jaxnb", "fit", "--x64", "--top", "3"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "765 genes in 700 cells; 67.4% of the counts are zero" in done.stdout
+    lyz = rows_of(tmp_path / "pbmc68k_fit.csv")["LYZ"]
+    assert float(lyz["nb_theta"]) == pytest.approx(0.2094390978, rel=1e-8)
+    assert float(lyz["nb_log_likelihood"]) == pytest.approx(-2044.783233, abs=1e-5)
+
+
+def test_q_values_are_benjamini_and_hochbergs() -> None:
+    q = comparison._q_values(np.array([0.01, 0.04, 0.03, 0.5]))
+    np.testing.assert_allclose(q, [0.04, 0.16 / 3, 0.16 / 3, 0.5])

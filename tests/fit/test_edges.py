@@ -1,0 +1,144 @@
+"""Boundaries, degenerate columns and bad input."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from jaxnb.fit import FitStatus, fit_nb, fit_poisson, fit_zinb
+
+ROWS = 60
+ONES = np.ones(ROWS)
+
+
+def columns() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(20)
+    inflated = np.where(rng.random(ROWS) < 0.5, 0, 6)
+    return {
+        "all zeros": np.zeros(ROWS),
+        "constant": np.full(ROWS, 4),
+        "zeros and sixes": inflated,
+        "a single one": np.eye(ROWS)[3],
+        "a single thousand": 1000 * np.eye(ROWS)[3],
+        "dispersed": rng.negative_binomial(0.5, 0.1, ROWS),
+        "ones and zeros": rng.integers(0, 2, ROWS),
+        "large": rng.poisson(rng.gamma(3, 3e4, ROWS)),
+        "half counts": rng.integers(0, 30, ROWS) / 2,
+    }
+
+
+NAMES = list(columns())
+COUNTS = np.stack(list(columns().values()), axis=1)
+
+
+def test_nb_statuses() -> None:
+    fit = fit_nb(COUNTS, ONES)
+    status = dict(zip(NAMES, map(FitStatus, fit.status.tolist()), strict=True))
+    assert status == {
+        "all zeros": FitStatus.ALL_ZEROS,
+        "constant": FitStatus.POISSON,
+        "zeros and sixes": FitStatus.CONVERGED,
+        "a single one": FitStatus.POISSON,
+        "a single thousand": FitStatus.CONVERGED,
+        "dispersed": FitStatus.CONVERGED,
+        "ones and zeros": FitStatus.POISSON,
+        "large": FitStatus.CONVERGED,
+        "half counts": FitStatus.CONVERGED,
+    }
+    # Without differing size factors the estimated mean is the sample's, whatever theta.
+    assert_allclose(fit.mean, COUNTS.mean(axis=0), rtol=1e-5)
+    assert np.all(fit.zi_logits == -np.inf)
+
+
+def test_zinb_statuses() -> None:
+    fit = fit_zinb(COUNTS, ONES)
+    status = dict(zip(NAMES, map(FitStatus, fit.status.tolist()), strict=True))
+    assert status["all zeros"] == FitStatus.ALL_ZEROS
+    assert status["constant"] == FitStatus.POISSON_NO_INFLATION
+    assert status["zeros and sixes"] == FitStatus.POISSON
+    assert status["a single one"] == FitStatus.POISSON_NO_INFLATION
+    assert status["ones and zeros"] == FitStatus.POISSON_NO_INFLATION
+    assert status["large"] == FitStatus.NO_INFLATION
+    assert FitStatus.NOT_CONVERGED not in status.values()
+    sixes = NAMES.index("zeros and sixes")
+    inflation = 1 / (1 + np.exp(-fit.zi_logits[sixes]))
+    assert_allclose((1 - inflation) * fit.mean[sixes], COUNTS[:, sixes].mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("fit_law", [fit_poisson, fit_nb, fit_zinb])
+def test_a_column_of_zeros_has_mean_zero_and_no_standard_errors(fit_law) -> None:
+    fit = fit_law(COUNTS, ONES)
+    assert fit.mean[0] == 0
+    assert fit.theta[0] == np.inf
+    assert fit.zi_logits[0] == -np.inf
+    assert fit.log_likelihood[0] == 0
+    assert all(np.isnan(errors[0]) for errors in fit.standard_errors)
+
+
+def test_parameters_on_a_boundary_have_no_standard_error() -> None:
+    errors = fit_zinb(COUNTS, ONES).standard_errors
+    constant = NAMES.index("constant")
+    # The information on log(mean) of a Poisson law is the total.
+    assert_allclose(errors.log_mean[constant], 1 / np.sqrt(4 * ROWS), rtol=1e-5)
+    assert np.isnan(errors.log_theta[constant])
+    assert np.isnan(errors.zi_logits[constant])
+    sixes = NAMES.index("zeros and sixes")
+    assert np.isnan(errors.log_theta[sixes])
+    assert errors.zi_logits[sixes] > 0
+
+
+def test_rows_without_counts_are_left_out() -> None:
+    counts = np.concatenate([COUNTS, np.zeros((5, len(NAMES)))])
+    padded, plain = fit_nb(counts), fit_nb(COUNTS, COUNTS.sum(axis=1) / (COUNTS.sum() / (ROWS + 5)))
+    for with_rows, without in zip(padded[:4], plain[:4], strict=True):
+        assert_allclose(with_rows, without, rtol=1e-5)
+
+
+def test_nothing_but_zeros() -> None:
+    for fit in (fit_nb(np.zeros((ROWS, 2))), fit_zinb(sparse.csr_array((ROWS, 2), dtype=int))):
+        assert_array_equal(fit.status, FitStatus.ALL_ZEROS)
+
+
+def test_a_single_cell_is_poisson() -> None:
+    fit = fit_zinb(np.array([[0, 1, 7]]))
+    assert_array_equal(
+        fit.status,
+        [FitStatus.ALL_ZEROS, FitStatus.POISSON_NO_INFLATION, FitStatus.POISSON_NO_INFLATION],
+    )
+
+
+def test_too_few_steps_are_reported_and_not_hidden() -> None:
+    fit = fit_nb(COUNTS, ONES, max_iter=1)
+    assert fit.status[NAMES.index("dispersed")] == FitStatus.NOT_CONVERGED
+    assert fit.status[NAMES.index("constant")] == FitStatus.POISSON
+
+
+def test_every_status_has_a_sentence() -> None:
+    assert [int(status) for status in FitStatus] == list(range(6))
+    assert all(FitStatus(code).message for code in range(6))
+    assert "Poisson boundary" in FitStatus.POISSON.message
+
+
+@pytest.mark.parametrize(
+    ("counts", "size_factors", "says"),
+    [
+        (np.ones(3), None, "matrix"),
+        (np.ones((0, 3)), None, "at least one row"),
+        (-np.ones((2, 2)), None, "negative"),
+        (np.full((2, 2), np.nan), None, "NaN"),
+        (sparse.csr_array([[np.inf, 1]]), None, "finite"),
+        (np.array([["a", "b"]]), None, "numbers"),
+        (np.ones((2, 2)), np.ones(3), "one entry per row"),
+        (np.ones((2, 2)), [1, -1], "not negative"),
+        (np.ones((2, 2)), [1, np.nan], "finite"),
+        (np.ones((2, 2)), [1, 0], "row 1 is 0"),
+    ],
+)
+def test_bad_input_is_named(counts, size_factors, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        fit_nb(counts, size_factors)
+
+
+def test_an_nb_fit_of_other_counts_is_refused() -> None:
+    with pytest.raises(ValueError, match="nb has 9 columns"):
+        fit_zinb(COUNTS[:, :2], ONES, nb=fit_nb(COUNTS, ONES))
