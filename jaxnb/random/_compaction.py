@@ -8,13 +8,17 @@ on the try's number alone: when it happens, and beside which others, does not ch
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxnb._types import Array
+from jaxnb._types import Array, DTypeLike
+from jaxnb.random._bits import Key
 
-# (trial, index, *parameters) -> draws, negative where the trial is rejected.
+# (key, trial, index, *parameters) -> draws, negative where the trial is rejected.
 Attempt = Callable[..., Array]
+# () -> the draws of a first pass over the whole array, and the number of the next trial.
+FirstPass = Callable[[], tuple[Array, Array | int]]
 
 _SHRINK = 64
 # Up to this size the whole array is tried again: queueing would cost more than it saves.
@@ -25,49 +29,68 @@ _MAX_TRIALS = 100
 _BITS = 32
 
 
-def settle_rejected(
-    draws: Array, trial: Array | int, attempt: Attempt, *parameters: Array
+def accept_reject(
+    first_pass: FirstPass, attempt: Attempt, dtype: DTypeLike, key: Key, *parameters: Array
 ) -> Array:
-    """Try the elements with negative draws until each is accepted.
+    """Draws for all elements, each tried until accepted.
 
     Args:
-      draws: A flat array, negative where an element is still to be settled.
-      trial: The number of the next try, the same for all of them.
-      attempt: Called as `attempt(trial, index, *parameters)` with flat arrays of one size.
-      parameters: Flat arrays of the size of draws.
+      first_pass: Trial 0 of all elements of a large array, in a cheaper way or in the same as
+        `attempt`. It may leave for later what `attempt` settles from the same random words.
+      attempt: Any trial of any elements, called as `attempt(key, trial, index, *parameters)` with
+        flat arrays of one size.
+      dtype: The dtype of the draws, signed.
+      key: Passed on.
+      parameters: Flat arrays, one value for each element.
 
     Returns:
-      The draws. Still negative where no try was accepted, which no valid parameter causes.
+      The draws, a flat array: negative where no trial was accepted, which takes invalid parameters.
     """
-    if draws.size <= _SMALL:
-        return _retry_whole(draws, trial, attempt, *parameters)
-    return _retry_queued(draws, trial, attempt, *parameters)
+    size = parameters[0].size
+    if size <= _SMALL:
+        return _retry_whole(_unsettled(size, dtype, key, *parameters), attempt, key, *parameters)
+    draws, trial = first_pass()
+    return _retry_queued(draws, trial, attempt, key, *parameters)
 
 
-def _retry_whole(draws: Array, trial: Array | int, attempt: Attempt, *parameters: Array) -> Array:
+def _unsettled(size: int, dtype: DTypeLike, *varying: Array | Key) -> Array:
+    """-1 for each element, made to vary over shards as the arrays do that draws will depend on.
+
+    A loop under shard_map must begin with values of the type it goes on with.
+    """
+    nothing = [(x != x).astype(dtype) * 0 for x in jax.tree.leaves(varying)]
+    return sum(nothing, start=jnp.full(size, -1, dtype))
+
+
+def _retry_whole(draws: Array, attempt: Attempt, key: Key, *parameters: Array) -> Array:
     index = lax.iota(jnp.uint32, draws.size)
 
     def retry(state: tuple[Array, Array]) -> tuple[Array, Array]:
         trial, draws = state
-        return trial + 1, jnp.where(draws < 0, attempt(trial, index, *parameters), draws)
+        return trial + 1, jnp.where(draws < 0, attempt(key, trial, index, *parameters), draws)
 
     def some_left(state: tuple[Array, Array]) -> Array:
         trial, draws = state
         return jnp.any(draws < 0) & (trial < _MAX_TRIALS)
 
-    return lax.while_loop(some_left, retry, (jnp.asarray(trial, jnp.int32), draws))[1]
+    return lax.while_loop(some_left, retry, (jnp.int32(0), draws))[1]
 
 
-def _retry_queued(draws: Array, trial: Array | int, attempt: Attempt, *parameters: Array) -> Array:
+def _retry_queued(
+    draws: Array, trial: Array | int, attempt: Attempt, key: Key, *parameters: Array
+) -> Array:
+    """Settle the negative draws, whose next trial has this number."""
     masks, cumulative = pack_bits(draws < 0)
     queued = cumulative[-1]
     empty = draws.size
-    first_trial = jnp.asarray(trial, jnp.int32)
+    # Adding nothing of the queue gives the constants its type under shard_map.
+    nothing = queued * 0
+    first_trial = jnp.asarray(trial, jnp.int32) + nothing
 
     def retry(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
         taken, slots, trials, draws = state
         index = jnp.minimum(slots, empty - 1)
-        tried = attempt(trials, index.astype(jnp.uint32), *(x[index] for x in parameters))
+        tried = attempt(key, trials, index.astype(jnp.uint32), *(x[index] for x in parameters))
         free = (tried >= 0) | (slots == empty) | (trials >= _MAX_TRIALS)
         draws = draws.at[jnp.where(free, slots, empty)].set(tried, mode="drop")
         rank = taken + jnp.cumsum(free.astype(jnp.int32))
@@ -81,8 +104,8 @@ def _retry_queued(draws: Array, trial: Array | int, attempt: Attempt, *parameter
 
     # The slots start empty and are filled at the end of a round, never just before they are used:
     # XLA would search for a slot's element again in each of the attempt's kernels.
-    slots = jnp.full(draws.size // _SHRINK, empty, jnp.int32)
-    start = (jnp.int32(0), slots, jnp.broadcast_to(first_trial, slots.shape), draws)
+    slots = jnp.full(draws.size // _SHRINK, empty, jnp.int32) + nothing
+    start = (nothing, slots, jnp.broadcast_to(first_trial, slots.shape), draws)
     return lax.while_loop(some_left, retry, start)[3]
 
 

@@ -1,7 +1,5 @@
 """Gamma deviates by the rejection method of Marsaglia and Tsang."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +15,7 @@ from jaxnb.random._bits import (
     random_words,
     uniform,
 )
-from jaxnb.random._compaction import settle_rejected
+from jaxnb.random._compaction import accept_reject
 from jaxnb.random._normal import normal
 
 
@@ -45,9 +43,12 @@ def unit_mean_gamma(key: Key, a: Array) -> Array:
     """Gamma(a, a) deviates, the mixing factors of a negative binomial: 1 at a = ∞."""
     index = lax.iota(jnp.uint32, a.size)
     boosted = a < 1.0
-    attempt = partial(_attempt, key)
     s = jnp.where(boosted, a + 1.0, a)
-    draws = settle_rejected(attempt(0, index, s), 1, attempt, s)
+
+    def first_pass() -> tuple[Array, int]:
+        return _attempt(key, 0, index, s), 1
+
+    draws = accept_reject(first_pass, _attempt, s.dtype, key, s)
     return jnp.where(boosted, draws * _boost(key, index, a), draws)
 
 

@@ -16,7 +16,7 @@ from jaxnb.random._bits import (
     signed_tail,
     uniform,
 )
-from jaxnb.random._compaction import settle_rejected
+from jaxnb.random._compaction import accept_reject
 
 # Hörmann's constants hold from here on; below, sixteen steps of inversion settle 97 draws in 100.
 _LARGE = 10.0
@@ -39,27 +39,30 @@ def poisson_counts(key: Key, lam: Array, dtype: DTypeLike) -> Array:
 
     dtype is signed. Integer counts saturate at its maximum.
     """
-    index = lax.iota(jnp.uint32, lam.size)
 
-    def invert_and_reject() -> tuple[Array, Array]:
-        quick = _invert(key, index, _small_rate(lam), settle=False).astype(dtype)
-        rejected = _transformed_rejection(key, 0, index, _large_rate(lam), dtype)
-        return jnp.where(lam < _LARGE, quick, rejected), jnp.int32(1)
-
-    def invert_only() -> tuple[Array, Array]:
-        quick = _invert(key, index, _small_rate(lam), settle=False).astype(dtype)
-        return jnp.where(lam < _LARGE, quick, -1), jnp.int32(0)
-
-    def attempt(trial: ArrayLike, index: Array, lam: Array) -> Array:
+    def attempt(key: Key, trial: ArrayLike, index: Array, lam: Array) -> Array:
         inverted = _invert(key, index, _small_rate(lam), settle=True).astype(dtype)
         rejected = _transformed_rejection(key, trial, index, _large_rate(lam), dtype)
         return jnp.where(lam < _LARGE, inverted, rejected)
 
-    # Where large rates are few, they have their first try among the leftovers. The way taken does
-    # not matter to the draws: a large rate has the same tries in both, a small one needs none.
-    many_large = jnp.sum(lam >= _LARGE) * 16 > lam.size
-    draws, next_trial = lax.cond(many_large, invert_and_reject, invert_only)
-    return settle_rejected(draws, next_trial, attempt, lam)
+    def first_pass() -> tuple[Array, Array]:
+        index = lax.iota(jnp.uint32, lam.size)
+        inverted = _invert(key, index, _small_rate(lam), settle=False).astype(dtype)
+
+        def with_rejection() -> tuple[Array, Array]:
+            rejected = _transformed_rejection(key, 0, index, _large_rate(lam), dtype)
+            return jnp.where(lam < _LARGE, inverted, rejected), jnp.int32(1)
+
+        def without() -> tuple[Array, Array]:
+            return jnp.where(lam < _LARGE, inverted, jnp.full_like(inverted, -1)), jnp.int32(0)
+
+        # Where large rates are few, they have their first try among the leftovers. The way taken
+        # does not matter to the draws: a large rate has the same tries in both, a small one none.
+        many_large = jnp.sum(lam >= _LARGE) * 16 > lam.size
+        passed: tuple[Array, Array] = lax.cond(many_large, with_rejection, without)
+        return passed
+
+    return accept_reject(first_pass, attempt, dtype, key, lam)
 
 
 def _small_rate(lam: Array) -> Array:

@@ -55,7 +55,9 @@ def gamma(
       Marsaglia and Tsang (2000), "A simple method for generating gamma variables".
     """
     available = _arguments.float_dtype("gamma", dtype)
-    return _draw_gamma(key, a, _arguments.result_shape("gamma", shape, a), available)
+    full_shape = _arguments.result_shape("gamma", shape, a)
+    draws: Array = _draw_gamma(key, a, full_shape, available)
+    return draws
 
 
 def poisson(
@@ -213,7 +215,8 @@ def _draw_counts(
 ) -> Array:
     available = _arguments.count_dtype(name, dtype)
     full_shape = _arguments.result_shape(name, shape, *parameters)
-    return _draw_counts_compiled(law, key, parameters, full_shape, available)
+    draws: Array = _draw_counts_compiled(law, key, parameters, full_shape, available)
+    return draws
 
 
 @partial(jax.jit, static_argnums=(0, 3, 4))
