@@ -20,7 +20,7 @@ Attempt = Callable[..., Array]
 # () -> the draws of a first pass over the whole array, and the number of the next trial.
 FirstPass = Callable[[], tuple[Array, Array | int]]
 
-_SHRINK = 64
+_SHRINK = 128
 # Up to this size the whole array is tried again: queueing would cost more than it saves.
 _SMALL = 4096
 # No sampler here rejects more than a third of its tries, so 3⁻¹⁰⁰ bounds what is left. The bound
