@@ -83,9 +83,9 @@ def convert_count(counts: Array, dtype: np.dtype) -> Array:
     """
     if jnp.issubdtype(dtype, jnp.floating):
         return jnp.where(counts < 0, jnp.nan, counts).astype(dtype)
-    largest = np.iinfo(dtype).max
+    largest = np.asarray(np.iinfo(dtype).max, dtype)
     if jnp.issubdtype(counts.dtype, jnp.integer):
-        return jnp.minimum(counts, jnp.asarray(largest, counts.dtype)).astype(dtype)
+        return jnp.minimum(counts, largest.astype(counts.dtype)).astype(dtype)
     too_large = counts >= float(largest)
     in_range = jnp.where((counts >= 0) & ~too_large, counts, 0.0).astype(dtype)
     return jnp.where(too_large, largest, in_range)

@@ -106,10 +106,8 @@ def test_keys_of_every_kind(few_samplers, impl: str) -> None:
     key = jax.random.key(5, impl=impl)
     draws = function(key, *parameters, (50, 3))
     np.testing.assert_array_equal(draws, function(jax.random.key_data(key), *parameters, (50, 3)))
-    assert (
-        np.all(draws != function(jax.random.key(6, impl=impl), *parameters, (50, 3)), axis=0).sum()
-        < 3
-    )
+    others = function(jax.random.key(6, impl=impl), *parameters, (50, 3))
+    assert np.mean(np.asarray(draws == others)[:, 2]) < 0.2
     assert len(np.unique(np.asarray(draws)[:, 2])) > 10
 
 
@@ -167,7 +165,7 @@ def test_count_dtypes(name: str, dtype: str) -> None:
     assert draws.dtype == dtype
     if jnp.issubdtype(dtype, jnp.integer):
         largest = int(jnp.iinfo(dtype).max)
-        np.testing.assert_array_equal(draws, np.minimum(reference, largest))
+        np.testing.assert_array_equal(draws, np.minimum(np.asarray(reference, np.int64), largest))
     else:
         np.testing.assert_array_equal(draws, reference.astype(dtype))
 

@@ -60,7 +60,9 @@ def cell_edges(counts: np.ndarray) -> np.ndarray:
     """
     tail = np.logspace(-5, -2, 13)
     levels = np.concatenate([tail, np.linspace(0.01, 0.99, LARGEST_CELLS), 1 - tail])
-    edges = np.unique(np.quantile(counts, levels, method="lower")).astype(float)
+    found = np.quantile(counts, levels, method="lower").astype(float)
+    # The neighbours below too: a value that a sampler never draws must have a cell of its own.
+    edges = np.unique(np.concatenate([found, np.maximum(found - 1, 0)]))
     # A count that has saturated belongs above the last edge.
     return edges[edges < np.iinfo(np.int32).max]
 
@@ -156,6 +158,35 @@ def test_exact_cdf(mu: float, theta: float) -> None:
 def test_small_grid() -> None:
     found = all_p_values(2, 100_000, (0.05, 1.0, 30.0, np.inf), (0.3, 5.0, 12.0, 1e4))
     assert min(found.values()) > 1e-3, min(found, key=found.get)
+
+
+WRONG = {
+    "a normal approximation": lambda rng, n: np.round(rng.normal(100.0, 10.0, n)),
+    "a rate off by half a percent": lambda rng, n: rng.poisson(100.5, n),
+    "no count above 120": lambda rng, n: np.minimum(rng.poisson(100.0, n), 120),
+    "a cell left out": lambda rng, n: (draws := rng.poisson(100.0, n)) + (draws == 97),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_chi_square_finds_a_wrong_sampler(mistake: str) -> None:
+    draws = WRONG[mistake](np.random.default_rng(1), 100_000)
+    assert chi_square_p_value(draws, negative_binomial_tails(100.0, np.inf)) < 1e-6
+    right = np.random.default_rng(1).poisson(100.0, 100_000)
+    assert chi_square_p_value(right, negative_binomial_tails(100.0, np.inf)) > 1e-3
+
+
+def test_kolmogorov_smirnov_finds_a_wrong_sampler() -> None:
+    generator = np.random.default_rng(1)
+    right = jnp.asarray(generator.gamma(3.0, size=100_000), jnp.float32)
+    assert gamma_p_value(right, 3.0, 1) > 1e-3
+    assert gamma_p_value(right * 1.03, 3.0, 1) < 1e-4
+    normal = jnp.asarray(generator.normal(30.0, np.sqrt(30.0), 100_000), jnp.float32)
+    assert gamma_p_value(normal, 30.0, 1) < 1e-6
+    # Proposals of Marsaglia and Tsang all accepted.
+    x, d = generator.normal(size=100_000), 1.0 - 1 / 3
+    proposals = d * np.maximum(1 + x / np.sqrt(9 * d), 0) ** 3
+    assert gamma_p_value(jnp.asarray(proposals, jnp.float32), 1.0, 1) < 1e-6
 
 
 @pytest.mark.slow
