@@ -11,7 +11,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxnb._types import Array, ArrayLike, DTypeLike
@@ -54,9 +53,7 @@ def gamma(
     References:
       Marsaglia and Tsang (2000), "A simple method for generating gamma variables".
     """
-    available = _arguments.float_dtype("gamma", dtype)
-    full_shape = _arguments.result_shape("gamma", shape, a)
-    draws: Array = _draw_gamma(key, a, full_shape, available)
+    draws: Array = _draw_gamma(key, a, _hashable(shape), dtype)
     return draws
 
 
@@ -196,13 +193,25 @@ def negative_binomial_mixture(
     return _draw_counts(name, law, key, parameters, shape, dtype)
 
 
+def _hashable(shape: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if shape is None else tuple(shape)
+
+
+# What follows is compiled with its checks, which then cost nothing when a call is repeated: for a
+# single draw they would take most of the time.
+
+
 @partial(jax.jit, static_argnums=(2, 3))
-def _draw_gamma(key: ArrayLike, a: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> Array:
-    flat = _arguments.flat(a, shape, _arguments.working_float(dtype))
+def _draw_gamma(
+    key: ArrayLike, a: ArrayLike, shape: tuple[int, ...] | None, dtype: DTypeLike
+) -> Array:
+    available = _arguments.float_dtype("gamma", dtype)
+    full_shape = _arguments.result_shape("gamma", shape, a)
+    flat = _arguments.flat(a, full_shape, _arguments.working_float(available))
     # Invalid shapes are drawn as 1 and marked afterwards: nothing inside has to reckon with NaN.
     draws = standard_gamma(fold_key(key), jnp.where(flat >= 0, flat, 1.0))
     marked = jnp.where(flat >= 0, draws, jnp.nan)
-    return lax.reshape(marked.astype(dtype), shape)
+    return lax.reshape(marked.astype(available), full_shape)
 
 
 def _draw_counts(
@@ -213,26 +222,26 @@ def _draw_counts(
     shape: Sequence[int] | None,
     dtype: DTypeLike,
 ) -> Array:
-    available = _arguments.count_dtype(name, dtype)
-    full_shape = _arguments.result_shape(name, shape, *parameters)
-    draws: Array = _draw_counts_compiled(law, key, parameters, full_shape, available)
+    draws: Array = _draw_counts_compiled(name, law, key, parameters, _hashable(shape), dtype)
     return draws
 
 
-@partial(jax.jit, static_argnums=(0, 3, 4))
+@partial(jax.jit, static_argnums=(0, 1, 4, 5))
 def _draw_counts_compiled(
+    name: str,
     law: Callable[..., Array],
     key: ArrayLike,
     parameters: tuple[ArrayLike, ...],
-    shape: tuple[int, ...],
-    dtype: np.dtype,
+    shape: tuple[int, ...] | None,
+    dtype: DTypeLike,
 ) -> Array:
+    available = _arguments.count_dtype(name, dtype)
+    full_shape = _arguments.result_shape(name, shape, *parameters)
+    working = _arguments.working_float(available)
     folded = fold_key(key)
-    working = _arguments.working_float(dtype)
-    flat = (_arguments.flat(parameter, shape, working) for parameter in parameters)
+    flat = (_arguments.flat(parameter, full_shape, working) for parameter in parameters)
     rate = law(folded, *map(lax.stop_gradient, flat))
-    counts = poisson_counts(
-        folded, jnp.where(rate >= 0, rate, 0.0), _arguments.working_count(dtype)
-    )
+    counting = _arguments.working_count(available)
+    counts = poisson_counts(folded, jnp.where(rate >= 0, rate, 0.0), counting)
     marked = jnp.where(rate >= 0, counts, jnp.full_like(counts, -1))
-    return lax.reshape(_arguments.convert_count(marked, dtype), shape)
+    return lax.reshape(_arguments.convert_count(marked, available), full_shape)
