@@ -53,9 +53,10 @@ class CountDistribution(Distribution):
         """
         with jax.ensure_compile_time_eval():
             for name, value in self.get_args().items():
-                valid = self.arg_constraints[name](value)
+                constraint = self.arg_constraints[name]
+                valid = constraint(value)
                 if not_jax_tracer(valid):
-                    _complain_unless(valid, type(self).__name__, name, self.arg_constraints, value)
+                    _complain_unless(valid, type(self).__name__, name, constraint, value)
                 elif strict:
                     raise RuntimeError(f"{name} is traced, and cannot be validated")
 
@@ -120,13 +121,15 @@ class CountDistribution(Distribution):
 
 
 def _complain_unless(
-    valid: ArrayLike, owner: str, name: str, arg_constraints: dict[str, Any], value: Array
+    valid: ArrayLike, owner: str, name: str, constraint: Any, value: ArrayLike
 ) -> None:
-    wrong = np.asarray(value)[~np.asarray(valid)]
-    if wrong.size:
+    invalid = ~np.asarray(valid)
+    if invalid.any():
+        # under `grad` the comparison is concrete although the value is not
+        example = f", such as {np.asarray(value)[invalid][0]}" if not_jax_tracer(value) else ""
         raise ValueError(
-            f"{owner} got an invalid {name}: {wrong.flat[0]} at {wrong.size} of {np.size(value)}"
-            f" places does not satisfy {arg_constraints[name]}"
+            f"{owner} got an invalid {name}: {invalid.sum()} of {invalid.size} values{example}, do"
+            f" not satisfy {constraint}"
         )
 
 
