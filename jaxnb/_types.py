@@ -1,6 +1,6 @@
-"""The two array types of the public signatures."""
+"""The types of the public signatures."""
 
 from jax import Array
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 
-__all__ = ["Array", "ArrayLike"]
+__all__ = ["Array", "ArrayLike", "DTypeLike"]

@@ -1,0 +1,17 @@
+"""Exact draws from the gamma, Poisson and negative binomial laws, with keys of jax.random."""
+
+from jaxnb.random.draws import (
+    gamma,
+    negative_binomial,
+    negative_binomial_mixture,
+    poisson,
+    zero_inflated_negative_binomial,
+)
+
+__all__ = [
+    "gamma",
+    "negative_binomial",
+    "negative_binomial_mixture",
+    "poisson",
+    "zero_inflated_negative_binomial",
+]

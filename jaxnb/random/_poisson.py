@@ -1,0 +1,182 @@
+"""Poisson counts: inversion for small rates, transformed rejection for large ones."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxnb._types import Array, ArrayLike, DTypeLike
+from jaxnb.random._bits import (
+    POISSON,
+    Key,
+    complement,
+    needs_wide,
+    random_words,
+    signed_tail,
+    uniform,
+)
+from jaxnb.random._compaction import accept_reject
+
+# Hörmann's constants hold from here on; below, sixteen steps of inversion settle 97 draws in 100.
+_LARGE = 10.0
+_STEPS = 16
+# Nearer than this to 1, the sum of the probabilities in floating point has lost too much of 1 - u.
+_TAIL = 2.0**-8
+# P(X > 56) < 2⁻⁶⁴ for a rate below 10: no uniform reaches further.
+_LAST = 56
+
+_STIRLING_TABLE = np.array(
+    [
+        math.lgamma(k + 1.0) - (k * math.log(k) if k else 0.0) + k - 0.5 * math.log(max(k, 1))
+        for k in range(16)
+    ]
+)
+
+
+def poisson_counts(key: Key, lam: Array, dtype: DTypeLike) -> Array:
+    """Poisson counts for a flat array of rates 0 ≤ lam ≤ ∞, none of them NaN.
+
+    dtype is signed. Integer counts saturate at its maximum.
+    """
+
+    def attempt(key: Key, trial: ArrayLike, index: Array, lam: Array) -> Array:
+        inverted = _invert(key, index, _small_rate(lam), settle=True).astype(dtype)
+        rejected = _transformed_rejection(key, trial, index, _large_rate(lam), dtype)
+        return jnp.where(lam < _LARGE, inverted, rejected)
+
+    def first_pass() -> tuple[Array, Array]:
+        index = lax.iota(jnp.uint32, lam.size)
+        inverted = _invert(key, index, _small_rate(lam), settle=False).astype(dtype)
+
+        def with_rejection() -> tuple[Array, Array]:
+            rejected = _transformed_rejection(key, 0, index, _large_rate(lam), dtype)
+            return jnp.where(lam < _LARGE, inverted, rejected), jnp.int32(1)
+
+        def without() -> tuple[Array, Array]:
+            return jnp.where(lam < _LARGE, inverted, jnp.full_like(inverted, -1)), jnp.int32(0)
+
+        # Where large rates are few, they have their first try among the leftovers. The way taken
+        # does not matter to the draws: a large rate has the same tries in both, a small one none.
+        many_large = jnp.sum(lam >= _LARGE) * 16 > lam.size
+        passed: tuple[Array, Array] = lax.cond(many_large, with_rejection, without)
+        return passed
+
+    return accept_reject(first_pass, attempt, dtype, key, lam)
+
+
+def _small_rate(lam: Array) -> Array:
+    return jnp.where(lam < _LARGE, lam, 0.0)
+
+
+def _large_rate(lam: Array) -> Array:
+    return jnp.where(lam < _LARGE, _LARGE, lam)
+
+
+def _invert(key: Key, index: Array, lam: Array, *, settle: bool) -> Array:
+    """The count at which the cdf passes a uniform; -1 where that is left for later.
+
+    The same uniform is looked at whether or not `settle` is set: what the first, quick look leaves
+    is settled by the second as if it had been settled at once.
+    """
+    word, _ = random_words(key, index, POISSON, wide=settle or needs_wide(lam.dtype))
+    level = uniform(word, lam.dtype)
+    upper = uniform(complement(word), lam.dtype)
+    probability = cdf = jnp.exp(-lam)
+    count = (level > cdf).astype(jnp.int32)
+    for k in range(1, _STEPS + 1):
+        probability = probability * (lam * (1.0 / k))
+        cdf = cdf + probability
+        count = count + (level > cdf).astype(jnp.int32)
+    left = (count > _STEPS) | (upper < _TAIL)
+    return jnp.where(left, _invert_from_above(lam, upper) if settle else -1, count)
+
+
+def _invert_from_above(lam: Array, upper: Array) -> Array:
+    """The least k with P(X > k) ≤ upper, by upper tails of full relative precision.
+
+    P(X > k) = p(k)·r(k) with the probability p(k) and r(k) = (1 + r(k+1))·lam/(k+1), a recurrence
+    of positive terms, stable downwards. Where p(k) underflows it is below every uniform anyway.
+    """
+    probabilities = [jnp.exp(-lam)]
+    for k in range(1, _LAST):
+        probabilities.append(probabilities[-1] * (lam * (1.0 / k)))
+    count = jnp.zeros(lam.shape, jnp.int32)
+    ratio = jnp.zeros_like(lam)
+    for k in reversed(range(_LAST)):
+        ratio = (1.0 + ratio) * (lam * (1.0 / (k + 1)))
+        count = count + (probabilities[k] * ratio > upper).astype(jnp.int32)
+    return count
+
+
+def _transformed_rejection(
+    key: Key, trial: ArrayLike, index: Array, lam: Array, dtype: DTypeLike
+) -> Array:
+    """One try at a count for lam ≥ 10, negative where rejected.
+
+    Hörmann (1993), "The transformed rejection method for generating Poisson random variables",
+    algorithm PTRS without its two squeezes, which save a scalar program the logarithms and decide
+    nothing else. The count is ⌊lam⌋ + j: the offset j is small enough to be exact where the count
+    itself is not.
+    """
+    position_word, level_word = random_words(key, index, POISSON, trial, wide=needs_wide(lam.dtype))
+    spread = 0.931 + 2.53 * jnp.sqrt(lam)
+    skew = -0.059 + 0.02483 * spread
+    inverse_alpha = 1.1239 + 1.1328 / (spread - 3.4)
+    # The distance of U from the nearer end ±½: Hörmann's ½ - |U|, to full relative precision.
+    distance, negative = signed_tail(position_word, lam.dtype)
+    u = jnp.where(negative, distance - 0.5, 0.5 - distance)
+    whole = jnp.floor(lam)
+    fraction = lam - whole
+    offset = jnp.floor((2.0 * skew / distance + spread) * u + fraction + 0.43)
+    count = whole + offset
+    k = jnp.maximum(count, 1.0)
+    hat = inverse_alpha / (skew / (distance * distance) + spread)
+    level = uniform(level_word, lam.dtype) * hat * jnp.sqrt(k)
+    log_probability = -_deviance_part(count, lam, offset - fraction) - _stirling_error(count)
+    accepted = (count >= 0.0) & (jnp.log(level) <= log_probability)
+    # Past this the standard deviation is lost in the rounding of the rate itself.
+    beyond = lam > 2.0 ** (2 * (np.finfo(lam.dtype).nmant + 7))
+    offset = jnp.where(beyond, 0.0, offset)
+    return jnp.where(accepted | beyond, _sum(whole, offset, dtype), -1)
+
+
+def _deviance_part(k: Array, lam: Array, excess: Array) -> Array:
+    """The deviance part k log(k/lam) + lam - k for k ≥ 0, excess = k - lam given exactly.
+
+    Loader (2000), "Fast and accurate computation of binomial probabilities", section 3: near lam by
+    the series of log(k/lam) = 2 artanh(v) in v = (k - lam)/(k + lam).
+    """
+    v = excess / (k + lam)
+    near = jnp.abs(v) < 0.1
+    v_squared = jnp.where(near, v * v, 0.0)
+    # Terms enough for 0.01ⁿ to vanish beside 1/3.
+    series = jnp.zeros_like(v)
+    for term in reversed(range(5 if v.dtype == jnp.float32 else 8)):
+        series = series * v_squared + 1.0 / (2 * term + 3)
+    near_value = excess * v + 2.0 * k * v * v_squared * series
+    far_value = k * jnp.log(jnp.maximum(k, 0.5) / lam) - excess
+    return jnp.where(near, near_value, far_value)
+
+
+def _stirling_error(k: Array) -> Array:
+    """The rest of log k!, that is log k! - k log k + k - ½ log(max(k, 1)), for an integer k ≥ 0.
+
+    By table and series, as Loader (2000), section 4.
+    """
+    tabulated = jnp.asarray(_STIRLING_TABLE, k.dtype)[jnp.minimum(k, 15.0).astype(jnp.int32)]
+    reciprocal = 1.0 / jnp.maximum(k, 15.0)
+    square = reciprocal * reciprocal
+    series = 1 / 12 - square * (1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188)))
+    return jnp.where(k <= 15.0, tabulated, 0.5 * math.log(2 * math.pi) + series * reciprocal)
+
+
+def _sum(whole: Array, offset: Array, dtype: DTypeLike) -> Array:
+    """The count whole + offset ≥ 0: exact in an integer dtype, saturating at its maximum."""
+    total = whole + offset
+    if jnp.issubdtype(dtype, jnp.floating):
+        return total
+    largest = np.iinfo(dtype).max
+    too_large = total >= float(largest)
+    exact = jnp.where(too_large, 0.0, whole).astype(dtype) + offset.astype(dtype)
+    return jnp.where(too_large, largest, exact)

@@ -1,0 +1,247 @@
+"""The public samplers: gamma, Poisson, negative binomial, zero-inflated and mixture draws.
+
+All follow jax.random: an explicit key of any implementation, the shape of the parameters broadcast
+together unless one is given, and a dtype. A draw depends on the key, on the shape of the result and
+on the parameters of its own element. The laws are exact; no approximation takes over for large or
+small parameters.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnb._types import Array, ArrayLike, DTypeLike
+from jaxnb.random import _arguments, _rates
+from jaxnb.random._bits import fold_key
+from jaxnb.random._gamma import standard_gamma
+from jaxnb.random._poisson import poisson_counts
+
+__all__ = [
+    "gamma",
+    "negative_binomial",
+    "negative_binomial_mixture",
+    "poisson",
+    "zero_inflated_negative_binomial",
+]
+
+
+def gamma(
+    key: ArrayLike, a: ArrayLike, shape: Sequence[int] | None = None, dtype: DTypeLike = float
+) -> Array:
+    """Draw from the gamma distribution with shape parameter a and scale 1.
+
+    The density is w^(a-1) e^(-w) / Γ(a).
+
+    Args:
+      key: One key of jax.random, typed or raw, of any implementation.
+      a: Shape parameter, 0 ≤ a ≤ ∞, broadcast to shape.
+      shape: Shape of the result; that of a by default.
+      dtype: A float dtype. float16 and bfloat16 draws are computed in float32 and rounded.
+
+    Returns:
+      An array of that shape and dtype; 0 where a = 0 or where the draw underflows, infinity where
+      a = ∞, NaN where a is NaN or negative. It is differentiable in a: the derivative is the
+      implicit one, at a fixed level of the cumulative distribution.
+
+    Raises:
+      ValueError: If a does not broadcast to shape, dtype is no float, or key is several keys.
+      TypeError: If key is no key.
+
+    References:
+      Marsaglia and Tsang (2000), "A simple method for generating gamma variables".
+    """
+    draws: Array = _draw_gamma(key, a, _hashable(shape), dtype)
+    return draws
+
+
+def poisson(
+    key: ArrayLike, lam: ArrayLike, shape: Sequence[int] | None = None, dtype: DTypeLike = int
+) -> Array:
+    """Draw from the Poisson distribution with rate lam.
+
+    The probability of k is lam^k e^(-lam) / k!.
+
+    Args:
+      key: One key of jax.random, typed or raw, of any implementation.
+      lam: Rate, 0 ≤ lam ≤ ∞, broadcast to shape.
+      shape: Shape of the result; that of lam by default.
+      dtype: An integer or float dtype. It decides the precision of the computation: float64 for the
+        64-bit dtypes (slower), float32 for all others, which rounds the rate to float32.
+
+    Returns:
+      An array of that shape and dtype. Integer counts saturate at the maximum of their dtype; float
+      and unsigned ones beyond 2²⁴ (2⁵³ if 64 bits wide) are rounded to a float. Where lam is NaN or
+      negative: NaN, or -1 in a signed integer dtype and 0 in an unsigned one. Gradients are zero.
+
+    Raises:
+      ValueError: If lam does not broadcast to shape, dtype is no number, or key is several keys.
+      TypeError: If key is no key.
+
+    References:
+      Hörmann (1993), "The transformed rejection method for generating Poisson random variables",
+      for rates from 10; inversion below.
+    """
+    return _draw_counts("poisson", _rates.poisson_rate, key, (lam,), shape, dtype)
+
+
+def negative_binomial(
+    key: ArrayLike,
+    mu: ArrayLike,
+    theta: ArrayLike,
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike = int,
+) -> Array:
+    """Draw from the negative binomial with mean mu and inverse dispersion theta.
+
+    A gamma deviate w of shape theta and mean mu, then a Poisson count of rate w: the variance is
+    mu + mu²/theta.
+
+    Args:
+      key: One key of jax.random, typed or raw, of any implementation.
+      mu: Mean, 0 ≤ mu ≤ ∞, broadcast to shape.
+      theta: Inverse dispersion, 0 ≤ theta ≤ ∞, broadcast to shape; ∞ gives the Poisson law.
+      shape: Shape of the result; that of the parameters broadcast together by default.
+      dtype: An integer or float dtype, as for `poisson`.
+
+    Returns:
+      An array of that shape and dtype, as from `poisson`: 0 where mu or theta is 0; infinity, or
+      the maximum of an integer dtype, where mu = ∞ and theta > 0; NaN, or -1 in a signed integer
+      dtype and 0 in an unsigned one, where a parameter is NaN or negative. Gradients are zero.
+
+    Raises:
+      ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
+        keys.
+      TypeError: If key is no key.
+    """
+    law = _rates.negative_binomial_rate
+    return _draw_counts("negative_binomial", law, key, (mu, theta), shape, dtype)
+
+
+def zero_inflated_negative_binomial(
+    key: ArrayLike,
+    mu: ArrayLike,
+    theta: ArrayLike,
+    pi: ArrayLike,
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike = int,
+) -> Array:
+    """Draw from the negative binomial with additional zeros.
+
+    Each draw is 0 with the probability σ(pi), σ the logistic function, and otherwise one of
+    `negative_binomial`; the decision is taken once for each draw.
+
+    Args:
+      key: One key of jax.random, typed or raw, of any implementation.
+      mu: Mean of the negative binomial, 0 ≤ mu ≤ ∞, broadcast to shape.
+      theta: Inverse dispersion, 0 ≤ theta ≤ ∞, broadcast to shape.
+      pi: Logit of the additional zero, -∞ ≤ pi ≤ ∞, broadcast to shape.
+      shape: Shape of the result; that of the parameters broadcast together by default.
+      dtype: An integer or float dtype, as for `poisson`.
+
+    Returns:
+      An array of that shape and dtype, as from `negative_binomial`.
+
+    Raises:
+      ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
+        keys.
+      TypeError: If key is no key.
+    """
+    name, law = "zero_inflated_negative_binomial", _rates.zero_inflated_rate
+    return _draw_counts(name, law, key, (mu, theta, pi), shape, dtype)
+
+
+def negative_binomial_mixture(
+    key: ArrayLike,
+    mu_1: ArrayLike,
+    mu_2: ArrayLike,
+    theta_1: ArrayLike,
+    theta_2: ArrayLike | None,
+    pi_logits: ArrayLike,
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike = int,
+) -> Array:
+    """Draw from a mixture of two negative binomials.
+
+    Each draw is of component 1 with the probability σ(pi_logits), σ the logistic function, and
+    otherwise of component 2; the component is chosen once for each draw.
+
+    Args:
+      key: One key of jax.random, typed or raw, of any implementation.
+      mu_1: Mean of component 1, 0 ≤ mu_1 ≤ ∞, broadcast to shape.
+      mu_2: Mean of component 2, likewise.
+      theta_1: Inverse dispersion of component 1, 0 ≤ theta_1 ≤ ∞, broadcast to shape.
+      theta_2: Inverse dispersion of component 2, likewise; None for theta_1.
+      pi_logits: Log-odds of component 1, -∞ ≤ pi_logits ≤ ∞, broadcast to shape.
+      shape: Shape of the result; that of the parameters broadcast together by default.
+      dtype: An integer or float dtype, as for `poisson`.
+
+    Returns:
+      An array of that shape and dtype, as from `negative_binomial`. A NaN or negative parameter of
+      the component that was not chosen makes the draw invalid too.
+
+    Raises:
+      ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
+        keys.
+      TypeError: If key is no key.
+    """
+    theta_2 = theta_1 if theta_2 is None else theta_2
+    parameters = (mu_1, mu_2, theta_1, theta_2, pi_logits)
+    name, law = "negative_binomial_mixture", _rates.mixture_rate
+    return _draw_counts(name, law, key, parameters, shape, dtype)
+
+
+def _hashable(shape: Sequence[int] | None) -> tuple[int, ...] | None:
+    return None if shape is None else tuple(shape)
+
+
+# What follows is compiled with its checks, which then cost nothing when a call is repeated: for a
+# single draw they would take most of the time.
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _draw_gamma(
+    key: ArrayLike, a: ArrayLike, shape: tuple[int, ...] | None, dtype: DTypeLike
+) -> Array:
+    available = _arguments.float_dtype("gamma", dtype)
+    full_shape = _arguments.result_shape("gamma", shape, a)
+    flat = _arguments.flat(a, full_shape, _arguments.working_float(available))
+    # Invalid shapes are drawn as 1 and marked afterwards: nothing inside has to reckon with NaN.
+    draws = standard_gamma(fold_key(key), jnp.where(flat >= 0, flat, 1.0))
+    marked = jnp.where(flat >= 0, draws, jnp.nan)
+    return lax.reshape(marked.astype(available), full_shape)
+
+
+def _draw_counts(
+    name: str,
+    law: Callable[..., Array],
+    key: ArrayLike,
+    parameters: tuple[ArrayLike, ...],
+    shape: Sequence[int] | None,
+    dtype: DTypeLike,
+) -> Array:
+    draws: Array = _draw_counts_compiled(name, law, key, parameters, _hashable(shape), dtype)
+    return draws
+
+
+@partial(jax.jit, static_argnums=(0, 1, 4, 5))
+def _draw_counts_compiled(
+    name: str,
+    law: Callable[..., Array],
+    key: ArrayLike,
+    parameters: tuple[ArrayLike, ...],
+    shape: tuple[int, ...] | None,
+    dtype: DTypeLike,
+) -> Array:
+    available = _arguments.count_dtype(name, dtype)
+    full_shape = _arguments.result_shape(name, shape, *parameters)
+    working = _arguments.working_float(available)
+    folded = fold_key(key)
+    flat = (_arguments.flat(parameter, full_shape, working) for parameter in parameters)
+    rate = law(folded, *map(lax.stop_gradient, flat))
+    counting = _arguments.working_count(available)
+    counts = poisson_counts(folded, jnp.where(rate >= 0, rate, 0.0), counting)
+    marked = jnp.where(rate >= 0, counts, jnp.full_like(counts, -1))
+    return lax.reshape(_arguments.convert_count(marked, available), full_shape)
