@@ -159,11 +159,8 @@ def _with_gamma(
         step = recurrence(x, floored_mean(mu, eps), bounded_theta(theta))
         return value + jnp.where(_needs_recurrence(x), step, 0.0)
 
-    # The barrier keeps XLA from folding the search where the counts are a constant of the program,
-    # which takes it seconds for a million of them.
-    searched: Array = lax.optimization_barrier(x)  # type: ignore[no-untyped-call]
     extended: Array = lax.cond(
-        _any_in_batch(_needs_recurrence(searched)),
+        _any_in_batch(_needs_recurrence(x)),
         led_down,
         lambda value, *_: value,
         *(value, x, mu, theta, eps),
