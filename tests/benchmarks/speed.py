@@ -139,7 +139,7 @@ def draw(rows: list[dict], file: pathlib.Path) -> None:
     """Bars of the peers' time over ours, sum and gradient."""
     pyplot = importlib.import_module("matplotlib.pyplot")
     shown = [r for r in rows if r["task"] == "sum + gradient"]
-    figure, axes = pyplot.subplots(figsize=(8, 0.32 * len(shown) * 4 + 1), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(8, 0.8 * len(shown) + 1), layout="constrained")
     colours = dict(zip(PEERS, ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#999999"), strict=True))
     names = [p for p in PEERS if any(p in r["ns"] for r in shown)]
     for k, name in enumerate(names):
@@ -151,8 +151,10 @@ def draw(rows: list[dict], file: pathlib.Path) -> None:
     axes.set_yticks(range(len(shown)), [f"{r['law']}, {r['size']}" for r in shown])
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.set_xlim(0.8, 1.4 * axes.get_xlim()[1])
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("time of the sum and its gradient, over that of jaxnb")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names))
     figure.savefig(file, dpi=150)
 
 
