@@ -52,7 +52,8 @@ class CountDistribution(Distribution):
             RuntimeError: A parameter is being traced, and `strict` is true.
         """
         with jax.ensure_compile_time_eval():
-            for name, value in self.get_args().items():
+            # backwards: what was given comes before mu and theta, which may be computed from it
+            for name, value in reversed(self.get_args().items()):
                 constraint = self.arg_constraints[name]
                 valid = constraint(value)
                 if not_jax_tracer(valid):

@@ -9,7 +9,7 @@ from jaxnb._types import Array, ArrayLike
 __all__ = ["bounded_theta", "floored_mean", "largest", "positive_mean", "promote"]
 
 
-def promote(**arguments: ArrayLike) -> tuple[jnp.dtype, list[Array]]:
+def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[Array]]:
     """Cast to one floating dtype and give every argument the same rank, sizes unchanged.
 
     Counts may be integers or booleans; they take the dtype that the floating arguments promote to
@@ -23,7 +23,7 @@ def promote(**arguments: ArrayLike) -> tuple[jnp.dtype, list[Array]]:
         TypeError: An argument is complex.
         ValueError: The shapes do not broadcast.
     """
-    arrays = {name: _numeric(name, value) for name, value in arguments.items()}
+    arrays = {name: _numeric(name, value) for name, value in {"x": x, **parameters}.items()}
     floating = [a for a in arrays.values() if jnp.issubdtype(a.dtype, jnp.floating)]
     result_type = jnp.dtype(jnp.result_type(*floating) if floating else jnp.result_type(float))
     work_type = jnp.dtype(jnp.float32) if result_type.itemsize < 4 else result_type
@@ -32,9 +32,11 @@ def promote(**arguments: ArrayLike) -> tuple[jnp.dtype, list[Array]]:
     except ValueError:
         shapes = ", ".join(f"{name} {a.shape}" for name, a in arrays.items())
         raise ValueError(f"arguments do not broadcast together: {shapes}") from None
-    return result_type, [
-        lax.expand_dims(a.astype(work_type), range(rank - a.ndim)) for a in arrays.values()
-    ]
+    aligned = [lax.expand_dims(a.astype(work_type), range(rank - a.ndim)) for a in arrays.values()]
+    # Counts are often a constant of the program. The barrier, expanded before fusion, keeps XLA
+    # from evaluating what depends on them alone while it compiles: seconds for a million counts.
+    aligned[0] = lax.optimization_barrier(aligned[0])  # type: ignore[no-untyped-call]
+    return result_type, aligned
 
 
 def _numeric(name: str, value: ArrayLike) -> Array:

@@ -20,11 +20,9 @@ def tangent(output: Array, slopes: Sequence[Slope], tangents: Sequence[Tangent])
     The slopes are finished before they are used: in reverse mode each is multiplied and reduced to
     the shape of its argument, and that reduction must not be fused with the kernel.
     """
-    wanted = [
-        (slope, direction)
+    terms = [
+        materialize(slope())[0] * direction
         for slope, direction in zip(slopes, tangents, strict=True)
         if not isinstance(direction, SymbolicZero)
     ]
-    finished = materialize(*(slope() for slope, _ in wanted))
-    terms = [slope * direction for slope, (_, direction) in zip(finished, wanted, strict=True)]
     return sum(terms[1:], start=terms[0]) if terms else jnp.zeros_like(output)

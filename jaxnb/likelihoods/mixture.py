@@ -86,7 +86,7 @@ def log_mixture_nb(
 def _log_mixture(
     x: Array, mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, q: Array, eps: Array
 ) -> Array:
-    return _mixed(log_nb(x, mu_1, theta_1, eps), log_nb(x, mu_2, theta_2, eps), q, finish=False)[0]
+    return _mixed(log_nb(x, mu_1, theta_1, eps), log_nb(x, mu_2, theta_2, eps), q)[0]
 
 
 @partial(_log_mixture.defjvp, symbolic_zeros=True)
@@ -96,7 +96,7 @@ def _log_mixture_jvp(
     x, mu_1, mu_2, theta_1, theta_2, q, eps = primals
     along_x, along_mu_1, along_mu_2, along_theta_1, along_theta_2, along_q, _ = tangents
     log_1, log_2 = log_nb(x, mu_1, theta_1, eps), log_nb(x, mu_2, theta_2, eps)
-    value, o = _mixed(log_1, log_2, q, finish=True)
+    value, o = _mixed(log_1, log_2, q)
 
     def d_q() -> Array:
         close = _difference(
@@ -114,9 +114,9 @@ def _log_mixture_jvp(
     return value, tangent(value, slopes, [*along_1, *along_2, along_q])
 
 
-def _mixed(log_1: Array, log_2: Array, q: Array, *, finish: bool) -> tuple[Array, Odds]:
+def _mixed(log_1: Array, log_2: Array, q: Array) -> tuple[Array, Odds]:
     # where both are -inf the count tells nothing of the component
-    o = odds(jnp.where(log_1 == log_2, 0.0, log_1 - log_2), q, finish=finish)
+    o = odds(jnp.where(log_1 == log_2, 0.0, log_1 - log_2), q)
     return materialize(log_two_components(log_1, log_2, o))[0], o
 
 

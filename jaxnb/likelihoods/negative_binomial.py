@@ -159,9 +159,11 @@ def _with_gamma(
         step = recurrence(x, floored_mean(mu, eps), bounded_theta(theta))
         return value + jnp.where(_needs_recurrence(x), step, 0.0)
 
-    operands = (value, x, mu, theta, eps)
     extended: Array = lax.cond(
-        _any_in_batch(_needs_recurrence(x)), led_down, lambda value, *_: value, *operands
+        _any_in_batch(_needs_recurrence(x)),
+        led_down,
+        lambda value, *_: value,
+        *(value, x, mu, theta, eps),
     )
     return extended
 

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxnb._materialize import materialize
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import largest
 from jaxnb.likelihoods.derivatives import Slope
@@ -55,16 +54,12 @@ class Odds(NamedTuple):
     gap: Array
 
 
-def odds(d: Array, q: Array, *, finish: bool) -> Odds:
-    """Bound d and q, infinite or not, and take their exponentials.
-
-    Finishing them first pays where the slopes are wanted beside the value.
-    """
+def odds(d: Array, q: Array) -> Odds:
+    """Bound d and q, infinite or not, and take their exponentials."""
     # q reaches further than d: an infinite prior log-odds outweighs any data
     limit = largest(q.dtype)
     d, q = jnp.clip(d, -limit / 2, limit / 2), jnp.clip(q, -limit, limit)
-    exponentials = (exp(-0.5 * _abs(q + d)), exp(-_abs(q)), expm1(-_abs(d)))
-    return Odds(d, q, *(materialize(*exponentials) if finish else exponentials))
+    return Odds(d, q, exp(-0.5 * _abs(q + d)), exp(-_abs(q)), expm1(-_abs(d)))
 
 
 @jax.custom_jvp

@@ -62,23 +62,23 @@ def log_zinb_positive(
 
 @jax.custom_jvp
 def _log_zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> Array:
-    return _inflated(x, log_nb(x, mu, theta, eps), pi, finish=False)[0]
+    return _inflated(x, log_nb(x, mu, theta, eps), pi)[0]
 
 
 @partial(_log_zinb.defjvp, symbolic_zeros=True)
 def _log_zinb_jvp(primals: tuple[Array, ...], tangents: tuple[Tangent, ...]) -> tuple[Array, Array]:
     x, mu, theta, pi, eps = primals
-    value, o = _inflated(x, log_nb(x, mu, theta, eps), pi, finish=True)
+    value, o = _inflated(x, log_nb(x, mu, theta, eps), pi)
     _, weight = weight_factors(o)
     slopes = weighted(weight, nb_slopes(x, mu, theta, eps))
     return value, tangent(value, [*slopes, partial(d_log_odds, o)], tangents[:4])
 
 
-def _inflated(x: Array, nb: Array, pi: Array, *, finish: bool) -> tuple[Array, Odds]:
+def _inflated(x: Array, nb: Array, pi: Array) -> tuple[Array, Odds]:
     # The point mass has log-probability 0 at x = 0 and -inf elsewhere, so that the difference of
     # the components is exact. Outside the support neither explains the count, and it is 0.
     outside = (x < 0) | jnp.isnan(nb)
     point_mass = jnp.where(x == 0, 0.0, jnp.where(outside, nb, -jnp.inf))
     difference = jnp.where(x == 0, -nb, jnp.where(outside, 0.0, -jnp.inf))
-    o = odds(difference, pi, finish=finish)
+    o = odds(difference, pi)
     return materialize(log_two_components(point_mass, nb, o))[0], o

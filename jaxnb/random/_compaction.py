@@ -1,8 +1,8 @@
 """Rejection sampling over whole arrays: the rejected few are queued and tried again in a buffer.
 
 One vectorised try settles nine elements in ten. Going over the whole array again for the rest would
-cost as much for every further try; instead they pass through a buffer a sixty-fourth of the size,
-each leaving its slot to the next in the queue once it is accepted. A try depends on the element and
+cost as much for every further try; instead they pass through a buffer of a 128th of the size, each
+leaving its slot to the next in the queue once it is accepted. A try depends on the element and
 on the try's number alone: when it happens, and beside which others, does not change its outcome.
 """
 

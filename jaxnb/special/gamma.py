@@ -70,7 +70,11 @@ def digamma_gap_difference(p: Array, q: Array, distance: Array) -> Array:
 
 
 def trigamma_gap_difference(p: Array, q: Array, distance: Array) -> Array:
-    """zeta(y) - zeta(z), arguments and accuracy as `digamma_gap_difference`."""
+    """zeta(y) - zeta(z), arguments as for `digamma_gap_difference`.
+
+    In effect the slope of a fitted polynomial, it is good to 8 ulp (float32) and 60 ulp (float64)
+    where both arguments are near 2, to a few ulp elsewhere.
+    """
     return distance * p * q * divided_difference(_TRIGAMMA_GAP[q.dtype.name], p, q)
 
 

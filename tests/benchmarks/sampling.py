@@ -7,42 +7,24 @@ are named and left out.
 
 import argparse
 import importlib.util
-import platform
-import time
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from timing import Call, interleaved, machine, seconds
 
 import jaxnb
 
 CELLS, GENES = 256, 2000
-Draw = Callable[[], object]
 
 
-def seconds(draw: Draw) -> float:
-    """Wall time of one call with its result."""
-    start = time.perf_counter()
-    jax.block_until_ready(draw())
-    return time.perf_counter() - start
-
-
-def interleaved(draws: dict[str, Draw], rounds: int) -> dict[str, np.ndarray]:
-    """Times of every draw, each round calling all of them."""
-    for draw in draws.values():
-        draw()
-    times = [[seconds(draw) for draw in draws.values()] for _ in range(rounds)]
-    return dict(zip(draws, np.array(times).T, strict=True))
-
-
-def peers(mu: np.ndarray, theta: np.ndarray, *, slow: bool) -> dict[str, Draw]:
+def peers(mu: np.ndarray, theta: np.ndarray, *, slow: bool) -> dict[str, Call]:
     """One draw of every element from each sampler at hand; NumPy's first."""
     key, generator = jax.random.key(0), np.random.default_rng(0)
     mu_on_device, theta_on_device = jnp.asarray(mu), jnp.asarray(theta)
     probability = theta / (theta + mu)
-    draws: dict[str, Draw] = {
+    draws: dict[str, Call] = {
         "numpy negative_binomial": lambda: generator.negative_binomial(theta, probability),
         "jaxnb negative_binomial": lambda: jaxnb.random.negative_binomial(
             key, mu_on_device, theta_on_device
@@ -103,7 +85,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--slow-rounds", type=int, default=3, help="of the slow peers")
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {jax.devices()}, jax {jax.__version__}")
+    print(machine())
     if not importlib.util.find_spec("torch"):
         print("torch is not installed: scVI's sampler is left out")
 
@@ -115,12 +97,12 @@ def main() -> None:
     for scale in (1.0, 50.0):
         scaled = np.float32(scale) * mu
         title = f"{CELLS} x {GENES} draws, mean ~ {scale:g} Gamma(0.3), theta ~ Gamma(2) per gene"
-        table(title, interleaved(peers(scaled, theta, slow=False), options.rounds), mu.size)
-        slow = interleaved(peers(scaled, theta, slow=True), options.slow_rounds)
+        table(title, interleaved(peers(scaled, theta, slow=False), rounds=options.rounds), mu.size)
+        slow = interleaved(peers(scaled, theta, slow=True), rounds=options.slow_rounds)
         table("with the slow peers", slow, mu.size)
 
     for size in (1, 1000):
-        few = interleaved(peers(5.0 * mu[0, :size], theta[:size], slow=True), 200)
+        few = interleaved(peers(5.0 * mu[0, :size], theta[:size], slow=True), rounds=200)
         table(f"{size} draws", few, size)
 
     large = np.full(1_000_000, 2.0, np.float32)
@@ -128,11 +110,13 @@ def main() -> None:
     key = jax.random.key(0)
     shapes = {"plain": (2.0, 2.0), "theta 1e-6": (2.0, 1e-6), "mean 1e15": (1e15, 2.0)}
     shapes |= {"theta 1e10, mean 1e8": (1e8, 1e10), "NaN": (np.nan, 2.0), "infinite": (np.inf, 1.0)}
-    extreme: dict[str, Draw] = {}
+    extreme: dict[str, Call] = {}
     for name, (one_mu, one_theta) in shapes.items():
         mus, thetas = quiet.at[77].set(one_mu), quiet.at[77].set(one_theta)
         extreme[name] = lambda m=mus, t=thetas: jaxnb.random.negative_binomial(key, m, t)
-    table("one extreme element in a million", interleaved(extreme, options.rounds), large.size)
+    table(
+        "one extreme element in a million", interleaved(extreme, rounds=options.rounds), large.size
+    )
 
 
 if __name__ == "__main__":

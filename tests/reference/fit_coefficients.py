@@ -10,6 +10,7 @@ its Chebyshev interpolant in 50 digits, which is within a small factor of the mi
 needs no iteration. The printed errors are the ones quoted in the written file.
 """
 
+import argparse
 import pathlib
 from collections.abc import Callable
 
@@ -99,6 +100,9 @@ def relative_error(
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, default=TARGET)
+    target = parser.parse_args().out
     lines = [
         '"""Polynomial coefficients, highest power first (tests/reference/fit_coefficients.py)."""',
         "",
@@ -121,7 +125,7 @@ def main() -> None:
             lines += [f"        {float(c)!r}," for c in coefficients]
             lines += ["    ),"]
         lines += ["}"]
-    TARGET.write_text("\n".join(lines) + "\n")
+    target.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,182 @@
+"""Time of the log-likelihoods and their derivatives against other libraries.
+
+    python tests/benchmarks/speed.py [--sizes 512x2000 ...] [--markdown FILE] [--plot FILE]
+
+Prints, for every law, task and size, the time per element of jaxnb and how many times longer each
+peer takes, and one `log1p` pass over the same array as a yardstick. Tasks: the values; their sum;
+the sum with its gradient in all parameters; the product of its Hessian with a vector. Theta is one
+number per gene. Set OMP_WAIT_POLICY=PASSIVE, or torch's threads and XLA's disturb each other.
+"""
+
+import argparse
+import importlib
+import pathlib
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import peers
+from timing import Call, interleaved, machine
+
+SIZES = ("128x200", "512x2000", "4096x4000")
+TASKS = ("values", "sum", "sum + gradient", "Hessian x vector")
+PEERS = ("NumPyro", "scVI formula in jnp", "scVI torch", "scVI torch compiled", "SciPy")
+
+
+def data(cells: int, genes: int) -> dict[str, tuple[np.ndarray, ...]]:
+    """Law -> arguments: counts drawn from the law itself, four fifths of them zeros."""
+    rng = np.random.default_rng(0)
+    theta = rng.gamma(2, 1, genes) + 0.05
+    mu = rng.gamma(0.3, 1, genes) * rng.gamma(5, 0.2, (cells, 1)) + 1e-4
+    x = rng.poisson(rng.gamma(theta, 1, (cells, genes)) / theta * mu)
+    logits = rng.normal(0, 2, (cells, genes))
+    mu_2 = mu * np.exp(rng.normal(0, 1, (cells, genes)))
+    arrays = {
+        "nb": (x, mu, theta),
+        "zinb": (x, mu, theta, logits),
+        "mixture": (x, mu, mu_2, theta, theta, logits),
+    }
+    return {law: tuple(a.astype(np.float32) for a in args) for law, args in arrays.items()}
+
+
+def jax_call(function: Callable, task: str, arguments: tuple[np.ndarray, ...]) -> Call:
+    """A compiled JAX function for one task, and its arguments on the device."""
+    arguments = tuple(map(jnp.asarray, arguments))
+    parameters = tuple(range(1, len(arguments)))
+
+    def total(*args):
+        return function(*args).sum()
+
+    def hessian_times_vector(*args):
+        gradient = jax.grad(total, parameters)
+        moved = args[1:]
+        return jax.jvp(lambda *p: gradient(args[0], *p), moved, moved)[1]
+
+    compiled = jax.jit(
+        {
+            "values": function,
+            "sum": total,
+            "sum + gradient": jax.value_and_grad(total, parameters),
+            "Hessian x vector": hessian_times_vector,
+        }[task]
+    )
+    return lambda: compiled(*arguments)
+
+
+def torch_call(function: Callable, task: str, arguments: tuple[np.ndarray, ...]) -> Call:
+    """The same in torch: values and sum without a graph, the gradient by backward()."""
+    torch = importlib.import_module("torch")
+    x, *parameters = (torch.from_numpy(a) for a in arguments)
+    for parameter in parameters:
+        parameter.requires_grad_(task == "sum + gradient")
+
+    def gradient():
+        for parameter in parameters:
+            parameter.grad = None
+        function(x, *parameters).sum().backward()
+        return [np.asarray(p.grad) for p in parameters]
+
+    def forward():
+        with torch.no_grad():
+            values = function(x, *parameters)
+            return np.asarray(values.sum() if task == "sum" else values)
+
+    return gradient if task == "sum + gradient" else forward
+
+
+def calls(law: str, task: str, arguments: tuple[np.ndarray, ...]) -> dict[str, Call]:
+    """Every candidate that can do the task."""
+    mu = jnp.asarray(arguments[1])
+    log1p = jax.jit(jnp.log1p)
+    found = {
+        "log1p": lambda: log1p(mu),
+        "jaxnb": jax_call(peers.JAXNB[law], task, arguments),
+    }
+    for library, laws in peers.jax_peers().items():
+        found[library] = jax_call(laws[law], task, arguments)
+    if task != "Hessian x vector":
+        for scvi in filter(None, [peers.scvi_torch().get(law)]):
+            torch = importlib.import_module("torch")
+            found["scVI torch"] = torch_call(scvi, task, arguments)
+            found["scVI torch compiled"] = torch_call(torch.compile(scvi), task, arguments)
+    if law == "nb" and task == "values" and arguments[0].size < 1e6:
+        found["SciPy"] = lambda: peers.scipy_nb(*arguments)
+    return found
+
+
+def measure(sizes: list[str], rounds: int, budget: float) -> list[dict]:
+    """One row per law, task and size: nanoseconds per element, by candidate."""
+    rows = []
+    for size in sizes:
+        cells, genes = map(int, size.split("x"))
+        for law, arguments in data(cells, genes).items():
+            for task in TASKS:
+                times = interleaved(calls(law, task, arguments), rounds=rounds, budget=budget)
+                per_element = {
+                    name: float(np.median(t)) / (cells * genes) * 1e9 for name, t in times.items()
+                }
+                rows.append({"size": size, "law": law, "task": task, "ns": per_element})
+                print(line(rows[-1]), flush=True)
+    return rows
+
+
+def line(row: dict) -> str:
+    """A row of the table."""
+    ns = row["ns"]
+    ratios = [f"{ns[p] / ns['jaxnb']:.1f}" if p in ns else "-" for p in PEERS]
+    own = [f"{ns['jaxnb']:.2f}", f"{ns['jaxnb'] / ns['log1p']:.1f}"]
+    return "| " + " | ".join([row["law"], row["task"], row["size"], *own, *ratios]) + " |"
+
+
+def header() -> str:
+    """The table's head, in Markdown."""
+    titles = ["law", "task", "cells x genes", "jaxnb, ns", "in log1p passes", *PEERS]
+    return "| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|"
+
+
+def draw(rows: list[dict], file: pathlib.Path) -> None:
+    """Bars of the peers' time over ours, sum and gradient."""
+    pyplot = importlib.import_module("matplotlib.pyplot")
+    shown = [r for r in rows if r["task"] == "sum + gradient"]
+    figure, axes = pyplot.subplots(figsize=(8, 0.8 * len(shown) + 1), layout="constrained")
+    colours = dict(zip(PEERS, ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#999999"), strict=True))
+    names = [p for p in PEERS if any(p in r["ns"] for r in shown)]
+    for k, name in enumerate(names):
+        at = [n + (k - (len(names) - 1) / 2) / (len(names) + 1) for n in range(len(shown))]
+        widths = [r["ns"].get(name, np.nan) / r["ns"]["jaxnb"] for r in shown]
+        bars = axes.barh(at, widths, 0.9 / (len(names) + 1), color=colours[name], label=name)
+        axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_yticks(range(len(shown)), [f"{r['law']}, {r['size']}" for r in shown])
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlim(0.8, 1.4 * axes.get_xlim()[1])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("time of the sum and its gradient, over that of jaxnb")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names))
+    figure.savefig(file, dpi=150)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="CELLSxGENES")
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--budget", type=float, default=20, help="seconds for each row")
+    parser.add_argument("--markdown", type=pathlib.Path)
+    parser.add_argument("--plot", type=pathlib.Path)
+    options = parser.parse_args()
+    print(f"{machine()}; float32; medians")
+    for name in peers.absent():
+        print(f"{name} is not installed: its columns are left out")
+    print(header())
+    rows = measure(options.sizes, options.rounds, options.budget)
+    if options.markdown:
+        table = "\n".join([header(), *map(line, rows)])
+        options.markdown.write_text(f"{machine()}, float32, medians.\n\n{table}\n")
+    if options.plot:
+        draw(rows, options.plot)
+
+
+if __name__ == "__main__":
+    main()
