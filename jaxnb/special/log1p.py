@@ -41,9 +41,8 @@ def log1p_minus_x(u: Array, one_plus_u: Array) -> Array:
     k, power, inverse_power, mantissa = split_binary(one_plus_u)
     # f from u, which has more digits than 1 + u, until u is nearly -1
     f = jnp.where(k <= -2, mantissa - 1, u * inverse_power + (inverse_power - 1))
-    high, low = _LOG_2_HIGH, _LOG_2_LOW
-    shift = f * (1 - power) + (k * high + (1 - power))
-    return shift + (_phi_near_zero(f) + k * low)
+    shift = f * (1 - power) + (k * _LOG_2_HIGH + (1 - power))
+    return shift + (_phi_near_zero(f) + k * _LOG_2_LOW)
 
 
 @log1p_minus_x.defjvp

@@ -112,9 +112,8 @@ def main() -> None:
     print("\nNUTS: steps a draw, ms a step: median, least")
     for name, (steps, taken) in chains(data, options.draws, options.chain_rounds).items():
         each = taken / steps * 1e3
-        print(
-            f"{name:28s}{steps.mean() / options.draws:10.1f}{np.median(each):10.2f}{each.min():10.2f}"
-        )
+        length = steps.mean() / options.draws
+        print(f"{name:28s}{length:10.1f}{np.median(each):10.2f}{each.min():10.2f}")
 
 
 if __name__ == "__main__":
