@@ -1,0 +1,83 @@
+"""The shapes in which tensors go to JAX: few programs to compile, no value computed twice."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Folded", "folded"]
+
+
+class Folded(NamedTuple):
+    """Contiguous tensors for a compiled program, and the way back from its results.
+
+    Attributes:
+        tensors: What to hand over.
+        rows: How many entries of a result's first axis are meant; None if it is a number.
+        unexpanded: The shape of what is meant, where stride-0 axes have length 1.
+        shape: The shape that the tensors given have together.
+    """
+
+    tensors: list[Tensor]
+    rows: int | None
+    unexpanded: tuple[int, ...]
+    shape: torch.Size
+
+    def unfold(self, result: Tensor) -> Tensor:
+        """A result in the shape that the tensors given have together."""
+        if self.rows is not None:
+            result = result[: self.rows]
+        return result.reshape(self.unexpanded).expand(self.shape).contiguous()
+
+
+def folded(tensors: Sequence[Tensor]) -> Folded:
+    """Fold detached tensors that broadcast into few axes, the first of a rounded length.
+
+    An axis along which every tensor is expanded (stride 0) is computed once. Neighbouring axes but
+    the last are joined where the tensors allow it. Since every new shape compiles a new program,
+    the length of the first axis, as a rule that of the minibatch, is rounded up by at most an
+    eighth: eight programs for each doubling of it.
+    """
+    shape = torch.broadcast_shapes(*(t.shape for t in tensors))
+    aligned = [t.reshape((1,) * (len(shape) - t.dim()) + t.shape) for t in tensors]
+    dense = [_without_expansion(t).resolve_neg().contiguous() for t in aligned]
+    unexpanded = torch.broadcast_shapes(*(t.shape for t in dense))
+    groups = _joinable_axes([t.shape for t in dense], unexpanded)
+    joined = [t.reshape([prod(t.shape[axis] for axis in group) for group in groups]) for t in dense]
+    if not groups:
+        return Folded(joined, None, unexpanded, shape)
+    rows = max(t.shape[0] for t in joined)
+    return Folded([_padded(t, rows) for t in joined], rows, unexpanded, shape)
+
+
+def _without_expansion(tensor: Tensor) -> Tensor:
+    for axis, stride in enumerate(tensor.stride()):
+        if stride == 0 and tensor.shape[axis] > 1:
+            tensor = tensor.narrow(axis, 0, 1)
+    return tensor
+
+
+def _joinable_axes(shapes: Sequence[Sequence[int]], full: Sequence[int]) -> list[list[int]]:
+    """Axes in groups along which every tensor is either whole or of length 1; the last alone."""
+    groups: list[list[int]] = []
+    pattern = None
+    for axis in (axis for axis, length in enumerate(full) if length > 1):
+        broadcast = [shape[axis] == 1 for shape in shapes]
+        if broadcast == pattern and axis != len(full) - 1:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+        pattern = broadcast
+    return groups
+
+
+def _padded(tensor: Tensor, rows: int) -> Tensor:
+    """The tensor with ones behind its rows, up to the next of eight lengths in an octave."""
+    step = max(1, 1 << (rows.bit_length() - 4)) if rows > 8 else 1
+    missing = -rows % step
+    if missing == 0 or tensor.shape[0] != rows:
+        return tensor
+    filling = tensor.new_ones((missing, *tensor.shape[1:]))
+    return torch.cat([tensor, filling])
