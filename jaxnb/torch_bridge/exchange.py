@@ -10,9 +10,9 @@ from jax._src import xla_bridge
 from torch import Tensor
 from torch._subclasses import FakeTensor
 
-from jaxnb._types import Array
+from jaxnb._types import Array, ArrayLike
 
-__all__ = ["call", "jax_device", "refuse_forked_child", "to_jax", "to_torch"]
+__all__ = ["call", "jax_device", "refuse_forked_child", "refuse_without_values", "to_jax", "to_torch"]
 
 _NARROWED_WITHOUT_X64 = {
     torch.float64: "float32",
@@ -39,7 +39,7 @@ def to_jax(tensor: Tensor, *, copy: bool = True) -> Array:
             shared as it is.
         RuntimeError: JAX has no such device, or this process was forked from one that ran JAX.
     """
-    _refuse_what_has_no_memory(tensor)
+    refuse_without_values(tensor)
     if tensor.requires_grad:
         raise ValueError(
             "the tensor requires grad, and JAX would not record it: pass tensor.detach(), or call"
@@ -87,9 +87,9 @@ def to_torch(array: Array, *, copy: bool = True) -> Tensor:
 
 
 def call(
-    function: Callable[..., Sequence[Array]], eps: float, tensors: Sequence[Tensor]
+    function: Callable[..., Sequence[Array]], first: ArrayLike, tensors: Sequence[Tensor]
 ) -> list[Tensor]:
-    """The results of a compiled function of (eps, *tensors), on the tensors' device.
+    """The results of a compiled function of (first, *tensors), on the tensors' device.
 
     The tensors are contiguous, detached, of one dtype, float32 or float64, and on one device. They
     are not copied: the results are waited for, so that none is read after the call.
@@ -97,12 +97,12 @@ def call(
     refuse_forked_child()
     device = tensors[0].device
     if device.type == "xla":
-        return _call_in_torch_xla(function, eps, tensors)
+        return _call_in_torch_xla(function, first, tensors)
     # Thread-local both, so that neither the caller's settings nor autograd's threads matter.
     with jax.enable_x64(tensors[0].dtype == torch.float64), jax.default_device(jax_device(device)):
         arrays = [_exported(tensor) for tensor in tensors]
-        results = jax.block_until_ready(function(eps, *arrays))
-        return [torch.from_dlpack(result) for result in results]
+        results = function(first, *arrays)
+        return [torch.from_dlpack(result.block_until_ready()) for result in results]
 
 
 @lru_cache(maxsize=None)
@@ -146,16 +146,21 @@ def _imported(tensor: Tensor) -> Array:
 
 
 def _call_in_torch_xla(
-    function: Callable[..., Sequence[Array]], eps: float, tensors: Sequence[Tensor]
+    function: Callable[..., Sequence[Array]], first: ArrayLike, tensors: Sequence[Tensor]
 ) -> list[Tensor]:
     """The function traced into torch_xla's own graph, which needs no exchange of memory."""
     from torch_xla.core.xla_builder import call_jax
 
     with jax.enable_x64(tensors[0].dtype == torch.float64):
-        return list(call_jax(function, (eps, *tensors)))
+        return list(call_jax(function, (first, *tensors)))
 
 
-def _refuse_what_has_no_memory(tensor: Tensor) -> None:
+def refuse_without_values(tensor: Tensor) -> None:
+    """Raise unless the tensor has dense memory of its own.
+
+    Raises:
+        TypeError: It is no tensor, fake, meta, being transformed, sparse, or quantized.
+    """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"expected a torch tensor, got {type(tensor).__name__}")
     wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)

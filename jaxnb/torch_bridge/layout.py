@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
 
-import torch
+import numpy as np
 from torch import Tensor
 
-__all__ = ["Folded", "folded"]
+__all__ = ["Folded", "folded", "rounded_up"]
 
 
 class Folded(NamedTuple):
@@ -23,12 +23,14 @@ class Folded(NamedTuple):
     tensors: list[Tensor]
     rows: int | None
     unexpanded: tuple[int, ...]
-    shape: torch.Size
+    shape: tuple[int, ...]
 
     def unfold(self, result: Tensor) -> Tensor:
         """A result in the shape that the tensors given have together."""
-        if self.rows is not None:
+        if self.rows is not None and self.rows < result.shape[0]:
             result = result[: self.rows]
+        if result.shape == self.shape:
+            return result
         return result.reshape(self.unexpanded).expand(self.shape).contiguous()
 
 
@@ -40,23 +42,38 @@ def folded(tensors: Sequence[Tensor]) -> Folded:
     the length of the first axis, as a rule that of the minibatch, is rounded up by at most an
     eighth: eight programs for each doubling of it.
     """
-    shape = torch.broadcast_shapes(*(t.shape for t in tensors))
-    aligned = [t.reshape((1,) * (len(shape) - t.dim()) + t.shape) for t in tensors]
-    dense = [_without_expansion(t).resolve_neg().contiguous() for t in aligned]
-    unexpanded = torch.broadcast_shapes(*(t.shape for t in dense))
+    shape = np.broadcast_shapes(*(t.shape for t in tensors))  # torch's takes longer than a kernel
+    dense = [_without_expansion(_aligned(t, len(shape))) for t in tensors]
+    unexpanded = np.broadcast_shapes(*(t.shape for t in dense))
     groups = _joinable_axes([t.shape for t in dense], unexpanded)
-    joined = [t.reshape([prod(t.shape[axis] for axis in group) for group in groups]) for t in dense]
+    joined = [_joined(t, groups) for t in dense]
     if not groups:
         return Folded(joined, None, unexpanded, shape)
     rows = max(t.shape[0] for t in joined)
     return Folded([_padded(t, rows) for t in joined], rows, unexpanded, shape)
 
 
+def rounded_up(length: int) -> int:
+    """The next of eight lengths in every octave; below 16 the length itself."""
+    step = 1 << max(0, length.bit_length() - 4)
+    return -(-length // step) * step
+
+
+def _aligned(tensor: Tensor, rank: int) -> Tensor:
+    missing = rank - tensor.dim()
+    return tensor.reshape((1,) * missing + tensor.shape) if missing else tensor
+
+
 def _without_expansion(tensor: Tensor) -> Tensor:
     for axis, stride in enumerate(tensor.stride()):
         if stride == 0 and tensor.shape[axis] > 1:
             tensor = tensor.narrow(axis, 0, 1)
-    return tensor
+    return tensor.resolve_neg().contiguous()
+
+
+def _joined(tensor: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
+    shape = [prod(tensor.shape[axis] for axis in group) for group in groups]
+    return tensor if len(shape) == tensor.dim() else tensor.reshape(shape)
 
 
 def _joinable_axes(shapes: Sequence[Sequence[int]], full: Sequence[int]) -> list[list[int]]:
@@ -74,9 +91,8 @@ def _joinable_axes(shapes: Sequence[Sequence[int]], full: Sequence[int]) -> list
 
 
 def _padded(tensor: Tensor, rows: int) -> Tensor:
-    """The tensor with ones behind its rows, up to the next of eight lengths in an octave."""
-    step = max(1, 1 << (rows.bit_length() - 4)) if rows > 8 else 1
-    missing = -rows % step
+    """The tensor with ones behind its rows, up to the rounded length."""
+    missing = rounded_up(rows) - rows
     if missing == 0 or tensor.shape[0] != rows:
         return tensor
     filling = tensor.new_ones((missing, *tensor.shape[1:]))

@@ -1,11 +1,10 @@
 """The three log-likelihoods on torch tensors."""
 
 from collections.abc import Callable
-from functools import reduce
 
-import torch
 from torch import Tensor
 
+from jaxnb.torch_bridge.arguments import broadcastable, cast, common_dtype, working_dtype
 from jaxnb.torch_bridge.pointwise import evaluate
 
 __all__ = ["log_mixture_nb", "log_nb_positive", "log_zinb_positive"]
@@ -112,55 +111,7 @@ def log_mixture_nb(
 
 
 def _log_likelihood(name: str, eps: float, **arguments: Tensor | float) -> Tensor:
-    tensors = {name: a for name, a in arguments.items() if isinstance(a, Tensor)}
-    for argument, tensor in tensors.items():
-        _check(argument, tensor)
-    result_type = _common_dtype(name, tensors)
-    # half precision is computed in float32, as a formula of many terms has to be
-    work_type = torch.float32 if result_type.itemsize < 4 else result_type
-    device = _common_device(tensors)
-    _check_shapes(tensors)
-    cast = [
-        argument.to(device, work_type)
-        if isinstance(argument, Tensor)
-        else torch.tensor(argument, device=device, dtype=work_type)
-        for argument in arguments.values()
-    ]
-    return evaluate(name, cast, float(eps)).to(result_type)
-
-
-def _check(name: str, tensor: Tensor) -> None:
-    if tensor.is_complex():
-        raise TypeError(f"{name} must be real, got {tensor.dtype}")
-    if tensor.layout != torch.strided:
-        raise TypeError(f"{name} is laid out as {tensor.layout}: pass {name}.to_dense()")
-    if tensor.is_quantized:
-        raise TypeError(f"{name} is quantized: pass {name}.dequantize()")
-
-
-def _common_dtype(name: str, tensors: dict[str, Tensor]) -> torch.dtype:
-    """What the floating tensors promote to; one without axes counts only if there are no others."""
-    if not tensors:
-        raise TypeError(f"{name} needs at least one tensor: for arrays there is jaxnb.{name}")
-    floating = [t for t in tensors.values() if t.is_floating_point()]
-    leading = [t for t in floating if t.dim() > 0] or floating
-    dtypes = [t.dtype for t in leading] or [torch.get_default_dtype()]
-    return reduce(torch.promote_types, dtypes)
-
-
-def _common_device(tensors: dict[str, Tensor]) -> torch.device:
-    """The one device of the tensors; one without axes may lie on the CPU, as everywhere in torch."""
-    leading = [t.device for t in tensors.values() if t.dim() > 0 or t.device.type != "cpu"]
-    devices = leading or [t.device for t in tensors.values()]
-    if any(device != devices[0] for device in devices):
-        places = ", ".join(f"{name} on {t.device}" for name, t in tensors.items())
-        raise ValueError(f"the tensors are on different devices: {places}")
-    return devices[0]
-
-
-def _check_shapes(tensors: dict[str, Tensor]) -> None:
-    try:
-        torch.broadcast_shapes(*(t.shape for t in tensors.values()))
-    except RuntimeError:
-        shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
-        raise ValueError(f"arguments do not broadcast together: {shapes}") from None
+    result_type = common_dtype(name.removesuffix("_of_one_theta"), arguments)
+    tensors = cast(arguments, working_dtype(result_type))
+    broadcastable(tensors)
+    return evaluate(name, list(tensors.values()), float(eps)).to(result_type)

@@ -9,6 +9,7 @@ torch differentiates a custom operator in reverse mode alone; forward mode and t
 exporter can look into. `evaluate` therefore takes the one or the other way.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -44,12 +45,16 @@ def partial_derivatives(
     `orders` holds one order for each tensor, as many times over as there are derivatives.
     """
     _refuse_forward_mode()
-    requested = _in_groups(orders, len(tensors))
-    shape = torch.broadcast_shapes(*(t.shape for t in tensors))
-    if 0 in shape:
-        return [tensors[0].new_empty(shape) for _ in requested]
+    return _compute(tensors, name, _in_groups(orders, len(tensors)), eps)
+
+
+def _compute(
+    tensors: Sequence[Tensor], name: str, requested: Sequence[Orders], eps: float
+) -> list[Tensor]:
     arguments = folded([t.detach() for t in tensors])
-    results = call(partials(name, requested), eps, arguments.tensors)
+    if 0 in arguments.shape:
+        return [tensors[0].new_empty(arguments.shape) for _ in requested]
+    results = call(partials(name, tuple(requested)), eps, arguments.tensors)
     return [arguments.unfold(result) for result in results]
 
 
@@ -99,6 +104,8 @@ class _PartialDerivatives(torch.autograd.Function):
     def forward(
         name: str, requested: Sequence[Orders], eps: float, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
+        if _plain(tensors):  # the dispatcher would find the same, in twice the time of a small call
+            return tuple(_compute(tensors, name, requested, eps))
         return tuple(partial_derivatives(list(tensors), name, _flat(requested), eps))
 
     @staticmethod
@@ -145,6 +152,10 @@ def _derivatives(
     return results
 
 
+# torch inspects the signature of `forward` at each call; stated, it is found at once.
+_PartialDerivatives.forward.__signature__ = inspect.signature(_PartialDerivatives.forward)
+
+
 _Derivatives = Callable[[list[Orders]], Sequence[Tensor]]
 
 
@@ -159,9 +170,12 @@ def _pulled_back(
     present = [(o, g) for o, g in zip(requested, gradients, strict=True) if g is not None]
     places = [place for place, want in enumerate(wanted) if want]
     slopes = _by_orders([_raised(o, i) for o, _ in present for i in places], derivatives)
+    # A slope that no one else will see is multiplied where it lies: a third less memory to write.
+    alone = len(present) == 1 and not torch.is_grad_enabled()
+    times = Tensor.mul_ if alone and _untransformed(present[0][1]) else Tensor.mul
     result: list[Tensor | None] = [None] * len(tensors)
     for i in places:
-        terms = [gradient * slopes[_raised(o, i)] for o, gradient in present]
+        terms = [times(slopes[_raised(o, i)], gradient) for o, gradient in present]
         if terms:
             result[i] = sum(terms[1:], start=terms[0]).sum_to_size(tensors[i].shape)
     return result
@@ -207,6 +221,17 @@ def _batch_first(tensors: Sequence[Tensor], in_dims: Sequence[int | None]) -> li
         length, *others = front.shape
         batched.append(front.reshape(length, *[1] * (rank - len(others)), *others))
     return batched
+
+
+def _plain(tensors: Sequence[Tensor]) -> bool:
+    watched = torch._C._len_torch_dispatch_stack() > 0
+    return not watched and all(type(t) in (Tensor, torch.nn.Parameter) for t in tensors)
+
+
+def _untransformed(tensor: Tensor) -> bool:
+    functorch = torch._C._functorch
+    wrapped = functorch.is_functorch_wrapped_tensor(tensor)
+    return not (wrapped or functorch.is_legacy_batchedtensor(tensor))
 
 
 def _refuse_forward_mode() -> None:
