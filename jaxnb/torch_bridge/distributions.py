@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from jaxnb.torch_bridge.arguments import broadcastable
+from jaxnb.torch_bridge.arguments import Arguments, broadcastable
 from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
 from jaxnb.torch_bridge.parameters import (
     MEAN_AND_DISPERSION,
@@ -40,6 +40,7 @@ class _Counts(Distribution):
     that a distribution can be rebuilt from them; what was not given is left out of an instance's.
     """
 
+    arg_constraints: dict[str, constraints.Constraint]
     support = constraints.nonnegative_integer
     has_rsample = False
     _sampler: ClassVar[str]
@@ -136,7 +137,7 @@ class NegativeBinomial(_Counts):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    arg_constraints: ClassVar = {
+    arg_constraints = {  # noqa: RUF012
         "mu": constraints.nonnegative,
         "theta": constraints.nonnegative,
         "scale": constraints.nonnegative,
@@ -251,7 +252,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    arg_constraints: ClassVar = {
+    arg_constraints = {  # noqa: RUF012
         "mu": constraints.nonnegative,
         "theta": constraints.nonnegative,
         "zi_logits": extended_real,
@@ -309,13 +310,15 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
     def mode(self) -> Tensor:
         """0 or the mode of the negative binomial, whichever is likelier; 0 if neither."""
         candidate = super().mode
-        log_prob = log_zinb_positive(candidate, *self._law(), self._eps)
-        at_zero = log_zinb_positive(torch.zeros_like(candidate), *self._law(), self._eps)
-        return torch.where(log_prob > at_zero, candidate, candidate * 0)
+        likelier = self._log_prob(candidate) > self._log_prob(candidate * 0)
+        return torch.where(likelier, candidate, candidate * 0)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-probability of counts, as `log_zinb_positive`; see `NegativeBinomial`."""
-        return self._scored(value, log_zinb_positive(value, *self._law(), self._eps))
+        return self._scored(value, self._log_prob(value))
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return log_zinb_positive(value, self.mu, self.theta, self.zi_logits, self._eps)
 
 
 class NegativeBinomialMixture(_Counts):
@@ -335,7 +338,7 @@ class NegativeBinomialMixture(_Counts):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    arg_constraints: ClassVar = {
+    arg_constraints = {  # noqa: RUF012
         "mu1": constraints.nonnegative,
         "mu2": constraints.nonnegative,
         "theta1": constraints.nonnegative,
@@ -360,7 +363,12 @@ class NegativeBinomialMixture(_Counts):
         *,
         eps: float = 1e-8,
     ) -> None:
-        given = {"mu1": mu1, "mu2": mu2, "theta1": theta1, "mixture_logits": mixture_logits}
+        given: Arguments = {
+            "mu1": mu1,
+            "mu2": mu2,
+            "theta1": theta1,
+            "mixture_logits": mixture_logits,
+        }
         if theta2 is not None:
             given["theta2"] = theta2
         kept = broadcastable(as_floats(type(self).__name__, given))

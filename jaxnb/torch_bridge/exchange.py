@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 
 import jax
+import jax.numpy as jnp
 import torch
 from jax._src import xla_bridge
 from torch import Tensor
 from torch._subclasses import FakeTensor
+from torch.utils.dlpack import from_dlpack
 
 from jaxnb._types import Array, ArrayLike
 
-__all__ = ["call", "jax_device", "refuse_forked_child", "refuse_without_values", "to_jax", "to_torch"]
+__all__ = ["call", "refuse_without_values", "to_jax", "to_torch"]
 
 _NARROWED_WITHOUT_X64 = {
     torch.float64: "float32",
@@ -46,13 +48,13 @@ def to_jax(tensor: Tensor, *, copy: bool = True) -> Array:
             " the functions of jaxnb.torch_bridge, which differentiate"
         )
     narrowed = _NARROWED_WITHOUT_X64.get(tensor.dtype)
-    if narrowed and not jax.config.jax_enable_x64:
+    if narrowed and jnp.result_type(float).itemsize < 8:
         raise ValueError(
-            f"JAX would round {tensor.dtype} to {narrowed}: convert the tensor to a 32-bit dtype, or"
-            ' call jax.config.update("jax_enable_x64", True) first'
+            f"JAX would round {tensor.dtype} to {narrowed}: convert the tensor to a 32-bit dtype,"
+            ' or call jax.config.update("jax_enable_x64", True) first'
         )
-    refuse_forked_child()
-    jax_device(tensor.device)
+    _refuse_forked_child()
+    _jax_device(tensor.device)
     plain = tensor.resolve_conj().resolve_neg()
     if copy:
         return _imported(plain.clone(memory_format=torch.contiguous_format))
@@ -81,8 +83,8 @@ def to_torch(array: Array, *, copy: bool = True) -> Tensor:
         raise TypeError(f"expected a JAX array with values, got {type(array).__name__}")
     if len(array.devices()) > 1:
         raise ValueError("the array lies on several devices: gather it with jax.device_put first")
-    refuse_forked_child()
-    shared = torch.from_dlpack(jax.block_until_ready(array))
+    _refuse_forked_child()
+    shared = from_dlpack(jax.block_until_ready(array))
     return shared.clone() if copy else shared
 
 
@@ -94,19 +96,19 @@ def call(
     The tensors are contiguous, detached, of one dtype, float32 or float64, and on one device. They
     are not copied: the results are waited for, so that none is read after the call.
     """
-    refuse_forked_child()
+    _refuse_forked_child()
     device = tensors[0].device
     if device.type == "xla":
         return _call_in_torch_xla(function, first, tensors)
     # Thread-local both, so that neither the caller's settings nor autograd's threads matter.
-    with jax.enable_x64(tensors[0].dtype == torch.float64), jax.default_device(jax_device(device)):
+    with jax.enable_x64(tensors[0].dtype == torch.float64), jax.default_device(_jax_device(device)):
         arrays = [_exported(tensor) for tensor in tensors]
         results = function(first, *arrays)
-        return [torch.from_dlpack(result.block_until_ready()) for result in results]
+        return [from_dlpack(result.block_until_ready()) for result in results]
 
 
-@lru_cache(maxsize=None)
-def jax_device(device: torch.device) -> jax.Device:
+@cache
+def _jax_device(device: torch.device) -> jax.Device:
     """JAX's own name for a tensor's device.
 
     Raises:
@@ -185,7 +187,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
 
-def refuse_forked_child() -> None:
+def _refuse_forked_child() -> None:
     """Raise where JAX would hang.
 
     Raises:

@@ -5,6 +5,7 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 __all__ = ["Folded", "folded", "rounded_up"]

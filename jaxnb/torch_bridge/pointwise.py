@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.jit._trace import is_tracing
 
 from jaxnb.torch_bridge.exchange import call
 from jaxnb.torch_bridge.layout import folded
@@ -31,7 +32,7 @@ def evaluate(name: str, tensors: Sequence[Tensor], eps: float) -> Tensor:
     The tensors have one dtype, float32 or float64, are on one device, and broadcast.
     """
     value = (0,) * len(tensors)
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or is_tracing():
         return partial_derivatives(list(tensors), name, list(value), eps)[0]
     return _derivatives(name, eps, tensors, [value])[0]
 
@@ -119,8 +120,11 @@ class _PartialDerivatives(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         tensors, wanted = ctx.saved_tensors, ctx.needs_input_grad[3:]
         derivatives = partial(_derivatives, ctx.name, ctx.eps, tensors)
-        return None, None, None, *_pulled_back(
-            ctx.requested, tensors, wanted, gradients, derivatives
+        return (
+            None,
+            None,
+            None,
+            *_pulled_back(ctx.requested, tensors, wanted, gradients, derivatives),
         )
 
     @staticmethod
@@ -153,7 +157,8 @@ def _derivatives(
 
 
 # torch inspects the signature of `forward` at each call; stated, it is found at once.
-_PartialDerivatives.forward.__signature__ = inspect.signature(_PartialDerivatives.forward)
+_forward = _PartialDerivatives.forward
+_forward.__signature__ = inspect.signature(_forward)  # type: ignore[attr-defined]
 
 
 _Derivatives = Callable[[list[Orders]], Sequence[Tensor]]

@@ -1,7 +1,7 @@
 """The compiled JAX programs behind the bridge: any partial derivatives of a likelihood, by name."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import jax
@@ -60,7 +60,7 @@ LIKELIHOODS = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def partials(name: str, requested: tuple[Orders, ...]) -> Callable[..., tuple[Array, ...]]:
     """A compiled function of (eps, *tensors) that returns the partial derivatives requested.
 

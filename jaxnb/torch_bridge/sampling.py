@@ -1,7 +1,7 @@
 """Draws by `jaxnb.random`, seeded by torch's generators."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from math import prod
 
 import jax
@@ -65,7 +65,7 @@ def _seed(generator: torch.Generator | None) -> np.ndarray:
     return words.cpu().numpy().astype(np.uint32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _sampler(name: str, size: int) -> Callable[..., tuple[Array, ...]]:
     @jax.jit
     def sample(seed: Array, *parameters: Array) -> tuple[Array, ...]:
