@@ -44,6 +44,8 @@ def folded(tensors: Sequence[Tensor]) -> Folded:
     eighth: eight programs for each doubling of it.
     """
     shape = np.broadcast_shapes(*(t.shape for t in tensors))  # torch's takes longer than a kernel
+    if 0 in shape:
+        return Folded([], None, shape, shape)
     dense = [_without_expansion(_aligned(t, len(shape))) for t in tensors]
     unexpanded = np.broadcast_shapes(*(t.shape for t in dense))
     groups = _joinable_axes([t.shape for t in dense], unexpanded)

@@ -229,8 +229,9 @@ def _batch_first(tensors: Sequence[Tensor], in_dims: Sequence[int | None]) -> li
 
 
 def _plain(tensors: Sequence[Tensor]) -> bool:
-    watched = torch._C._len_torch_dispatch_stack() > 0
-    return not watched and all(type(t) in (Tensor, torch.nn.Parameter) for t in tensors)
+    if torch._C._len_torch_dispatch_stack() > 0:
+        return False
+    return all(type(t) in (Tensor, torch.nn.Parameter) and not t.is_meta for t in tensors)
 
 
 def _untransformed(tensor: Tensor) -> bool:

@@ -1,0 +1,220 @@
+"""Derivatives: every mode, transform and order of torch's, in float64 without JAX's x64."""
+
+import contextlib
+import threading
+
+import jax
+import pytest
+from torch_bridge.cases import CASES, bridge, counts, parameters, torch
+
+by_case = pytest.mark.parametrize("case", CASES, ids=repr)
+
+
+@pytest.fixture(autouse=True)
+def without_x64():
+    with jax.enable_x64(False):
+        yield
+
+
+def of_mean(case, theta_of_one=False):
+    """The sum of a log-likelihood as a function of its first mean, in float64."""
+    mu, *others = parameters(case)
+    return (lambda m: case(counts(), m, *others).sum()), mu
+
+
+@by_case
+def test_gradcheck(case):
+    assert torch.autograd.gradcheck(
+        lambda *p: case(counts(), *p),
+        parameters(case, requires_grad=True),
+        check_forward_ad=True,
+        check_batched_grad=True,
+        check_batched_forward_grad=True,
+    )
+
+
+@by_case
+def test_gradgradcheck(case):
+    tensors = parameters(case, requires_grad=True)
+    assert torch.autograd.gradgradcheck(
+        lambda *p: case(counts(), *p), tensors, check_fwd_over_rev=True, check_rev_over_rev=True
+    )
+
+
+def test_derivative_in_the_counts():
+    x = torch.tensor([2.5, 7.0, 31.0], dtype=torch.float64, requires_grad=True)
+    mu, theta = torch.tensor([1.0, 8.0, 30.0]).double(), torch.tensor([0.5, 2.0, 1e3]).double()
+    assert torch.autograd.gradcheck(lambda x: bridge.log_nb_positive(x, mu, theta), [x])
+
+
+@by_case
+def test_third_derivative(case):
+    f, mu = of_mean(case)
+
+    def gradient_norm(m):
+        return torch.func.grad(f)(m).square().sum()
+
+    third = torch.func.grad(gradient_norm)
+    step = 1e-5 * torch.ones_like(mu)
+    ahead, behind = torch.func.hessian(gradient_norm)(mu), None
+    numeric = (third(mu + step) - third(mu - step)) / 2e-5
+    torch.testing.assert_close(ahead.sum(dim=(2, 3)), numeric, rtol=1e-6, atol=1e-8)
+    assert behind is None
+
+
+TRANSFORMS = {
+    "func.hessian": torch.func.hessian,
+    "jacfwd of jacfwd": lambda f: torch.func.jacfwd(torch.func.jacfwd(f)),
+    "jacrev of jacrev": lambda f: torch.func.jacrev(torch.func.jacrev(f)),
+    "jacrev of jacfwd": lambda f: torch.func.jacrev(torch.func.jacfwd(f)),
+    "autograd.functional.hessian": lambda f: lambda m: torch.autograd.functional.hessian(f, m),
+    "autograd.functional.hessian, vectorised": lambda f: (
+        lambda m: torch.autograd.functional.hessian(f, m, vectorize=True)
+    ),
+}
+
+
+@by_case
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_every_way_to_a_second_derivative(case, transform):
+    f, mu = of_mean(case)
+    hessian = TRANSFORMS[transform](f)(mu).reshape(6, 6)
+    step = 1e-6
+    first = torch.func.grad(f)
+    numeric = (first(mu + step) - first(mu - step)) / (2 * step)
+    torch.testing.assert_close(hessian, torch.diag(numeric.flatten()), rtol=1e-6, atol=1e-8)
+
+
+def test_forward_mode_thrice():
+    f, mu = of_mean(CASES[0])
+    jacfwd, jacrev = torch.func.jacfwd, torch.func.jacrev
+    forward = jacfwd(jacfwd(jacfwd(f)))(mu)
+    assert forward.abs().max() > 1e-3
+    torch.testing.assert_close(forward, jacrev(jacrev(jacrev(f)))(mu))
+    torch.testing.assert_close(forward, jacfwd(jacrev(jacfwd(f)))(mu))
+
+
+@by_case
+def test_dual_numbers(case):
+    f, mu = of_mean(case)
+    direction = torch.linspace(-1, 1, 6, dtype=torch.float64).reshape(2, 3)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(mu, direction)
+        tangent = torch.autograd.forward_ad.unpack_dual(f(dual)).tangent
+    torch.testing.assert_close(tangent, (torch.func.grad(f)(mu) * direction).sum())
+
+
+@by_case
+def test_vmap(case):
+    (mu, *others), x = parameters(case), counts()
+    vmap, grad = torch.func.vmap, torch.func.grad
+    assert torch.equal(vmap(case)(x, mu, *others), case(x, mu, *others))
+    columns = vmap(case, in_dims=1, out_dims=1)(x, mu, *others)
+    assert torch.equal(columns, case(x, mu, *others))
+    one_x = vmap(lambda m: case(x[0], m, *(o[0] for o in others)))(mu)
+    assert torch.equal(one_x, case(x[0], mu, *(o[0] for o in others)))
+    slopes = vmap(grad(lambda m, x, *o: case(x, m, *o).sum()))(mu, x, *others)
+    leaf = mu.clone().requires_grad_()
+    case(x, leaf, *others).sum().backward()
+    assert torch.equal(slopes, leaf.grad)
+    per_count = vmap(vmap(grad(case, argnums=1)))(x, mu, *others)
+    assert torch.equal(per_count, leaf.grad)
+
+
+@by_case
+def test_gradient_of_a_gradient_penalty(case):
+    mu, *others = parameters(case)
+    leaf = mu.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(case(counts(), leaf, *others).sum(), leaf, create_graph=True)
+    slope.square().sum().backward()
+    f, _ = of_mean(case)
+    expected = torch.func.grad(lambda m: torch.func.grad(f)(m).square().sum())(mu)
+    torch.testing.assert_close(leaf.grad, expected)
+
+
+def test_weights_reach_the_gradient():
+    # the first derivative multiplies in place: twice through one graph must not see it
+    mu = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    value = bridge.log_nb_positive(torch.tensor([0.0, 5.0, 2.0]), mu, 2.0)
+    weights = torch.tensor([1.0, -2.0, 0.5])
+    (plain,) = torch.autograd.grad(value.sum(), mu, retain_graph=True)
+    (weighted,) = torch.autograd.grad((weights * value).sum(), mu, retain_graph=True)
+    (again,) = torch.autograd.grad(value.sum(), mu)
+    assert torch.equal(plain, again)
+    torch.testing.assert_close(weighted, weights * plain)
+
+
+def test_checkpoint():
+    f, mu = of_mean(CASES[1])
+    plain, recomputed = (mu.clone().requires_grad_() for _ in range(2))
+    f(plain).backward()
+    torch.utils.checkpoint.checkpoint(f, recomputed, use_reentrant=False).backward()
+    assert torch.equal(plain.grad, recomputed.grad)
+
+
+@pytest.mark.parametrize("mode", ["autocast", "inference_mode", "no_grad"])
+def test_modes(mode):
+    x, mu = torch.tensor([0.0, 3.0]), torch.tensor([1.0, 2.0])
+    expected = bridge.log_nb_positive(x, mu, 2.0)
+    modes = {
+        "autocast": torch.autocast("cpu", torch.bfloat16),
+        "inference_mode": torch.inference_mode(),
+        "no_grad": torch.no_grad(),
+    }
+    with modes[mode]:
+        value = bridge.log_nb_positive(x, mu.requires_grad_(), 2.0)
+    assert torch.equal(value, expected)
+    assert value.requires_grad == (mode == "autocast")
+
+
+def test_backward_in_another_thread():
+    leaf = torch.tensor([1.0, 2e300], dtype=torch.float64, requires_grad=True)
+    value = bridge.log_nb_positive(torch.tensor([3, 4]), leaf, 2.0).sum()
+    errors = []
+
+    def backward():
+        with contextlib.ExitStack() as stack:
+            stack.callback(lambda: errors.append(leaf.grad))
+            value.backward()
+
+    thread = threading.Thread(target=backward)
+    thread.start()
+    thread.join()
+    torch.testing.assert_close(errors[0], torch.tensor([4 / 3, -1e-300], dtype=torch.float64))
+
+
+def test_an_input_changed_before_backward_is_noticed():
+    mu = torch.tensor([1.0, 2.0], requires_grad=True)
+    inner = mu * 1
+    value = bridge.log_nb_positive(torch.ones(2), inner, 2.0).sum()
+    inner.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        value.backward()
+
+
+def operator(*tensors, orders=(0, 0, 0)):
+    name = "log_nb_positive"
+    return torch.ops.jaxnb.partial_derivatives(list(tensors), name, list(orders), 1e-8)
+
+
+def test_the_operator_passes_torchs_own_check():
+    x, (mu, theta) = counts(), parameters(CASES[0], requires_grad=True)
+    for orders in [(0, 0, 0), (0, 1, 0, 0, 0, 1), (0, 1, 1)]:
+        torch.library.opcheck(
+            torch.ops.jaxnb.partial_derivatives.default,
+            ([x, mu, theta], "log_nb_positive", list(orders), 1e-8),
+        )
+
+
+def test_the_operator_refuses_forward_mode():
+    x, (mu, theta) = counts(), parameters(CASES[0])
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(mu, torch.ones_like(mu))
+        with pytest.raises(RuntimeError, match="no forward-mode derivative"):
+            operator(x, dual, theta)
+
+
+def test_the_operator_under_vmap():
+    x, (mu, theta) = counts(), parameters(CASES[0])
+    (value,) = torch.func.vmap(operator, in_dims=(0, 0, None))(x, mu, theta[0])
+    assert torch.equal(value, operator(x, mu, theta[0])[0])

@@ -1,0 +1,217 @@
+"""What goes wrong between two libraries that share memory and threads, each met by name."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from torch_bridge.cases import bridge, torch
+
+from jaxnb.torch_bridge import exchange
+
+
+def run(code, **environment):
+    """Run a program of its own, which must come to an end and to no error."""
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, timeout=240, env=os.environ | environment
+    )
+
+
+def test_inputs_overwritten_after_the_call_do_not_reach_the_result():
+    mu = torch.rand(512, 4000) + 0.5
+    x, theta = torch.poisson(mu), torch.rand(4000) + 0.5
+    expected = bridge.log_nb_positive(x, mu, theta)
+    assert torch.isfinite(expected).all()
+    for _ in range(50):
+        copies = [t.clone() for t in (x, mu, theta)]
+        value = bridge.log_nb_positive(*copies)
+        for copy in copies:
+            copy.fill_(torch.nan)
+        assert torch.equal(value, expected)
+
+
+def test_importing_the_package_leaves_torch_and_jaxs_backends_alone():
+    run(
+        "import sys, jaxnb; from jax._src import xla_bridge;"
+        "assert 'torch' not in sys.modules;"
+        "assert not xla_bridge.backends_are_initialized()"
+    )
+
+
+def test_importing_the_bridge_initialises_no_backend():
+    run(
+        "import jaxnb.torch_bridge; from jax._src import xla_bridge;"
+        "assert not xla_bridge.backends_are_initialized()"
+    )
+
+
+def test_without_torch_the_error_names_the_extra():
+    run(
+        "import sys; sys.modules['torch'] = None\n"
+        "import jaxnb\n"
+        "try:\n"
+        "    import jaxnb.torch_bridge\n"
+        "except ImportError as error:\n"
+        "    assert str(error) == 'jaxnb.torch_bridge needs torch: pip install \"jaxnb[torch]\"'\n"
+        "else:\n"
+        "    raise AssertionError"
+    )
+
+
+FORK = """
+import os, sys, time, warnings
+warnings.simplefilter("ignore")
+import torch
+from jaxnb import torch_bridge
+x = torch.ones(3)
+if sys.argv[1] == "after":
+    torch_bridge.log_nb_positive(x, x, x)
+child = os.fork()
+if child == 0:
+    start = time.monotonic()
+    try:
+        torch_bridge.log_nb_positive(x, x, x)
+    except RuntimeError as error:
+        os._exit(3 if "spawn" in str(error) and time.monotonic() - start < 1 else 4)
+    os._exit(0)
+deadline = time.monotonic() + 60
+while time.monotonic() < deadline:
+    pid, status = os.waitpid(child, os.WNOHANG)
+    if pid:
+        sys.exit(os.waitstatus_to_exitcode(status))
+    time.sleep(0.01)
+os.kill(child, 9)
+sys.exit(5)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize(("when", "status"), [("after", 3), ("before", 0)])
+def test_a_forked_child_raises_instead_of_hanging(when, status):
+    """After JAX ran in the parent it raises within a second; before, it works."""
+    child = subprocess.run([sys.executable, "-c", FORK, when], timeout=120, check=False)
+    assert child.returncode == status
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="JAX may well have this device")
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("cuda:0", r"tensors are on cuda:0, but JAX only has \[.*\]: install JAX"), ("mps", r"\.cpu")],
+)
+def test_a_device_that_jax_lacks_is_named(device, message):
+    with pytest.raises(RuntimeError, match=message):
+        exchange._jax_device(torch.device(device))
+
+
+def resident_bytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux's /proc")
+def test_memory_does_not_grow_over_300_steps():
+    theta = torch.ones(2000, requires_grad=True)
+    optimizer = torch.optim.SGD([theta], lr=1e-6)
+    mu = torch.rand(128, 2000) + 0.5
+    x = torch.poisson(mu)
+
+    def steps(number):
+        for _ in range(number):
+            optimizer.zero_grad()
+            (-bridge.log_nb_positive(x, mu, theta).mean()).backward()
+            optimizer.step()
+
+    steps(30)
+    arrays, before = len(jax.live_arrays()), resident_bytes()
+    steps(300)
+    assert len(jax.live_arrays()) == arrays
+    assert resident_bytes() - before < 20e6
+
+
+class TestToJax:
+    def test_copies(self):
+        tensor = torch.arange(6.0).reshape(2, 3)
+        array = bridge.to_jax(tensor)
+        tensor.zero_()
+        np.testing.assert_array_equal(array, np.arange(6.0).reshape(2, 3))
+
+    def test_shares_if_asked(self):
+        tensor = torch.arange(64.0)
+        array = bridge.to_jax(tensor, copy=False)
+        assert array.unsafe_buffer_pointer() == tensor.data_ptr()
+
+    @pytest.mark.parametrize(
+        "dtype",
+        [torch.float32, torch.bfloat16, torch.int32, torch.uint8, torch.bool, torch.complex64],
+        ids=str,
+    )
+    def test_keeps_the_dtype_and_the_values_there_and_back(self, dtype):
+        tensor = torch.tensor([0, 1, 1, 0]).to(dtype)
+        assert torch.equal(bridge.to_torch(bridge.to_jax(tensor)), tensor)
+        assert bridge.to_torch(bridge.to_jax(tensor)).dtype == dtype
+
+    def test_resolves_views(self):
+        tensor = torch.arange(6.0).reshape(2, 3)
+        for view in (tensor.t(), tensor[:, ::2], torch._neg_view(tensor), tensor[:1].expand(4, 3)):
+            np.testing.assert_array_equal(bridge.to_jax(view), view.clone().resolve_neg().numpy())
+        conjugate = torch.tensor([1 + 2j]).conj()
+        np.testing.assert_array_equal(bridge.to_jax(conjugate), np.array([1 - 2j], np.complex64))
+
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.complex128], ids=str)
+    def test_does_not_round_silently(self, dtype):
+        with jax.enable_x64(False), pytest.raises(ValueError, match="JAX would round torch"):
+            bridge.to_jax(torch.ones(2, dtype=dtype))
+        with jax.enable_x64(True):
+            assert torch.equal(
+                bridge.to_torch(bridge.to_jax(torch.ones(2, dtype=dtype))),
+                torch.ones(2, dtype=dtype),
+            )
+
+    @pytest.mark.parametrize(
+        ("tensor", "error", "message"),
+        [
+            (torch.ones(2, requires_grad=True), ValueError, "requires grad"),
+            (torch.ones(2).to_sparse(), TypeError, "to_dense"),
+            (torch.ones(2, device="meta"), TypeError, "no values"),
+            (np.ones(2), TypeError, "expected a torch tensor, got ndarray"),
+        ],
+    )
+    def test_refuses(self, tensor, error, message):
+        with pytest.raises(error, match=message):
+            bridge.to_jax(tensor)
+
+    def test_refuses_what_a_transform_has_wrapped(self):
+        def function(t):
+            bridge.to_jax(t)
+            return t.sum()
+
+        with pytest.raises(TypeError, match="being transformed"):
+            torch.func.grad(function)(torch.ones(2))
+
+    def test_says_why_memory_cannot_be_shared(self):
+        with pytest.raises(ValueError, match="not contiguous"):
+            bridge.to_jax(torch.ones(2, 3).t(), copy=False)
+        with pytest.raises(ValueError, match="at an offset"):
+            bridge.to_jax(torch.ones(65)[1:], copy=False)
+
+
+class TestToTorch:
+    def test_copies(self):
+        array = jnp.arange(4.0)
+        tensor = bridge.to_torch(array)
+        tensor.zero_()
+        np.testing.assert_array_equal(array, np.arange(4.0))
+
+    def test_shares_if_asked(self):
+        array = jnp.arange(4.0)
+        shared = bridge.to_torch(array, copy=False)
+        assert shared.data_ptr() == array.unsafe_buffer_pointer()
+
+    def test_refuses_what_is_no_array_with_values(self):
+        with pytest.raises(TypeError, match="got ndarray"):
+            bridge.to_torch(np.ones(2))
+        with pytest.raises(TypeError, match="Tracer"):
+            jax.jit(bridge.to_torch)(jnp.ones(2))

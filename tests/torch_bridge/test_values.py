@@ -1,0 +1,183 @@
+"""Values: those of the functions on arrays, whatever the dtype, the layout or the shapes."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+from torch_bridge.cases import CASES, bridge, counts, parameters, torch
+
+by_case = pytest.mark.parametrize("case", CASES, ids=repr)
+
+
+@by_case
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_equals_the_function_on_arrays(case, dtype):
+    x, tensors = counts(dtype), parameters(case, dtype)
+    value = case(x, *tensors)
+    with jax.enable_x64(dtype == torch.float64):
+        expected = case.on_arrays(x.numpy(), *(t.numpy() for t in tensors))
+    np.testing.assert_array_equal(value, expected)
+    assert value.dtype == dtype
+
+
+@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize(
+    ("x", "mu", "theta"),
+    list(
+        itertools.product(
+            [torch.int64, torch.uint8, torch.bool, torch.float32, torch.float64],
+            [torch.float32, torch.float64, torch.bfloat16],
+            [torch.float32, torch.float64, torch.float16],
+        )
+    ),
+)
+def test_dtype_is_what_torch_promotes_to(x64, x, mu, theta):
+    tensors = torch.ones(3).to(x), torch.full((3,), 2.0, dtype=mu), torch.full((3,), 0.5).to(theta)
+    with jax.enable_x64(x64):
+        leaf = tensors[1].requires_grad_()
+        value = bridge.log_nb_positive(tensors[0], leaf, tensors[2])
+        value.sum().backward()
+    assert value.dtype == (tensors[0] * tensors[1] * tensors[2]).dtype
+    assert leaf.grad.dtype == mu
+    assert abs(value[0].item() - (-1.5 * np.log(5) + np.log(2))) < 10 * torch.finfo(value.dtype).eps
+
+
+def test_numbers_without_axes_do_not_promote():
+    x, mu = torch.ones(2, dtype=torch.int64), torch.ones(2)
+    assert bridge.log_nb_positive(x, mu, torch.tensor(2.0, dtype=torch.float64)).dtype == mu.dtype
+    assert bridge.log_nb_positive(x, mu, 2.0).dtype == mu.dtype
+    scalar = torch.tensor(2.0, dtype=torch.float64)
+    assert bridge.log_nb_positive(torch.tensor(1), scalar, 2.0).dtype == torch.float64
+
+
+def test_large_integers_are_not_rounded_to_32_bits():
+    x = torch.tensor([2**31 + 5])
+    value = bridge.log_nb_positive(x, torch.tensor([2.0**31], dtype=torch.float64), 3.0)
+    same = bridge.log_nb_positive(x.double(), torch.tensor([2.0**31], dtype=torch.float64), 3.0)
+    assert value == same
+    assert torch.isfinite(value).all()
+    huge = bridge.log_nb_positive(
+        torch.tensor([3]), torch.tensor([1e300], dtype=torch.float64), 1.0
+    )
+    assert torch.isfinite(huge).all()  # 1e300 is infinite in float32
+
+
+def odd_layouts(t):
+    """The same values, otherwise laid out."""
+    wide = torch.zeros(2 * t.shape[0], 3 * t.shape[1], dtype=t.dtype)
+    wide[::2, 1::3] = t
+    shifted = torch.zeros(t.numel() + 1, dtype=t.dtype)
+    shifted[1:] = t.flatten()
+    return {
+        "transposed": t.t().contiguous().t(),
+        "sliced": wide[::2, 1::3],
+        "offset": shifted[1:].view(t.shape),
+        "negative": torch._neg_view(-t),
+        "flipped": t.flip(0).flip(0),
+        "overlapping": t[:, :1].expand(t.shape),
+        "unfolded": t.flatten().unfold(0, 2, 1)[:2, :1].expand(t.shape),
+        "subclass": torch.nn.Parameter(t.clone()),
+    }
+
+
+@pytest.mark.parametrize("layout", odd_layouts(torch.ones(2, 3)))
+@by_case
+def test_every_layout_has_the_values_of_its_copy(case, layout):
+    x, (mu, *others) = counts(), parameters(case)
+    odd = odd_layouts(mu)[layout]
+    plain = odd.clone(memory_format=torch.contiguous_format).detach()
+    assert torch.equal(case(x, odd, *others), case(x, plain, *others))
+    assert torch.equal(case(odd_layouts(x)[layout].round(), mu, *others).isfinite(), mu == mu)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((), (), ()),
+        ((5,), (5,), ()),
+        ((4, 5), (4, 5), (5,)),
+        ((4, 5), (4, 1), (5,)),
+        ((3, 4, 5), (4, 5), (5,)),
+        ((3, 1, 5), (1, 4, 1), (3, 4, 5)),
+        ((3, 4, 5), (3, 4, 5), (3, 4, 5)),
+        ((37, 2), (37, 1), (2,)),
+        ((0, 5), (0, 5), (5,)),
+        ((1, 1), (1, 1), (1,)),
+        ((2, 3, 4, 5), (3, 1, 1), (1, 4, 5)),
+    ],
+    ids=str,
+)
+def test_shapes_broadcast_and_gradients_have_those_of_the_arguments(shapes):
+    generator = torch.Generator().manual_seed(1)
+    x, mu, theta = (torch.rand(s, generator=generator, dtype=torch.float64) + 0.5 for s in shapes)
+    x = (4 * x).floor()
+    mu, theta = mu.requires_grad_(), theta.requires_grad_()
+    value = bridge.log_nb_positive(x, mu, theta)
+    full = [t.detach().expand(value.shape).contiguous().requires_grad_() for t in (mu, theta)]
+    expected = bridge.log_nb_positive(x.expand(value.shape).contiguous(), *full)
+    assert torch.equal(value, expected)
+    assert value.is_contiguous()
+    value.sum().backward()
+    expected.sum().backward()
+    for leaf, whole in zip((mu, theta), full, strict=True):
+        assert leaf.grad.shape == leaf.shape
+        torch.testing.assert_close(leaf.grad, whole.grad.sum_to_size(leaf.shape))
+
+
+def test_an_expanded_leaf_gets_a_gradient_in_every_element():
+    theta = torch.tensor([0.5, 2.0]).expand(3, 2).requires_grad_()
+    x = torch.tensor([[0.0, 1], [2, 3], [4, 50]])
+    bridge.log_nb_positive(x, torch.full((3, 2), 4.0), theta).sum().backward()
+    dense = theta.detach().clone().requires_grad_()
+    bridge.log_nb_positive(x, torch.full((3, 2), 4.0), dense).sum().backward()
+    assert torch.equal(theta.grad, dense.grad)
+
+
+def test_large_theta_where_the_textbook_formula_fails():
+    mu, theta, x = torch.tensor(5.0), torch.tensor(1e7), torch.tensor(7.0)
+    naive = (
+        theta * (theta.log() - (theta + mu).log())
+        + x * (mu.log() - (theta + mu).log())
+        + torch.lgamma(x + theta)
+        - torch.lgamma(theta)
+        - torch.lgamma(x + 1)
+    )
+    assert naive > 0  # no log-probability
+    value = bridge.log_nb_positive(x, mu, theta)
+    torch.testing.assert_close(value, torch.tensor(-2.2590961), rtol=2e-7, atol=0)
+
+
+def test_other_libraries_log_functions_are_ignored():
+    x, mu = torch.ones(2), torch.ones(2)
+    plain = bridge.log_nb_positive(x, mu, 2.0)
+    given = bridge.log_nb_positive(x, mu, 2.0, log_fn=torch.log, lgamma_fn=torch.lgamma)
+    assert torch.equal(plain, given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((torch.ones(2), torch.ones(3), 1.0), ValueError, r"x \(2,\), mu \(3,\)"),
+        ((torch.ones(2), torch.ones(2) * 1j, 1.0), TypeError, "mu must be real"),
+        ((torch.ones(2), torch.ones(2).to_sparse(), 1.0), TypeError, r"mu.to_dense\(\)"),
+        ((1.0, 2.0, 3.0), TypeError, "at least one tensor: for arrays there is jaxnb.log_nb_pos"),
+        ((torch.ones(2), torch.ones(2, device="meta"), 1.0), ValueError, "mu on meta"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        bridge.log_nb_positive(*arguments)
+
+
+def test_a_minibatch_of_every_size_shares_few_programs():
+    from jaxnb.torch_bridge.programs import partials
+
+    program = partials("log_nb_positive", ((0, 0, 0),))
+    before = program._cache_size()
+    theta = torch.rand(7) + 0.5
+    for batch in range(1, 257):
+        value = bridge.log_nb_positive(torch.ones(batch, 7), torch.ones(batch, 7), theta)
+        assert value.shape == (batch, 7)
+        assert torch.equal(value, value[:1].expand(batch, 7))
+    assert program._cache_size() - before <= 16 + 8 * 4  # to 16 each, then eight an octave
