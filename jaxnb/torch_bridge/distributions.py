@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from jaxnb.torch_bridge.arguments import Arguments, broadcastable
+from jaxnb.torch_bridge.arguments import Arguments, broadcastable, working_dtype
+from jaxnb.torch_bridge.exchange import call
 from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
 from jaxnb.torch_bridge.parameters import (
     MEAN_AND_DISPERSION,
@@ -18,6 +19,7 @@ from jaxnb.torch_bridge.parameters import (
     mean_and_dispersion,
     zero_inflation_logits,
 )
+from jaxnb.torch_bridge.programs import mixture_mode
 from jaxnb.torch_bridge.sampling import draw
 
 __all__ = ["NegativeBinomial", "NegativeBinomialMixture", "ZeroInflatedNegativeBinomial"]
@@ -403,6 +405,14 @@ class NegativeBinomialMixture(_Counts):
         apart = first.mean - second.mean
         within = weight_1 * first.variance + weight_2 * second.variance
         return within + weight_1 * weight_2 * apart * apart
+
+    @property
+    def mode(self) -> Tensor:
+        """The likeliest count."""
+        work_type = working_dtype(self.mu1.dtype)
+        law = [p.detach().to(work_type).contiguous() for p in self._law()]
+        (mode,) = call(mixture_mode, self._eps, law)
+        return mode.to(self.mu1.dtype)
 
     def _components(self) -> tuple[NegativeBinomial, NegativeBinomial]:
         mu1, mu2, theta1, theta2, _ = self._law()

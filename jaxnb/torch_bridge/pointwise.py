@@ -55,8 +55,22 @@ def _compute(
     arguments = folded([t.detach() for t in tensors])
     if 0 in arguments.shape:
         return [tensors[0].new_empty(arguments.shape) for _ in requested]
-    results = call(partials(name, tuple(requested)), eps, arguments.tensors)
+    results = [
+        result
+        for program in _programs(requested)
+        for result in call(partials(name, program), eps, arguments.tensors)
+    ]
     return [arguments.unfold(result) for result in results]
+
+
+def _programs(requested: Sequence[Orders]) -> list[tuple[Orders, ...]]:
+    """What is compiled together: values and slopes; of higher orders, each derivative alone.
+
+    Those share little, and many of them in one program take minutes to compile.
+    """
+    if all(sum(orders) < 2 for orders in requested):
+        return [tuple(requested)]
+    return [(orders,) for orders in requested]
 
 
 @partial_derivatives.register_fake

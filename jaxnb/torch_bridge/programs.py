@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxnb._types import Array
+from jaxnb.distributions import NegativeBinomialMixture
 from jaxnb.likelihoods.arguments import promote
 from jaxnb.likelihoods.derivatives import Slope
 from jaxnb.likelihoods.mixture import mixture_with_slopes
 from jaxnb.likelihoods.negative_binomial import log_nb, nb_slopes
 from jaxnb.likelihoods.zero_inflated import zinb_with_slopes
 
-__all__ = ["LIKELIHOODS", "Likelihood", "Orders", "partials"]
+__all__ = ["LIKELIHOODS", "Likelihood", "Orders", "mixture_mode", "partials"]
 
 Orders = tuple[int, ...]
 """How often to differentiate in each tensor argument."""
@@ -116,3 +117,13 @@ def _along(function: Callable[..., Array], place: int) -> Callable[..., Array]:
         return slope
 
     return derivative
+
+
+@jax.jit
+def mixture_mode(eps: float, *parameters: Array) -> tuple[Array]:
+    """The mode of a mixture, which takes a search; of (eps, mu1, mu2, theta1, theta2, logits)."""
+    mu1, mu2, theta1, theta2, mixture_logits = parameters
+    law = NegativeBinomialMixture(
+        mu1, mu2, theta1, mixture_logits, theta2, eps=eps, validate_args=False
+    )
+    return (law.mode,)
