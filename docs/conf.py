@@ -50,6 +50,7 @@ autodoc_member_order = "bysource"
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 
 
 def _package_digest() -> str:
@@ -61,6 +62,21 @@ def _package_digest() -> str:
 
 
 _HERE = pathlib.Path(__file__).parent
+
+
+def _copy_notebooks() -> None:
+    """Bring the notebooks to where Sphinx looks; their links point from the repository's root."""
+    copies = _HERE / "notebooks"
+    copies.mkdir(exist_ok=True)
+    for source in (_HERE.parent / "notebooks").iterdir():
+        if source.suffix in (".ipynb", ".mplstyle"):
+            text = source.read_text(encoding="utf-8").replace("](../docs/", "](../")
+            copy = copies / source.name
+            if not copy.exists() or copy.read_text(encoding="utf-8") != text:
+                copy.write_text(text, encoding="utf-8")
+
+
+_copy_notebooks()
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(_HERE / "_build" / "executed" / _package_digest())
 nb_execution_timeout = 180
