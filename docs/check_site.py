@@ -1,6 +1,6 @@
 """Check the built site: internal links and anchors lead somewhere, nothing is loaded from afar.
 
-    python docs/check_site.py [docs/_build/html]
+python docs/check_site.py [docs/_build/html]
 """
 
 import pathlib
