@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxnb._materialize import materialize
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods.arguments import bounded_theta, positive_mean, promote
-from jaxnb.likelihoods.derivatives import Tangent, tangent
+from jaxnb.likelihoods.derivatives import Slope, Tangent, tangent
 from jaxnb.likelihoods.negative_binomial import log_nb, nb_slopes
 from jaxnb.likelihoods.two_components import (
     Odds,
@@ -22,7 +22,7 @@ from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import expm1
 from jaxnb.special.log1p import log1p_minus_x
 
-__all__ = ["log_mixture_nb"]
+__all__ = ["log_mixture_nb", "mixture_with_slopes"]
 
 
 @jax.jit
@@ -93,10 +93,19 @@ def _log_mixture(
 def _log_mixture_jvp(
     primals: tuple[Array, ...], tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
-    x, mu_1, mu_2, theta_1, theta_2, q, eps = primals
-    along_x, along_mu_1, along_mu_2, along_theta_1, along_theta_2, along_q, _ = tangents
+    value, slopes = mixture_with_slopes(*primals)
+    return value, tangent(value, slopes, tangents[:6])
+
+
+def mixture_with_slopes(
+    x: Array, mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, q: Array, eps: Array
+) -> tuple[Array, list[Slope]]:
+    """The value, and its derivatives in x, mu_1, mu_2, theta_1, theta_2 and q, each when called."""
     log_1, log_2 = log_nb(x, mu_1, theta_1, eps), log_nb(x, mu_2, theta_2, eps)
     value, o = _mixed(log_1, log_2, q)
+
+    def d_x() -> Array:
+        return x_1() + x_2()
 
     def d_q() -> Array:
         close = _difference(
@@ -107,11 +116,9 @@ def _log_mixture_jvp(
         return d_log_odds(o._replace(d=d, gap=expm1(-jnp.abs(d))))
 
     weight_1, weight_2 = weight_factors(o)
-    in_x_1, *slopes_1 = weighted(weight_1, nb_slopes(x, mu_1, theta_1, eps))
-    in_x_2, *slopes_2 = weighted(weight_2, nb_slopes(x, mu_2, theta_2, eps))
-    slopes = [in_x_1, *slopes_1, in_x_2, *slopes_2, d_q]
-    along_1, along_2 = [along_x, along_mu_1, along_theta_1], [along_x, along_mu_2, along_theta_2]
-    return value, tangent(value, slopes, [*along_1, *along_2, along_q])
+    x_1, d_mu_1, d_theta_1 = weighted(weight_1, nb_slopes(x, mu_1, theta_1, eps))
+    x_2, d_mu_2, d_theta_2 = weighted(weight_2, nb_slopes(x, mu_2, theta_2, eps))
+    return value, [d_x, d_mu_1, d_mu_2, d_theta_1, d_theta_2, d_q]
 
 
 def _mixed(log_1: Array, log_2: Array, q: Array) -> tuple[Array, Odds]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxnb._materialize import materialize
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods.arguments import promote
-from jaxnb.likelihoods.derivatives import Tangent, tangent
+from jaxnb.likelihoods.derivatives import Slope, Tangent, tangent
 from jaxnb.likelihoods.negative_binomial import log_nb, nb_slopes
 from jaxnb.likelihoods.two_components import (
     Odds,
@@ -19,7 +19,7 @@ from jaxnb.likelihoods.two_components import (
     weighted,
 )
 
-__all__ = ["log_zinb_positive"]
+__all__ = ["log_zinb_positive", "zinb_with_slopes"]
 
 
 @jax.jit
@@ -67,11 +67,18 @@ def _log_zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> Array
 
 @partial(_log_zinb.defjvp, symbolic_zeros=True)
 def _log_zinb_jvp(primals: tuple[Array, ...], tangents: tuple[Tangent, ...]) -> tuple[Array, Array]:
-    x, mu, theta, pi, eps = primals
+    value, slopes = zinb_with_slopes(*primals)
+    return value, tangent(value, slopes, tangents[:4])
+
+
+def zinb_with_slopes(
+    x: Array, mu: Array, theta: Array, pi: Array, eps: Array
+) -> tuple[Array, list[Slope]]:
+    """The value, and its derivatives in x, mu, theta and pi, each computed when called."""
     value, o = _inflated(x, log_nb(x, mu, theta, eps), pi)
     _, weight = weight_factors(o)
     slopes = weighted(weight, nb_slopes(x, mu, theta, eps))
-    return value, tangent(value, [*slopes, partial(d_log_odds, o)], tangents[:4])
+    return value, [*slopes, partial(d_log_odds, o)]
 
 
 def _inflated(x: Array, nb: Array, pi: Array) -> tuple[Array, Odds]:

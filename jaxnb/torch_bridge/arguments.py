@@ -1,0 +1,78 @@
+"""Checking the arguments, and casting them to one dtype and device by torch's rules."""
+
+from functools import reduce
+
+import torch
+from torch import Tensor
+
+__all__ = ["Arguments", "broadcastable", "cast", "common_dtype", "working_dtype"]
+
+Arguments = dict[str, Tensor | float]
+
+
+def common_dtype(owner: str, arguments: Arguments) -> torch.dtype:
+    """What the floating tensors promote to; one without axes counts only if there are no others.
+
+    Raises:
+        TypeError: No argument is a tensor, or one is complex, sparse or quantized.
+    """
+    tensors = {name: a for name, a in arguments.items() if isinstance(a, Tensor)}
+    if not tensors:
+        raise TypeError(f"{owner} needs at least one tensor: for arrays there is jaxnb.{owner}")
+    for name, tensor in tensors.items():
+        _check(name, tensor)
+    floating = [t for t in tensors.values() if t.is_floating_point()]
+    leading = [t.dtype for t in floating if t.dim() > 0] or [t.dtype for t in floating]
+    return reduce(torch.promote_types, leading or [torch.get_default_dtype()])
+
+
+def working_dtype(result_type: torch.dtype) -> torch.dtype:
+    """Half precision is computed in float32, as a formula of many terms has to be."""
+    return torch.float32 if result_type.itemsize < 4 else result_type
+
+
+def cast(arguments: Arguments, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The arguments as tensors of that dtype on the tensors' device.
+
+    Raises:
+        ValueError: The tensors are on different devices. One without axes may be on the CPU.
+    """
+    device = _common_device({n: a for n, a in arguments.items() if isinstance(a, Tensor)})
+    return {
+        name: a.to(device, dtype)
+        if isinstance(a, Tensor)
+        else torch.tensor(a, dtype=dtype, device=device)
+        for name, a in arguments.items()
+    }
+
+
+def broadcastable(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as views of one shape.
+
+    Raises:
+        ValueError: There is no such shape.
+    """
+    try:
+        views = torch.broadcast_tensors(*tensors.values())
+    except RuntimeError:
+        shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
+        raise ValueError(f"arguments do not broadcast together: {shapes}") from None
+    return dict(zip(tensors, views, strict=True))
+
+
+def _check(name: str, tensor: Tensor) -> None:
+    if tensor.is_complex():
+        raise TypeError(f"{name} must be real, got {tensor.dtype}")
+    if tensor.layout != torch.strided:
+        raise TypeError(f"{name} is laid out as {tensor.layout}: pass {name}.to_dense()")
+    if tensor.is_quantized:
+        raise TypeError(f"{name} is quantized: pass {name}.dequantize()")
+
+
+def _common_device(tensors: dict[str, Tensor]) -> torch.device:
+    every = [t.device for t in tensors.values()]
+    devices = [t.device for t in tensors.values() if t.dim() > 0 or t.device.type != "cpu"] or every
+    if any(device != devices[0] for device in devices):
+        places = ", ".join(f"{name} on {t.device}" for name, t in tensors.items())
+        raise ValueError(f"the tensors are on different devices: {places}")
+    return devices[0]

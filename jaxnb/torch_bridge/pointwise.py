@@ -1,0 +1,249 @@
+"""One operator of torch for every likelihood and every derivative.
+
+`partial_derivatives` takes tensors, the name of a likelihood and how often to differentiate it in
+each tensor. The derivative of its result is the same operator with one order more, so that one
+formula for autograd, one for fake tensors and one for `vmap` serve all functions to any order.
+
+torch differentiates a custom operator in reverse mode alone; forward mode and the transforms of
+`torch.func` it knows of an `autograd.Function` only, which in turn neither the compiler nor the
+exporter can look into. `evaluate` therefore takes the one or the other way.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.jit._trace import is_tracing
+
+from jaxnb.torch_bridge.exchange import call
+from jaxnb.torch_bridge.layout import folded
+from jaxnb.torch_bridge.programs import Orders, partials
+
+__all__ = ["evaluate"]
+
+
+def evaluate(name: str, tensors: Sequence[Tensor], eps: float) -> Tensor:
+    """The likelihood of that name, differentiable to any order in every tensor.
+
+    The tensors have one dtype, float32 or float64, are on one device, and broadcast.
+    """
+    value = (0,) * len(tensors)
+    if torch.compiler.is_compiling() or is_tracing():
+        return partial_derivatives(list(tensors), name, list(value), eps)[0]
+    return _derivatives(name, eps, tensors, [value])[0]
+
+
+@torch.library.custom_op("jaxnb::partial_derivatives", mutates_args=())
+def partial_derivatives(
+    tensors: Sequence[Tensor], name: str, orders: Sequence[int], eps: float
+) -> list[Tensor]:
+    """The partial derivatives of a likelihood, each of the shape of the tensors together.
+
+    `orders` holds one order for each tensor, as many times over as there are derivatives.
+    """
+    _refuse_forward_mode()
+    return _compute(tensors, name, _in_groups(orders, len(tensors)), eps)
+
+
+def _compute(
+    tensors: Sequence[Tensor], name: str, requested: Sequence[Orders], eps: float
+) -> list[Tensor]:
+    arguments = folded([t.detach() for t in tensors])
+    if 0 in arguments.shape:
+        return [tensors[0].new_empty(arguments.shape) for _ in requested]
+    results = call(partials(name, tuple(requested)), eps, arguments.tensors)
+    return [arguments.unfold(result) for result in results]
+
+
+@partial_derivatives.register_fake
+def _(tensors: Sequence[Tensor], name: str, orders: Sequence[int], eps: float) -> list[Tensor]:
+    _refuse_forward_mode()
+    shape = torch.broadcast_shapes(*(t.shape for t in tensors))
+    return [tensors[0].new_empty(shape) for _ in _in_groups(orders, len(tensors))]
+
+
+@partial_derivatives.register_vmap
+def _(
+    info: Any,
+    in_dims: Any,
+    tensors: Sequence[Tensor],
+    name: str,
+    orders: Sequence[int],
+    eps: float,
+) -> tuple[list[Tensor], list[int]]:
+    results = partial_derivatives(_batch_first(tensors, in_dims[0]), name, list(orders), eps)
+    return results, [0] * len(results)
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    tensors, ctx.name, orders, ctx.eps = inputs
+    ctx.requested = _in_groups(orders, len(tensors))
+    ctx.save_for_backward(*tensors)
+
+
+def _backward(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Any, ...]:
+    tensors = ctx.saved_tensors
+
+    def derivatives(requested: list[Orders]) -> Sequence[Tensor]:
+        return partial_derivatives(list(tensors), ctx.name, _flat(requested), ctx.eps)
+
+    wanted = ctx.needs_input_grad[0]
+    return _pulled_back(ctx.requested, tensors, wanted, gradients, derivatives), None, None, None
+
+
+partial_derivatives.register_autograd(_backward, setup_context=_setup_context)
+
+
+class _PartialDerivatives(torch.autograd.Function):
+    """The same with forward mode and the transforms of `torch.func`, for eager calls."""
+
+    @staticmethod
+    def forward(
+        name: str, requested: Sequence[Orders], eps: float, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        if _plain(tensors):  # the dispatcher would find the same, in twice the time of a small call
+            return tuple(_compute(tensors, name, requested, eps))
+        return tuple(partial_derivatives(list(tensors), name, _flat(requested), eps))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.name, ctx.requested, ctx.eps, *tensors = inputs
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        tensors, wanted = ctx.saved_tensors, ctx.needs_input_grad[3:]
+        derivatives = partial(_derivatives, ctx.name, ctx.eps, tensors)
+        return (
+            None,
+            None,
+            None,
+            *_pulled_back(ctx.requested, tensors, wanted, gradients, derivatives),
+        )
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, ...]:
+        # torch calls this with forward mode disabled, which loses the tangents of any transform
+        # around this one, silently. Enabled, the tensors must not bring along those of this one.
+        with forward_ad._set_fwd_grad_enabled(True):
+            primals = [forward_ad.unpack_dual(t).primal for t in ctx.saved_tensors]
+            derivatives = partial(_derivatives, ctx.name, ctx.eps, primals)
+            return _pushed_forward(ctx.requested, tangents[3:], derivatives)
+
+    @staticmethod
+    def vmap(
+        info: Any,
+        in_dims: tuple[Any, ...],
+        name: str,
+        requested: Sequence[Orders],
+        eps: float,
+        *tensors: Tensor,
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        batched = _batch_first(tensors, in_dims[3:])
+        return _derivatives(name, eps, batched, requested), (0,) * len(requested)
+
+
+def _derivatives(
+    name: str, eps: float, tensors: Sequence[Tensor], requested: Sequence[Orders]
+) -> tuple[Tensor, ...]:
+    results: tuple[Tensor, ...] = _PartialDerivatives.apply(name, tuple(requested), eps, *tensors)
+    return results
+
+
+# torch inspects the signature of `forward` at each call; stated, it is found at once.
+_forward = _PartialDerivatives.forward
+_forward.__signature__ = inspect.signature(_forward)  # type: ignore[attr-defined]
+
+
+_Derivatives = Callable[[list[Orders]], Sequence[Tensor]]
+
+
+def _pulled_back(
+    requested: Sequence[Orders],
+    tensors: Sequence[Tensor],
+    wanted: Sequence[bool],
+    gradients: Sequence[Tensor | None],
+    derivatives: _Derivatives,
+) -> list[Tensor | None]:
+    """The gradient in every tensor wanted: that of each result times its slope, summed."""
+    present = [(o, g) for o, g in zip(requested, gradients, strict=True) if g is not None]
+    places = [place for place, want in enumerate(wanted) if want]
+    slopes = _by_orders([_raised(o, i) for o, _ in present for i in places], derivatives)
+    # A slope that no one else will see is multiplied where it lies: a third less memory to write.
+    alone = len(present) == 1 and not torch.is_grad_enabled()
+    times = Tensor.mul_ if alone and _untransformed(present[0][1]) else Tensor.mul
+    result: list[Tensor | None] = [None] * len(tensors)
+    for i in places:
+        terms = [times(slopes[_raised(o, i)], gradient) for o, gradient in present]
+        if terms:
+            result[i] = sum(terms[1:], start=terms[0]).sum_to_size(tensors[i].shape)
+    return result
+
+
+def _pushed_forward(
+    requested: Sequence[Orders], tangents: Sequence[Tensor | None], derivatives: _Derivatives
+) -> tuple[Tensor, ...]:
+    """The tangent of every result: each tensor's times the slope in it, summed."""
+    present = [(place, t) for place, t in enumerate(tangents) if t is not None]
+    slopes = _by_orders([_raised(o, i) for o in requested for i, _ in present], derivatives)
+    results = []
+    for orders in requested:
+        terms = [tangent * slopes[_raised(orders, i)] for i, tangent in present]
+        results.append(sum(terms[1:], start=terms[0]))
+    return tuple(results)
+
+
+def _by_orders(requested: Sequence[Orders], derivatives: _Derivatives) -> dict[Orders, Tensor]:
+    # mixed derivatives come up twice, and are computed once
+    distinct = sorted(set(requested))
+    return dict(zip(distinct, derivatives(distinct), strict=True)) if distinct else {}
+
+
+def _raised(orders: Orders, place: int) -> Orders:
+    return (*orders[:place], orders[place] + 1, *orders[place + 1 :])
+
+
+def _flat(requested: Sequence[Orders]) -> list[int]:
+    return [order for orders in requested for order in orders]
+
+
+def _in_groups(orders: Sequence[int], size: int) -> tuple[Orders, ...]:
+    return tuple(tuple(orders[i : i + size]) for i in range(0, len(orders), size))
+
+
+def _batch_first(tensors: Sequence[Tensor], in_dims: Sequence[int | None]) -> list[Tensor]:
+    """The tensors with the axis of `vmap` in front, and their other axes aligned at the end."""
+    rank = max(t.dim() - (d is not None) for t, d in zip(tensors, in_dims, strict=True))
+    batched = []
+    for tensor, axis in zip(tensors, in_dims, strict=True):
+        front = tensor.unsqueeze(0) if axis is None else tensor.movedim(axis, 0)
+        length, *others = front.shape
+        batched.append(front.reshape(length, *[1] * (rank - len(others)), *others))
+    return batched
+
+
+def _plain(tensors: Sequence[Tensor]) -> bool:
+    watched = torch._C._len_torch_dispatch_stack() > 0
+    return not watched and all(type(t) in (Tensor, torch.nn.Parameter) for t in tensors)
+
+
+def _untransformed(tensor: Tensor) -> bool:
+    functorch = torch._C._functorch
+    wrapped = functorch.is_functorch_wrapped_tensor(tensor)
+    return not (wrapped or functorch.is_legacy_batchedtensor(tensor))
+
+
+def _refuse_forward_mode() -> None:
+    # Below autograd a dual number has lost its tangent. `_PartialDerivatives` carries it itself,
+    # and runs its forward with forward mode disabled.
+    if forward_ad._current_level >= 0 and forward_ad._is_fwd_grad_enabled():
+        raise RuntimeError(
+            "torch.ops.jaxnb.partial_derivatives has no forward-mode derivative: call the functions"
+            " of jaxnb.torch_bridge outside torch.compile instead"
+        )

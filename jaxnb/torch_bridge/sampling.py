@@ -1,0 +1,75 @@
+"""Draws by `jaxnb.random`, seeded by torch's generators."""
+
+from collections.abc import Callable
+from functools import cache
+from math import prod
+
+import jax
+import numpy as np
+import torch
+from torch import Tensor
+
+from jaxnb import random
+from jaxnb._types import Array
+from jaxnb.torch_bridge.exchange import call, refuse_without_values
+from jaxnb.torch_bridge.layout import rounded_up
+
+__all__ = ["draw"]
+
+_SAMPLERS: dict[str, Callable[..., Array]] = {
+    "negative_binomial": random.negative_binomial,
+    "zero_inflated_negative_binomial": random.zero_inflated_negative_binomial,
+    "negative_binomial_mixture": random.negative_binomial_mixture,
+}
+
+
+@torch.compiler.disable
+def draw(
+    name: str, shape: torch.Size, *parameters: Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """Counts of that shape in the dtype of the parameters, from the sampler of that name.
+
+    The number of draws is rounded up as a minibatch is, so that few programs are compiled.
+
+    Args:
+        name: Of one of the laws in `jaxnb.random`.
+        shape: To which the parameters broadcast.
+        parameters: Of one floating dtype.
+        generator: Where the seed comes from; torch's default one if None.
+    """
+    for parameter in parameters:
+        refuse_without_values(parameter)
+    size = prod(shape)
+    result_type = parameters[0].dtype
+    if size == 0:
+        return torch.empty(shape, dtype=result_type, device=parameters[0].device)
+    work_type = torch.float32 if result_type.itemsize < 4 else result_type
+    with torch.no_grad():
+        padded = rounded_up(size)
+        flat = [_flattened(p.to(work_type), shape, padded) for p in parameters]
+        (counts,) = call(_sampler(name, padded), _seed(generator), flat)
+        return counts[:size].reshape(shape).to(result_type)
+
+
+def _flattened(parameter: Tensor, shape: torch.Size, padded: int) -> Tensor:
+    if parameter.numel() == 1:
+        return parameter.reshape(())
+    flat = parameter.expand(shape).reshape(-1)
+    missing = padded - len(flat)
+    return torch.cat([flat, flat[:1].expand(missing)]) if missing else flat.contiguous()
+
+
+def _seed(generator: torch.Generator | None) -> np.ndarray:
+    device = "cpu" if generator is None else generator.device
+    words = torch.randint(2**32, (2,), dtype=torch.int64, generator=generator, device=device)
+    return words.cpu().numpy().astype(np.uint32)
+
+
+@cache
+def _sampler(name: str, size: int) -> Callable[..., tuple[Array, ...]]:
+    @jax.jit
+    def sample(seed: Array, *parameters: Array) -> tuple[Array, ...]:
+        key = jax.random.wrap_key_data(seed, impl="threefry2x32")
+        return (_SAMPLERS[name](key, *parameters, shape=(size,), dtype=parameters[0].dtype),)
+
+    return sample
