@@ -24,7 +24,14 @@ extensions = [
     "sphinx-mathjax-offline",  # MathJax in the site itself: no network is needed to read it
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build", "accuracy.md", "speed.md", "**/.ipynb_checkpoints"]
+exclude_patterns = [
+    "_build",
+    "accuracy.md",
+    "nuts.md",
+    "scvi_differences.md",
+    "speed.md",
+    "**/.ipynb_checkpoints",
+]
 default_role = "py:obj"
 nitpicky = True
 # What jaxnb builds on is named in signatures, and its documentation is not read at build time.
