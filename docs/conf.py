@@ -40,6 +40,7 @@ nitpick_ignore_regex = [(r"py:.*", r"(jax|numpy|numpyro|scipy|np|enum|typing|nda
 html_theme = "furo"
 html_title = f"jaxnb {version}"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
