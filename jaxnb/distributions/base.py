@@ -108,7 +108,7 @@ class CountDistribution(Distribution):
             x: Counts, broadcast against the batch shape.
 
         Returns:
-            The residuals. Where the law is a point mass: 0 for x = 0, else infinity.
+            The residuals; where the law is a point mass, 0 for x = 0 and infinity for others.
         """
         deviation = x - self.mean
         certain = self.variance == 0

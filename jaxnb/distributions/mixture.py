@@ -36,7 +36,8 @@ class NegativeBinomialMixture(CountDistribution):
         theta1: Inverse dispersion of component 1, >= 0; infinity is the Poisson law.
         mixture_logits: Log-odds of component 1, infinite or not.
         theta2: Inverse dispersion of component 2; None for that of component 1.
-        eps: Floor on both means in `log_prob`, as in `jaxnb.log_mixture_nb`; a number.
+        eps: Floor on both means in `log_prob`; a number, 0 for Hamiltonian samplers, as in
+            `NegativeBinomial`.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:

@@ -33,7 +33,9 @@ class NegativeBinomial(MeanDispersion):
         mu: Mean, >= 0.
         theta: Inverse dispersion, >= 0. Infinity is the Poisson law, 0 a point mass at zero.
         scale: Normalised expression, carried along untouched for `get_normalized("scale")`.
-        eps: Floor on the mean in `log_prob`, as in `jaxnb.log_nb_positive`; a number.
+        eps: Floor on the mean in `log_prob`, as in `jaxnb.log_nb_positive`; a number. Give 0 to
+            Hamiltonian samplers, as NUTS, where a mean may fall below it: there the value is flat
+            but its slope is not, which optimisers recover by and chains are caught by.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:

@@ -44,7 +44,7 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         scale: Normalised expression, carried along untouched.
         zi_probs: Probability of an additional zero, in [0, 1], instead of `zi_logits`. At exactly
             0 or 1 the derivative of `log_prob` in it is 0.
-        eps: Floor on the mean in `log_prob`, as in `jaxnb.log_zinb_positive`; a number.
+        eps: Floor on the mean in `log_prob`; a number, 0 for Hamiltonian samplers, as there.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:

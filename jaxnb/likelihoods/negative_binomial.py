@@ -48,11 +48,11 @@ def log_nb_positive(x: ArrayLike, mu: ArrayLike, theta: ArrayLike, eps: ArrayLik
         TypeError: An argument is complex.
         ValueError: The shapes do not broadcast.
 
-    Accuracy, in units of max(1, |value|) * 2**-23 (float32) or 2**-52 (float64), over thetas from
-    1e-6 to 1e10, means from 1e-8 to 1e7 and counts up to 2**24: at most 3 in either, 1.3 at the
-    99th percentile. First derivatives are within 2 (float32) and 2.5 (float64) units of what one
-    rounding of the arguments would do (`tests/likelihoods/test_accuracy.py`). For eps = 0, means
-    below 1e-31 x lose digits in float32.
+    Accuracy, in units of ``max(1, abs(value)) * 2**-23`` (float32, ``2**-52`` in float64), over
+    thetas from 1e-6 to 1e10, means from 1e-8 to 1e7 and counts up to 2**24: at most 3 in either,
+    1.3 at the 99th percentile. First derivatives are within 2 (float32) and 2.5 (float64) units of
+    what one rounding of the arguments would do (`tests/likelihoods/test_accuracy.py`). For eps = 0,
+    means below 1e-31 x lose digits in float32.
 
     References:
         Loader (2000), Fast and accurate computation of binomial probabilities, equation 3.

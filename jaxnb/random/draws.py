@@ -31,9 +31,9 @@ __all__ = [
 def gamma(
     key: ArrayLike, a: ArrayLike, shape: Sequence[int] | None = None, dtype: DTypeLike = float
 ) -> Array:
-    """Draw from the gamma distribution with shape parameter a and scale 1.
+    r"""Draw from the gamma distribution with shape parameter a and scale 1.
 
-    The density is w^(a-1) e^(-w) / Γ(a).
+    The density is :math:`w^{a-1} e^{-w} / \Gamma(a)`.
 
     Args:
       key: One key of jax.random, typed or raw, of any implementation.
@@ -60,9 +60,9 @@ def gamma(
 def poisson(
     key: ArrayLike, lam: ArrayLike, shape: Sequence[int] | None = None, dtype: DTypeLike = int
 ) -> Array:
-    """Draw from the Poisson distribution with rate lam.
+    r"""Draw from the Poisson distribution with rate lam.
 
-    The probability of k is lam^k e^(-lam) / k!.
+    The probability of k is :math:`\lambda^k e^{-\lambda} / k!`, :math:`\lambda` = `lam`.
 
     Args:
       key: One key of jax.random, typed or raw, of any implementation.
@@ -94,10 +94,10 @@ def negative_binomial(
     shape: Sequence[int] | None = None,
     dtype: DTypeLike = int,
 ) -> Array:
-    """Draw from the negative binomial with mean mu and inverse dispersion theta.
+    r"""Draw from the negative binomial with mean mu and inverse dispersion theta.
 
     A gamma deviate w of shape theta and mean mu, then a Poisson count of rate w: the variance is
-    mu + mu²/theta.
+    :math:`\mu + \mu^2/\theta`.
 
     Args:
       key: One key of jax.random, typed or raw, of any implementation.
@@ -107,8 +107,8 @@ def negative_binomial(
       dtype: An integer or float dtype, as for `poisson`.
 
     Returns:
-      An array of that shape and dtype, as from `poisson`: 0 where mu or theta is 0; infinity, or
-      the maximum of an integer dtype, where mu = ∞ and theta > 0; NaN, or -1 in a signed integer
+      An array of that shape and dtype, as from `poisson`. It is 0 where mu or theta is 0; infinity,
+      or the maximum of an integer dtype, where mu = ∞ and theta > 0; NaN, or -1 in a signed integer
       dtype and 0 in an unsigned one, where a parameter is NaN or negative. Gradients are zero.
 
     Raises:

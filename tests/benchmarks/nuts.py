@@ -1,35 +1,54 @@
-"""Time of NUTS against NumPyro's own distribution: `python tests/benchmarks/nuts.py`.
+"""Time of NUTS against NumPyro's own distribution.
+
+    python tests/benchmarks/nuts.py [--markdown FILE]
 
 A negative binomial regression of 20,190 people's doctor visits (statsmodels' randhie) is sampled
 with both distributions in one process, turn and turn about. Time per leapfrog step is what counts:
-steps differ in number from run to run. Compilation and warm-up are left out.
+steps differ in number from run to run. Each sampler is one compiled program, which warms up,
+draws once to settle, and is then timed; called in its compiled form, it cannot compile again.
 """
 
 import argparse
-import platform
-import time
-from typing import NamedTuple
+import pathlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from numpyro.infer import MCMC, NUTS
+from jax import lax
+from numpyro.infer import NUTS
 from numpyro.infer.util import initialize_model
 from statsmodels.datasets import randhie
+from timing import Call, interleaved, machine, seconds
 
 import jaxnb
 
-CONSTRUCTORS = {
-    "jaxnb NegativeBinomial": lambda mu, theta: jaxnb.NegativeBinomial(mu=mu, theta=theta),
-    "numpyro NegativeBinomial2": dist.NegativeBinomial2,
+Model = Callable[[], None]
+
+EVALUATIONS = 100
+OURS, THEIRS, REST = "jaxnb", "NumPyro", "all but the likelihood"
+LAWS = {
+    OURS: lambda mu, theta: jaxnb.NegativeBinomial(mu=mu, theta=theta),
+    THEIRS: dist.NegativeBinomial2,
 }
 
 
 class Data(NamedTuple):
     design: np.ndarray
     visits: np.ndarray
+
+
+class Chain(NamedTuple):
+    """What one sampler did, round by round."""
+
+    milliseconds: np.ndarray  # of a leapfrog step
+    steps: np.ndarray  # in a draw
+    divergences: int
+    step_size: float
 
 
 def load() -> Data:
@@ -41,79 +60,126 @@ def load() -> Data:
     return Data(design.astype(np.float32), data.endog.to_numpy(np.float32))
 
 
-def regression(constructor, data: Data):
-    def model():
+def regression(law: Callable[..., dist.Distribution], data: Data) -> Model:
+    """The model closes over its data, which so become constants of the program as in `MCMC`."""
+
+    def model() -> None:
         beta = numpyro.sample("beta", dist.Normal(0, 10).expand([data.design.shape[1]]).to_event())
         theta = numpyro.sample("theta", dist.HalfCauchy(5.0))
         with numpyro.plate("people", len(data.visits)):
-            numpyro.sample(
-                "visits", constructor(jnp.exp(data.design @ beta), theta), obs=data.visits
-            )
+            numpyro.sample("visits", law(jnp.exp(data.design @ beta), theta), obs=data.visits)
 
     return model
 
 
-def gradients(data: Data, rounds: int) -> dict[str, np.ndarray]:
-    """Seconds of one value and gradient of the potential energy, which is one leapfrog step."""
-    evaluations = {}
-    for name, constructor in CONSTRUCTORS.items():
-        setup = initialize_model(jax.random.key(0), regression(constructor, data))
-        evaluate = jax.jit(jax.value_and_grad(setup.potential_fn))
-        at = setup.param_info.z
-        jax.block_until_ready(evaluate(at))
-        evaluations[name] = lambda evaluate=evaluate, at=at: evaluate(at)
-    times = {name: [] for name in evaluations}
+class Sampler:
+    """NUTS with its state, as one compiled program."""
+
+    def __init__(self, model: Model, warmup: int) -> None:
+        kernel = NUTS(model)
+
+        def advance(state, draws):
+            def draw(_, carry):
+                state, steps, divergences = carry
+                state = kernel.sample(state, (), {})
+                return state, steps + state.num_steps, divergences + state.diverging
+
+            return lax.fori_loop(0, draws, draw, (state, 0, 0))
+
+        self.state = kernel.init(jax.random.key(0), warmup)
+        self.program = jax.jit(advance).lower(self.state, warmup).compile()
+        self.advance(warmup)
+
+    def advance(self, draws: int) -> tuple[int, int]:
+        """Leapfrog steps and divergences of further draws."""
+        self.state, steps, divergences = self.program(self.state, draws)
+        return int(steps), int(divergences)
+
+
+def evaluations(potential: Callable[[Any], jax.Array], at: Any) -> Call:
+    """Many values and gradients in one program, each a hair's breadth from the one before.
+
+    In a loop, as NUTS makes them: called one by one, each would pay for its dispatch as well.
+    """
+
+    def evaluate(_, carry):
+        at, total = carry
+        value, slopes = jax.value_and_grad(potential)(at)
+        return jax.tree.map(lambda z, slope: z - 1e-9 * slope, at, slopes), total + value
+
+    loop = jax.jit(lambda at: lax.fori_loop(0, EVALUATIONS, evaluate, (at, 0.0)))
+    return partial(loop, at)
+
+
+def potentials(data: Data) -> dict[str, Callable[[Any], jax.Array]]:
+    """What the gradients are of; the last is what precedes any likelihood, the means."""
+    found = {
+        name: initialize_model(jax.random.key(0), regression(law, data)).potential_fn
+        for name, law in LAWS.items()
+    }
+    return found | {REST: lambda at: jnp.exp(data.design @ at["beta"]).sum() * at["theta"]}
+
+
+def chains(samplers: dict[str, Sampler], draws: int, rounds: int) -> dict[str, Chain]:
+    """Draws of every sampler in turn, the first of them not timed."""
+    steps, taken, divergences = ({name: [] for name in samplers} for _ in range(3))
+    for sampler in samplers.values():
+        sampler.advance(draws)
     for _ in range(rounds):
-        for name, evaluate in evaluations.items():
-            start = time.perf_counter()
-            jax.block_until_ready(evaluate())
-            times[name].append(time.perf_counter() - start)
-    return {name: np.array(taken) for name, taken in times.items()}
-
-
-def chains(data: Data, draws: int, rounds: int) -> dict[str, np.ndarray]:
-    """Steps and seconds of each round's draws, after a warm-up of twice as many."""
-    samplers = {}
-    for name, constructor in CONSTRUCTORS.items():
-        kernel = NUTS(regression(constructor, data))
-        sampler = MCMC(kernel, num_warmup=2 * draws, num_samples=draws, progress_bar=False)
-        sampler.warmup(jax.random.key(0))
-        continued(sampler, 0)  # compiles
-        samplers[name] = sampler
-    results = {name: [] for name in samplers}
-    for seed in range(1, rounds + 1):
         for name, sampler in samplers.items():
-            results[name].append(continued(sampler, seed))
-    return {name: np.array(rows).T for name, rows in results.items()}
+            done = []
+            taken[name].append(seconds(lambda s=sampler, done=done: done.append(s.advance(draws))))
+            steps[name].append(done[0][0])
+            divergences[name].append(done[0][1])
+    return {
+        name: Chain(
+            milliseconds=1e3 * np.array(taken[name]) / np.array(steps[name]),
+            steps=np.array(steps[name]) / draws,
+            divergences=sum(divergences[name]),
+            step_size=float(sampler.state.adapt_state.step_size),
+        )
+        for name, sampler in samplers.items()
+    }
 
 
-def continued(sampler: MCMC, seed: int) -> tuple[float, float]:
-    """Leapfrog steps and seconds of further draws from an adapted sampler."""
-    sampler.post_warmup_state = sampler.last_state
-    start = time.perf_counter()
-    sampler.run(jax.random.key(seed), extra_fields=("num_steps",))
-    steps = jax.block_until_ready(sampler.get_extra_fields()["num_steps"])
-    return float(steps.sum()), time.perf_counter() - start
+def table(gradients: dict[str, np.ndarray], chains: dict[str, Chain]) -> str:
+    """Both measurements in Markdown; the ratios are medians of the rounds' own."""
+    titles = ["", "gradient, ms", "NUTS, ms a step", "steps a draw", "step size", "divergences"]
+    lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
+    gradient = {name: np.median(taken) / EVALUATIONS * 1e3 for name, taken in gradients.items()}
+    for name, chain in chains.items():
+        cells = [f"{gradient[name]:.3f}", f"{np.median(chain.milliseconds):.3f}"]
+        cells += [f"{chain.steps.mean():.1f}", f"{chain.step_size:.2f}", str(chain.divergences)]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines.append(f"| {REST} | {gradient[REST]:.3f} | - | - | - | - |")
+    of_gradients = np.median(gradients[THEIRS] / gradients[OURS])
+    of_steps = chains[THEIRS].milliseconds / chains[OURS].milliseconds
+    ratios = f"{np.median(of_steps):.2f} ({of_steps.min():.2f} to {of_steps.max():.2f})"
+    lines.append(f"| {THEIRS} over {OURS} | {of_gradients:.2f} | {ratios} | - | - | - |")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=200, help="of the gradients")
-    parser.add_argument("--chain-rounds", type=int, default=5)
-    parser.add_argument("--draws", type=int, default=100, help="of a chain, and of its warm-up")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15, help="of the chains")
+    parser.add_argument("--draws", type=int, default=100, help="in a round")
+    parser.add_argument("--warmup", type=int, default=300)
+    parser.add_argument("--gradient-rounds", type=int, default=30)
+    parser.add_argument("--markdown", type=pathlib.Path)
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {jax.devices()}, jax {jax.__version__}")
-    data = load()
 
-    print("\nvalue and gradient of the potential energy, ms: median, least")
-    for name, taken in gradients(data, options.rounds).items():
-        print(f"{name:28s}{np.median(taken) * 1e3:10.2f}{taken.min() * 1e3:10.2f}")
-    print("\nNUTS: steps a draw, ms a step: median, least")
-    for name, (steps, taken) in chains(data, options.draws, options.chain_rounds).items():
-        each = taken / steps * 1e3
-        length = steps.mean() / options.draws
-        print(f"{name:28s}{length:10.1f}{np.median(each):10.2f}{each.min():10.2f}")
+    data = load()
+    samplers = {n: Sampler(regression(law, data), options.warmup) for n, law in LAWS.items()}
+    at = samplers[OURS].state.z
+    calls = {name: evaluations(potential, at) for name, potential in potentials(data).items()}
+    found = table(
+        interleaved(calls, rounds=options.gradient_rounds),
+        chains(samplers, options.draws, options.rounds),
+    )
+    heading = f"{machine()}, NumPyro {numpyro.__version__}, float32, medians."
+    print(f"{heading}\n\n{found}")
+    if options.markdown:
+        options.markdown.write_text(f"{heading}\n\n{found}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,117 @@
+"""How the documentation is built: see CONTRIBUTING.md for the command."""
+
+import hashlib
+import pathlib
+
+from docutils import nodes
+from numpyro.distributions.util import lazy_property
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+import jaxnb
+
+project = "jaxnb"
+author = "The jaxnb authors"
+copyright = "The jaxnb authors. Apache-2.0"
+version = release = jaxnb.__version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax in the site itself: no network is needed to read it
+    "sphinx_copybutton",
+]
+exclude_patterns = [
+    "_build",
+    "accuracy.md",
+    "nuts.md",
+    "scvi_differences.md",
+    "speed.md",
+    "**/.ipynb_checkpoints",
+]
+default_role = "py:obj"
+nitpicky = True
+# What jaxnb builds on is named in signatures, and its documentation is not read at build time.
+nitpick_ignore_regex = [(r"py:.*", r"(jax|numpy|numpyro|scipy|np|enum|typing|ndarray)\b.*")]
+
+html_theme = "furo"
+html_title = f"jaxnb {version}"
+html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
+html_css_files = ["site.css"]
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
+    "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
+}
+html_show_sphinx = False
+copybutton_exclude = ".linenos, .gp, .go"
+
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+autodoc_member_order = "bysource"
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
+
+
+def _package_digest() -> str:
+    """A digest of the package: what was executed with another version of it is out of date."""
+    digest = hashlib.sha256()
+    for source in sorted(pathlib.Path(jaxnb.__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+_HERE = pathlib.Path(__file__).parent
+
+
+def _copy_notebooks() -> None:
+    """Bring the notebooks to where Sphinx looks; their links point from the repository's root."""
+    copies = _HERE / "notebooks"
+    copies.mkdir(exist_ok=True)
+    for source in (_HERE.parent / "notebooks").iterdir():
+        if source.suffix in (".ipynb", ".mplstyle"):
+            text = source.read_text(encoding="utf-8").replace("](../docs/", "](../")
+            copy = copies / source.name
+            if not copy.exists() or copy.read_text(encoding="utf-8") != text:
+                copy.write_text(text, encoding="utf-8")
+
+
+_copy_notebooks()
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(_HERE / "_build" / "executed" / _package_digest())
+nb_execution_timeout = 180
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_merge_streams = True
+nb_output_stderr = "remove-warn"
+
+
+def _plain_where_unknown(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
+) -> nodes.Element | None:
+    """Names in single backticks that are no objects, such as arguments, are set as code."""
+    by_default_role = node.get("reftype") == "obj" and node.get("refdomain") == "py"
+    return content if by_default_role else None
+
+
+def _lazy_properties_as_properties() -> None:
+    """NumPyro's lazy properties would be listed as methods to call."""
+    for name in jaxnb.distributions.__all__:
+        for owner in getattr(jaxnb, name).__mro__:
+            for attribute, value in list(vars(owner).items()):
+                if isinstance(value, lazy_property):
+                    setattr(owner, attribute, property(value.wrapped))
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls this."""
+    _lazy_properties_as_properties()
+    app.connect("missing-reference", _plain_where_unknown)

@@ -1,0 +1,156 @@
+"""Error of each library against theta: `python docs/figures/error_against_theta.py`.
+
+At every theta, 100 means are spread evenly in logarithm from 0.1 to 100 and one count is drawn for
+each. Every library evaluates the log-probability and its slope in theta in float32 (SciPy, in
+float64, the former); the exact ones are computed with mpmath. The largest error of the 100 is
+drawn into docs/_static/error_against_theta.png, and a table of it printed. torch and scvi-tools
+are left out where they are not installed.
+"""
+
+import importlib
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import matplotlib.pyplot as plt
+import mpmath
+import numpy as np
+
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "benchmarks"))
+import peers  # noqa: E402
+
+THETAS = np.logspace(-2, 10, 73)
+COUNTS_PER_THETA = 100
+FIGURE = ROOT / "docs" / "_static" / "error_against_theta.png"
+# Colours as in the notebooks, and a line of its own for each.
+STYLES = {
+    "jaxnb": ("#0072B2", "-", 2.6),
+    "NumPyro NegativeBinomial2": ("#D55E00", "-", 1.6),
+    "scVI and STEP": ("#009E73", "--", 1.6),
+    "torch.distributions": ("#CC79A7", "-.", 1.6),
+    "SciPy nbinom, in float64": ("#E69F00", ":", 2.0),
+}
+
+
+class Points(NamedTuple):
+    """Arguments and exact values, one row for each theta."""
+
+    x: np.ndarray
+    mu: np.ndarray
+    theta: np.ndarray
+    log_prob: np.ndarray
+    slope: np.ndarray
+
+
+def points() -> Points:
+    """Counts drawn from the law at each theta, with exact log-probabilities and slopes."""
+    random = np.random.default_rng(0)
+    mu = np.broadcast_to(np.logspace(-1, 2, COUNTS_PER_THETA), (len(THETAS), COUNTS_PER_THETA))
+    # rounded to float32 first, so that every library is asked the same question
+    mu = mu.astype(np.float32).astype(float)
+    theta = np.broadcast_to(THETAS.astype(np.float32).astype(float)[:, None], mu.shape)
+    x = random.poisson(mu * random.gamma(theta) / theta).astype(float)
+    exact = np.array([_exact(*each) for each in zip(x.flat, mu.flat, theta.flat, strict=True)])
+    return Points(x, mu, theta, exact[:, 0].reshape(mu.shape), exact[:, 1].reshape(mu.shape))
+
+
+def _exact(x: float, mu: float, theta: float) -> tuple[float, float]:
+    with mpmath.workdps(60):
+        x, mu, theta = mpmath.mpf(x), mpmath.mpf(mu), mpmath.mpf(theta)
+        log_prob = mpmath.loggamma(x + theta) - mpmath.loggamma(theta) - mpmath.loggamma(x + 1)
+        log_prob += theta * mpmath.log(theta / (theta + mu)) + x * mpmath.log(mu / (theta + mu))
+        slope = mpmath.digamma(x + theta) - mpmath.digamma(theta)
+        slope += mpmath.log(theta / (theta + mu)) + (mu - x) / (theta + mu)
+        return float(log_prob), float(slope)
+
+
+def results(at: Points) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+    """Library -> its log-probabilities and slopes in theta."""
+    formula = peers.jax_peers()["scVI formula in jnp"]["nb"]
+    scvi = peers.scvi_torch().get("nb")
+    found = {
+        "jaxnb": _in_jax(peers.JAXNB["nb"], at),
+        "NumPyro NegativeBinomial2": _in_jax(peers.jax_peers()["NumPyro"]["nb"], at),
+        "scVI and STEP": _in_torch(scvi, at) if scvi else _in_jax(formula, at),
+    }
+    if "torch" not in peers.absent():
+        found["torch.distributions"] = _in_torch(_torch_distribution, at)
+    found["SciPy nbinom, in float64"] = peers.scipy_nb(at.x, at.mu, at.theta), None
+    return found
+
+
+def _in_jax(function: Callable, at: Points) -> tuple[np.ndarray, np.ndarray]:
+    x, mu, theta = (a.astype(np.float32) for a in at[:3])
+    slope = jax.grad(lambda theta: function(x, mu, theta).sum())
+    return np.asarray(function(x, mu, theta)), np.asarray(slope(theta))
+
+
+def _in_torch(function: Callable, at: Points) -> tuple[np.ndarray, np.ndarray]:
+    torch = importlib.import_module("torch")
+    x, mu, theta = (torch.from_numpy(a.astype(np.float32)) for a in at[:3])
+    theta.requires_grad_()
+    values = function(x, mu, theta)
+    values.sum().backward()
+    return values.detach().numpy(), theta.grad.numpy()
+
+
+def _torch_distribution(x, mu, theta):
+    torch = importlib.import_module("torch")
+    return torch.distributions.NegativeBinomial(theta, logits=mu.log() - theta.log()).log_prob(x)
+
+
+def largest_errors(at: Points) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+    """Library -> the largest error at each theta, of the log-probability and of the slope."""
+    errors = {}
+    for library, (values, slopes) in results(at).items():
+        error = np.abs(values - at.log_prob) / np.maximum(1, np.abs(at.log_prob))
+        relative = None if slopes is None else np.abs(slopes - at.slope) / np.abs(at.slope)
+        errors[library] = error.max(1), None if relative is None else relative.max(1)
+    return errors
+
+
+def draw(errors: dict[str, tuple[np.ndarray, np.ndarray | None]]) -> None:
+    """Both errors against theta."""
+    plt.style.use(ROOT / "notebooks" / "jaxnb.mplstyle")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.6), sharex=True)
+    for library, (value, slope) in errors.items():
+        color, line, width = STYLES[library]
+        style = {"color": color, "ls": line, "lw": width, "label": library}
+        left.plot(THETAS, value, **style)
+        if slope is not None:
+            right.plot(THETAS, slope, **style)
+    eps = float(np.finfo(np.float32).eps)
+    left.axhline(eps, color="0.5", lw=0.8)
+    _remark(left, "resolution of float32", eps, -4)
+    right.axhline(1, color="0.5", lw=0.8)
+    _remark(right, "above: no digit is right", 1, 12)
+    for axes in (left, right):
+        axes.set(xscale="log", yscale="log", xlabel="inverse dispersion θ  (Poisson limit →)")
+    left.set(ylabel="error / max(1, |exact value|)", title="log-probability of a count")
+    right.set(ylabel="relative error", title="its slope in θ")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    figure.savefig(FIGURE)
+
+
+def _remark(axes: plt.Axes, text: str, height: float, shift: float) -> None:
+    style = {"fontsize": 8, "color": "0.35", "va": "top", "textcoords": "offset points"}
+    axes.annotate(text, (THETAS[0], height), (0, shift), **style)
+
+
+def main() -> None:
+    """Draw the figure and print the table."""
+    errors = largest_errors(points())
+    draw(errors)
+    print("largest error of 100 counts: log-probability, slope")
+    shown = [np.argmin(abs(THETAS - theta)) for theta in (1, 1e2, 1e4, 1e6, 1e8)]
+    print(f"{'theta':28s}" + "".join(f"{THETAS[i]:>20.0e}" for i in shown))
+    for library, (value, slope) in errors.items():
+        cells = [f"{value[i]:.1e}, " + ("-" if slope is None else f"{slope[i]:.1e}") for i in shown]
+        print(f"{library:28s}" + "".join(f"{cell:>20s}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Every code block of the documentation is run, by the build or here."""
+
+import doctest
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jaxnb
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *(ROOT / "docs/api").glob("*")]
+BLOCK = re.compile(r"^( *)(`{3,})([^\n`]*)\n(.*?)^\1\2 *$", re.MULTILINE | re.DOTALL)
+
+# What sets an environment up is run by the continuous integration, in an empty one.
+SETS_UP = re.compile(r"python3 -m venv |\.venv/|\. \.venv/")
+# A reader's own files.
+STAND_INS = {"counts.csv.gz"}
+
+
+def blocks(page: pathlib.Path, language: str) -> list[str]:
+    return [m[4] for m in BLOCK.finditer(page.read_text()) if m[3].strip() == language]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_is_one_that_is_run(page):
+    for block in BLOCK.finditer(page.read_text()):
+        language = block[3].strip()
+        assert language.startswith("{") or language in ("sh", "pycon", "bibtex"), block[0]
+        if language.startswith("{code-cell}"):
+            assert "file_format: mystnb" in page.read_text()
+
+
+# The README's are run in test_package.py.
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_sessions_are_doctests(page):
+    if blocks(page, "pycon"):
+        failures, examples = doctest.testfile(str(page), module_relative=False)
+        assert examples
+        assert failures == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_run(page, tmp_path):
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    commands = [line for line in lines if line and not SETS_UP.match(line)]
+    if commands:
+        counts = jaxnb.datasets.pbmc68k().counts[:50, :20].toarray()
+        for name in STAND_INS:
+            np.savetxt(tmp_path / name, counts, fmt="%d", delimiter=",")
+        path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+        for command in commands:
+            subprocess.run(command, shell=True, check=True, cwd=tmp_path, env=environment)
+
+
+def test_notebooks_are_kept_without_outputs():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for notebook in notebooks:
+        text = notebook.read_text()
+        assert '"output_type"' not in text, notebook.name
+        assert not re.search(r'"execution_count": \d', text), notebook.name
+
+
+def test_citation_names_this_version():
+    assert f"\nversion: {jaxnb.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"{{{jaxnb.__version__}}}" in (ROOT / "docs" / "citing.md").read_text()
