@@ -19,7 +19,7 @@ from jaxnb.likelihoods.two_components import (
     weighted,
 )
 
-__all__ = ["log_zinb_positive", "zinb_with_slopes"]
+__all__ = ["log_zinb_positive", "zinb_parameter_slopes", "zinb_with_slopes"]
 
 
 @jax.jit
@@ -81,10 +81,23 @@ def zinb_with_slopes(
     return value, [*slopes, partial(d_log_odds, o)]
 
 
+def zinb_parameter_slopes(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> list[Slope]:
+    """The derivatives in mu, theta and pi, for where the value is not wanted.
+
+    All that they take of the negative binomial's value is that at 0, which costs less. They are no
+    functions to be differentiated in x.
+    """
+    zero = jnp.zeros((1,) * x.ndim, x.dtype)
+    _, o = _inflated(x, log_nb(zero, mu, theta, eps), pi)
+    _, weight = weight_factors(o)
+    _, d_mu, d_theta = nb_slopes(x, mu, theta, eps)
+    return [*weighted(weight, [d_mu, d_theta]), partial(d_log_odds, o)]
+
+
 def _inflated(x: Array, nb: Array, pi: Array) -> tuple[Array, Odds]:
     # The point mass has log-probability 0 at x = 0 and -inf elsewhere, so that the difference of
     # the components is exact. Outside the support neither explains the count, and it is 0.
-    outside = (x < 0) | jnp.isnan(nb)
+    outside = ~(x >= 0) | jnp.isnan(nb)
     point_mass = jnp.where(x == 0, 0.0, jnp.where(outside, nb, -jnp.inf))
     difference = jnp.where(x == 0, -nb, jnp.where(outside, 0.0, -jnp.inf))
     o = odds(difference, pi)

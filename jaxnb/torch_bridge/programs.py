@@ -13,7 +13,7 @@ from jaxnb.likelihoods.arguments import promote
 from jaxnb.likelihoods.derivatives import Slope
 from jaxnb.likelihoods.mixture import mixture_with_slopes
 from jaxnb.likelihoods.negative_binomial import log_nb, nb_slopes
-from jaxnb.likelihoods.zero_inflated import zinb_with_slopes
+from jaxnb.likelihoods.zero_inflated import zinb_parameter_slopes, zinb_with_slopes
 
 __all__ = ["LIKELIHOODS", "Likelihood", "Orders", "mixture_mode", "partials"]
 
@@ -37,6 +37,12 @@ def _nb(x: Array, mu: Array, theta: Array, eps: Array) -> tuple[Array, list[Slop
     return log_nb(x, mu, theta, eps), nb_slopes(x, mu, theta, eps)
 
 
+def _zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> tuple[Array, list[Slope]]:
+    # what is to be differentiated in x is differentiated in x first
+    value, (d_x, *_) = zinb_with_slopes(x, mu, theta, pi, eps)
+    return value, [d_x, *zinb_parameter_slopes(x, mu, theta, pi, eps)]
+
+
 def _mixture_of_one_theta(
     x: Array, mu_1: Array, mu_2: Array, theta: Array, q: Array, eps: Array
 ) -> tuple[Array, list[Slope]]:
@@ -51,7 +57,7 @@ def _mixture_of_one_theta(
 
 LIKELIHOODS = {
     "log_nb_positive": Likelihood(("x", "mu", "theta"), _nb),
-    "log_zinb_positive": Likelihood(("x", "mu", "theta", "pi"), zinb_with_slopes),
+    "log_zinb_positive": Likelihood(("x", "mu", "theta", "pi"), _zinb),
     "log_mixture_nb": Likelihood(
         ("x", "mu_1", "mu_2", "theta_1", "theta_2", "pi_logits"), mixture_with_slopes
     ),
