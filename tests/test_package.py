@@ -1,7 +1,9 @@
 """What importing the package does and does not do, and the README's code."""
 
 import doctest
+import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -19,8 +21,10 @@ assert not xla_bridge._backends, "a JAX backend was initialised"
 
 
 def test_readme_code_runs_as_it_stands():
-    failures, examples = doctest.testfile(
-        str(ROOT / "README.md"), module_relative=False, optionflags=doctest.ELLIPSIS
-    )
-    assert examples >= 3
-    assert failures == 0
+    text = (ROOT / "README.md").read_text()
+    if importlib.util.find_spec("torch") is None:
+        text = re.sub(r"## On torch tensors\n.*?(?=\n## )", "", text, flags=re.DOTALL)
+    session = doctest.DocTestParser().get_doctest(text, {}, "README.md", None, 0)
+    results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session)
+    assert results.attempted >= 3
+    assert results.failed == 0
