@@ -119,6 +119,8 @@ def epochs(table: anndata.AnnData, number: int) -> list[str]:
     rows = ["| law | | first epoch, s | median of the others | least |", "|---|---|---|---|---|"]
     for law in ("nb", "zinb"):
         train(table, law, 1)  # what torch and lightning set up once
+        partials.cache_clear()
+        jax.clear_caches()
         seconds: dict[str, list[list[float]]] = {"original": [], "patched": []}
         for _ in range(2):
             seconds["original"].append(train(table, law, number))
