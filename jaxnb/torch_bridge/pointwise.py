@@ -166,6 +166,8 @@ class _PartialDerivatives(torch.autograd.Function):
 def _derivatives(
     name: str, eps: float, tensors: Sequence[Tensor], requested: Sequence[Orders]
 ) -> tuple[Tensor, ...]:
+    if not torch.is_grad_enabled() and _plain(tensors) and not _watched():
+        return tuple(_compute(tensors, name, requested, eps))  # a first derivative, as a rule
     results: tuple[Tensor, ...] = _PartialDerivatives.apply(name, tuple(requested), eps, *tensors)
     return results
 
@@ -246,6 +248,12 @@ def _plain(tensors: Sequence[Tensor]) -> bool:
     if torch._C._len_torch_dispatch_stack() > 0:
         return False
     return all(type(t) in (Tensor, torch.nn.Parameter) and not t.is_meta for t in tensors)
+
+
+def _watched() -> bool:
+    """Whether a transform of torch.func or forward mode is about."""
+    transformed = torch._C._functorch.peek_interpreter_stack() is not None
+    return transformed or forward_ad._current_level >= 0
 
 
 def _untransformed(tensor: Tensor) -> bool:
