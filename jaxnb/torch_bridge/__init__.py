@@ -10,13 +10,10 @@ try:
 except ImportError as error:
     raise ImportError('jaxnb.torch_bridge needs torch: pip install "jaxnb[torch]"') from error
 
-from jaxnb.torch_bridge.distributions import (
-    NegativeBinomial,
-    NegativeBinomialMixture,
-    ZeroInflatedNegativeBinomial,
-)
+from jaxnb.torch_bridge.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
 from jaxnb.torch_bridge.exchange import to_jax, to_torch
 from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+from jaxnb.torch_bridge.mixture import NegativeBinomialMixture
 from jaxnb.torch_bridge.scvi import patch_scvi
 
 __all__ = [

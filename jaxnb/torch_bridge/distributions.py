@@ -1,15 +1,12 @@
-"""The three distributions as torch's own kind, drop-ins for those of scvi-tools and STEP."""
-
-import warnings
-from typing import Any, ClassVar, Self
+"""The negative binomial and its zero-inflated form, drop-ins for those of scvi-tools and STEP."""
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import constraints
 
-from jaxnb.torch_bridge.arguments import Arguments, broadcastable, working_dtype
-from jaxnb.torch_bridge.exchange import call
-from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+from jaxnb.torch_bridge.arguments import broadcastable
+from jaxnb.torch_bridge.counts import Counts, extended_real
+from jaxnb.torch_bridge.likelihoods import log_nb_positive, log_zinb_positive
 from jaxnb.torch_bridge.parameters import (
     MEAN_AND_DISPERSION,
     ZERO_INFLATION,
@@ -19,106 +16,11 @@ from jaxnb.torch_bridge.parameters import (
     mean_and_dispersion,
     zero_inflation_logits,
 )
-from jaxnb.torch_bridge.programs import mixture_mode
-from jaxnb.torch_bridge.sampling import draw
 
-__all__ = ["NegativeBinomial", "NegativeBinomialMixture", "ZeroInflatedNegativeBinomial"]
+__all__ = ["NegativeBinomial", "ZeroInflatedNegativeBinomial"]
 
 
-class _ExtendedReal(constraints.Constraint):
-    """Every number but NaN. An infinite logit is a certainty, which the likelihoods allow."""
-
-    def check(self, value: Tensor) -> Tensor:
-        return ~value.isnan()
-
-
-extended_real = _ExtendedReal()
-
-
-class _Counts(Distribution):
-    """What the three have in common.
-
-    The keys of `arg_constraints` are keywords of the constructor and tensors of the instance, so
-    that a distribution can be rebuilt from them; what was not given is left out of an instance's.
-    """
-
-    arg_constraints: dict[str, constraints.Constraint]
-    support = constraints.nonnegative_integer
-    has_rsample = False
-    _sampler: ClassVar[str]
-    _eps: float
-
-    def __init__(self, eps: float, validate_args: bool | None, **parameters: Tensor | None) -> None:
-        self.__dict__.update(parameters, _eps=eps)
-        constrained = type(self).arg_constraints.items()
-        self.arg_constraints = {
-            name: c for name, c in constrained if self.__dict__[name] is not None
-        }
-        super().__init__(self.batch_shape, validate_args=validate_args)
-
-    def _law(self) -> tuple[Tensor, ...]:
-        """The parameters of the likelihood and of the sampler, in their order."""
-        raise NotImplementedError
-
-    @property
-    def batch_shape(self) -> torch.Size:
-        """The shape of the parameters together, as they are now: they may be assigned."""
-        return torch.broadcast_shapes(*(p.shape for p in self._law()))
-
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
-        """The distribution with its parameters expanded to a larger batch shape, as views."""
-        new = self._get_checked_instance(type(self), _instance)
-        expanded = {
-            name: self.__dict__[name].expand(torch.Size(batch_shape))
-            for name in self.arg_constraints
-        }
-        absent = set(type(self).arg_constraints) - set(expanded)
-        _Counts.__init__(new, self._eps, False, **expanded, **dict.fromkeys(absent))
-        new._validate_args = self._validate_args
-        return new
-
-    def sample(
-        self, sample_shape: Any = None, *, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """Counts of shape `sample_shape + batch_shape` in the dtype of the parameters.
-
-        Args:
-            sample_shape: Shape of the independent draws, in front.
-            generator: Where the seed comes from; None for torch's default one.
-        """
-        shape = torch.Size(sample_shape or ()) + self.batch_shape
-        return draw(self._sampler, shape, *self._law(), generator=generator)
-
-    def rsample(
-        self, sample_shape: Any = None, *, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """The same as `sample`: counts have no derivative, and `has_rsample` is false."""
-        return self.sample(sample_shape, generator=generator)
-
-    def _scored(self, value: Tensor, log_prob: Tensor) -> Tensor:
-        """The log-probabilities; if asked to validate, -inf where the value is no count."""
-        if not self._validate_args:
-            return log_prob
-        valid = self.support.check(value)
-        if valid.all():
-            return log_prob
-        warnings.warn(
-            "The value argument must be within the support of the distribution: what is not has"
-            " the log-probability -inf",
-            UserWarning,
-            stacklevel=3,
-        )
-        return torch.where(valid | value.isnan(), log_prob, -torch.inf)
-
-    def pearson_residuals(self, x: Tensor) -> Tensor:
-        """(x - mean) / sqrt(variance); of a point mass, 0 for x = 0, else infinity."""
-        deviation, variance = x - self.mean, self.variance
-        certain = variance == 0
-        residual = deviation / torch.sqrt(torch.where(certain, 1.0, variance))
-        return torch.where(certain & (deviation != 0), torch.inf, residual)
-
-
-class NegativeBinomial(_Counts):
+class NegativeBinomial(Counts):
     r"""Negative binomial counts with mean mu and variance :math:`\mu + \mu^2/\theta`.
 
     Args:
@@ -287,7 +189,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         mean, dispersion = mean_and_dispersion(parameters)
         inflation = zero_inflation_logits(parameters)
         kept = broadcastable({"mu": mean, "theta": dispersion, "zi_logits": inflation})
-        _Counts.__init__(self, eps, validate_args, **kept, scale=scale)
+        Counts.__init__(self, eps, validate_args, **kept, scale=scale)
 
     def _law(self) -> tuple[Tensor, ...]:
         return self.mu, self.theta, self.zi_logits
@@ -321,120 +223,3 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
 
     def _log_prob(self, value: Tensor) -> Tensor:
         return log_zinb_positive(value, self.mu, self.theta, self.zi_logits, self._eps)
-
-
-class NegativeBinomialMixture(_Counts):
-    """Counts from one of two negative binomials, chosen anew for every count.
-
-    Args:
-        mu1: Mean of component 1, >= 0.
-        mu2: Mean of component 2, >= 0.
-        theta1: Inverse dispersion of component 1, >= 0.
-        mixture_logits: Log-odds of component 1.
-        theta2: Inverse dispersion of component 2; None for that of component 1.
-        validate_args: Whether to check parameters and counts.
-        eps: Floor on both means in `log_prob`, as in `jaxnb.log_mixture_nb`.
-
-    Raises:
-        ValueError: Shapes do not broadcast; devices differ; a parameter violates its constraint.
-        TypeError: A parameter is complex, sparse or quantized.
-    """
-
-    arg_constraints = {  # noqa: RUF012
-        "mu1": constraints.nonnegative,
-        "mu2": constraints.nonnegative,
-        "theta1": constraints.nonnegative,
-        "theta2": constraints.nonnegative,
-        "mixture_logits": extended_real,
-    }
-    _sampler = "negative_binomial_mixture"
-    mu1: Tensor
-    mu2: Tensor
-    theta1: Tensor
-    theta2: Tensor | None
-    mixture_logits: Tensor
-
-    def __init__(
-        self,
-        mu1: Tensor,
-        mu2: Tensor,
-        theta1: Tensor,
-        mixture_logits: Tensor,
-        theta2: Tensor | None = None,
-        validate_args: bool | None = False,
-        *,
-        eps: float = 1e-8,
-    ) -> None:
-        given: Arguments = {
-            "mu1": mu1,
-            "mu2": mu2,
-            "theta1": theta1,
-            "mixture_logits": mixture_logits,
-        }
-        if theta2 is not None:
-            given["theta2"] = theta2
-        kept = broadcastable(as_floats(type(self).__name__, given))
-        super().__init__(eps, validate_args, **{"theta2": None, **kept})
-
-    def _law(self) -> tuple[Tensor, ...]:
-        theta2 = self.theta1 if self.theta2 is None else self.theta2
-        return self.mu1, self.mu2, self.theta1, theta2, self.mixture_logits
-
-    @property
-    def mixture_probs(self) -> Tensor:
-        """The probability of component 1."""
-        return torch.sigmoid(self.mixture_logits)
-
-    @property
-    def on_mps(self) -> bool:
-        """Whether the parameters are on an Apple GPU, from where they cannot be handed to JAX."""
-        return self.mu1.device.type == "mps"
-
-    @property
-    def mean(self) -> Tensor:
-        """The components' means weighted by their probabilities."""
-        first, second = self._components()
-        weight_1, weight_2 = self._weights()
-        return weight_1 * first.mean + weight_2 * second.mean
-
-    @property
-    def variance(self) -> Tensor:
-        """The weighted variances plus w1 w2 (m1 - m2)**2, m the means, w the probabilities."""
-        first, second = self._components()
-        weight_1, weight_2 = self._weights()
-        apart = first.mean - second.mean
-        within = weight_1 * first.variance + weight_2 * second.variance
-        return within + weight_1 * weight_2 * apart * apart
-
-    @property
-    def mode(self) -> Tensor:
-        """The likeliest count."""
-        work_type = working_dtype(self.mu1.dtype)
-        law = [p.detach().to(work_type).contiguous() for p in self._law()]
-        (mode,) = call(mixture_mode, self._eps, law)
-        return mode.to(self.mu1.dtype)
-
-    def _components(self) -> tuple[NegativeBinomial, NegativeBinomial]:
-        mu1, mu2, theta1, theta2, _ = self._law()
-        return NegativeBinomial(mu=mu1, theta=theta1), NegativeBinomial(mu=mu2, theta=theta2)
-
-    def _weights(self) -> tuple[Tensor, Tensor]:
-        return torch.sigmoid(self.mixture_logits), torch.sigmoid(-self.mixture_logits)
-
-    def get_normalized(self, key: str) -> Tensor:
-        """The mean, which "mu" stands for in a mixture.
-
-        Raises:
-            ValueError: Another key; a mixture has no scale.
-        """
-        if key == "mu":
-            return self.mean
-        raise ValueError(f"the only key of a mixture is 'mu', got {key!r}")
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-probability of counts, as `log_mixture_nb`; see `NegativeBinomial`."""
-        thetas = self.theta1, self.theta2
-        log_prob = log_mixture_nb(
-            value, self.mu1, self.mu2, *thetas, self.mixture_logits, self._eps
-        )
-        return self._scored(value, log_prob)

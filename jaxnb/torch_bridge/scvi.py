@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from jaxnb.torch_bridge import distributions, likelihoods
+from jaxnb.torch_bridge import likelihoods
+from jaxnb.torch_bridge.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
+from jaxnb.torch_bridge.mixture import NegativeBinomialMixture
 
 __all__ = ["ScviPatch", "patch_scvi"]
 
@@ -60,8 +62,8 @@ def patch_scvi() -> ScviPatch:
         scvi = importlib.import_module("scvi.distributions._negative_binomial")
     except ImportError as error:
         raise ImportError("patch_scvi needs scvi-tools: pip install scvi-tools") from error
-    ours = {name: getattr(distributions, name) for name in distributions.__all__}
-    classes = [(getattr(scvi, name), new) for name, new in ours.items()]
+    ours = (NegativeBinomial, ZeroInflatedNegativeBinomial, NegativeBinomialMixture)
+    classes = [(getattr(scvi, new.__name__), new) for new in ours]
     if classes[0][0] is classes[0][1]:
         return ScviPatch([])
     functions = [
