@@ -73,6 +73,14 @@ class CountDistribution(Distribution):
         return jnp.broadcast_shapes(*(getattr(self.__dict__[name], "shape", ()) for name in names))
 
     @classmethod
+    def infer_shapes(
+        cls, *args: tuple[int, ...], **kwargs: tuple[int, ...]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The batch and event shape from those of the parameters."""
+        kept = {name: shape for name, shape in kwargs.items() if name not in cls._beside_the_law}
+        return super().infer_shapes(*args, **kept)
+
+    @classmethod
     def gather_pytree_data_fields(cls) -> tuple[str, ...]:
         """The names of the leaves, in alphabetical order."""
         return tuple(sorted(super().gather_pytree_data_fields()))
@@ -110,7 +118,9 @@ class CountDistribution(Distribution):
         Returns:
             The residuals; where the law is a point mass, 0 for x = 0 and infinity for others.
         """
-        deviation = x - self.mean
+        mean = self.mean
+        floating = jnp.issubdtype(jnp.result_type(x), jnp.floating)
+        deviation = (x if floating else jnp.asarray(x, mean.dtype)) - mean
         certain = self.variance == 0
         residual = deviation / jnp.sqrt(jnp.where(certain, 1.0, self.variance))
         return jnp.where(certain & (deviation != 0), jnp.inf, residual)

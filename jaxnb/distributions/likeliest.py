@@ -20,7 +20,7 @@ def likeliest(log_prob: Callable[[Array], Array], low: Array, high: Array) -> Ar
     Exact where the law has one mode between the bounds, or one near each of them. The first grid is
     therefore dense at both ends; later ones divide the bracket around the best point evenly.
     """
-    steps = jnp.minimum(_column(2.0 ** jnp.arange(-1, 53), low), high - low)
+    steps = jnp.minimum(_column(2.0 ** jnp.arange(-1.0, 53.0), low), high - low)
     first = jnp.sort(jnp.concatenate([low + jnp.floor(steps), high - jnp.floor(steps)]), axis=0)
     fractions = _column(jnp.arange(_INTERVALS + 1) / _INTERVALS, low)
 

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from numpyro.distributions import constraints
+from numpyro.distributions import biject_to, constraints
+from numpyro.distributions.transforms import IdentityTransform
 
 from jaxnb._types import Array, ArrayLike
 
@@ -44,6 +45,11 @@ class _ExtendedReal(constraints.ParameterFreeConstraint):
 
 
 extended_real = _ExtendedReal()
+
+
+@biject_to.register(_ExtendedReal)
+def _to_extended_real(constraint: _ExtendedReal) -> IdentityTransform:
+    return IdentityTransform()
 
 
 def exactly_one(owner: str, choices: Choices, **given: ArrayLike | None) -> dict[str, Array]:

@@ -7,45 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from distributions.cases import CASES, MIX, MU, NB, SHAPE, THETA, ZINB
 from numpyro.distributions import Distribution, Independent, constraints
-
-import jaxnb
-
-SHAPE = (3, 2)
-MU = np.array([[0.4, 3.0], [7.0, 20.0], [1.0, 5.0]], np.float32)
-THETA = np.array([0.8, 4.0], np.float32)
-LOGITS = np.float32(-0.7)
-NB, ZINB = jaxnb.NegativeBinomial, jaxnb.ZeroInflatedNegativeBinomial
-MIX = jaxnb.NegativeBinomialMixture
-
-# name -> class and parameters; the batch shape of each is (3, 2)
-CASES = {
-    "nb-mu-theta": (NB, {"mu": MU, "theta": THETA}),
-    "nb-probs": (NB, {"total_count": THETA, "probs": MU / (MU + THETA)}),
-    "nb-logits": (NB, {"total_count": THETA, "logits": np.log(MU / THETA)}),
-    "nb-poisson": (NB, {"mu": MU, "theta": np.float32(np.inf)}),
-    "zinb": (ZINB, {"mu": MU, "theta": THETA, "zi_logits": LOGITS}),
-    "zinb-probs": (
-        ZINB,
-        {"total_count": THETA, "probs": MU / (MU + THETA), "zi_probs": np.float32(0.3)},
-    ),
-    "mixture": (
-        MIX,
-        {"mu1": MU, "mu2": 3 * MU, "theta1": THETA, "mixture_logits": LOGITS, "theta2": 2 * THETA},
-    ),
-    "mixture-shared": (MIX, {"mu1": MU, "mu2": 9 * MU, "theta1": THETA, "mixture_logits": LOGITS}),
-}
-
-
-@pytest.fixture(params=CASES)
-def case(request):
-    return CASES[request.param]
-
-
-@pytest.fixture
-def law(case):
-    constructor, parameters = case
-    return constructor(**parameters)
 
 
 def test_shapes(law):
@@ -55,7 +18,9 @@ def test_shapes(law):
     key = jax.random.key(0)
     assert law.sample(key).shape == SHAPE
     assert law.sample(key, (5,)).shape == (5, *SHAPE)
-    assert jnp.issubdtype(law.sample(key).dtype, jnp.integer)
+    assert law.sample(key).dtype == jnp.result_type(int)
+    assert law.support(law.sample(key)).all()
+    assert law.is_discrete
     assert law.rsample(key).shape == SHAPE
     assert not law.has_rsample
     assert law.log_prob(law.sample(key, (5,))).shape == (5, *SHAPE)
@@ -80,13 +45,18 @@ def test_draws_follow_the_law(law):
     draws = np.asarray(law.sample(jax.random.key(1), (n,)), float)
     error = np.sqrt(law.variance / n)
     assert (np.abs(draws.mean(0) - law.mean) < 4.5 * error).all()
+    squares = (draws - draws.mean(0)) ** 2
+    assert (np.abs(squares.mean(0) - law.variance) < 4.5 * squares.std(0) / np.sqrt(n)).all()
     zeros = np.exp(np.asarray(law.log_prob(0), float))
     assert (np.abs((draws == 0).mean(0) - zeros) < 4.5 * np.sqrt(zeros * (1 - zeros) / n)).all()
 
 
-@pytest.mark.parametrize("key", [lambda: jax.random.key(3), lambda: jax.random.PRNGKey(3)])
-def test_typed_and_raw_keys_reproduce(law, key):
-    np.testing.assert_array_equal(law.sample(key(), (4,)), law.sample(key(), (4,)))
+@pytest.mark.parametrize("make", [jax.random.key, jax.random.PRNGKey])
+@pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
+def test_typed_and_raw_keys_reproduce(one_of_each, make, kind):
+    once, again, other = (one_of_each.sample(make(seed, impl=kind), (40,)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(once, again)
+    assert (once != other).any()
 
 
 def test_through_jit_and_back(case):

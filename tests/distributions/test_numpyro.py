@@ -97,6 +97,62 @@ def test_handlers():
     np.testing.assert_allclose(site["fn"].mean, np.broadcast_to(TRUE_MU, site["fn"].batch_shape))
 
 
+def test_scale_and_block():
+    plain, _ = log_density(model, (COUNTS,), {}, PARAMETERS)
+    prior, _ = log_density(handlers.block(model, hide=["x"]), (COUNTS,), {}, PARAMETERS)
+    halved, _ = log_density(handlers.scale(model, scale=0.5), (COUNTS,), {}, PARAMETERS)
+    np.testing.assert_allclose(halved, 0.5 * plain, rtol=1e-6)
+    law = jaxnb.NegativeBinomial(mu=TRUE_MU, theta=3.0)
+    np.testing.assert_allclose(plain - prior, law.log_prob(COUNTS).sum(), rtol=1e-5)
+
+
+def test_log_likelihood_is_that_of_every_draw():
+    draws = {name: np.stack([value, value + 0.3]) for name, value in PARAMETERS.items()}
+    found = log_likelihood(model, draws, COUNTS)["x"]
+    for values, log_mu, log_theta in zip(found, draws["log_mu"], draws["log_theta"], strict=True):
+        law = jaxnb.NegativeBinomial(mu=np.exp(log_mu), theta=np.exp(log_theta))
+        np.testing.assert_allclose(values, law.log_prob(COUNTS), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("subsample", [None, 40])
+def test_nested_plates_over_cells_and_genes(subsample):
+    """Every gene's mean times every cell's size, inflated by gene; cells in batches or not."""
+
+    def cells_and_genes():
+        genes = numpyro.plate("genes", GENES, dim=-1)
+        cells = numpyro.plate("cells", CELLS, subsample_size=subsample, dim=-2)
+        with genes:
+            level = numpyro.sample("level", dist.LogNormal(0, 1))
+            zi_logits = numpyro.sample("zi_logits", dist.Normal(-1, 1))
+        with cells as chosen:
+            size = numpyro.sample("size", dist.Gamma(5.0, 5.0))
+        with cells, genes:
+            law = jaxnb.ZeroInflatedNegativeBinomial(
+                mu=level * size, theta=2.0, zi_logits=zi_logits
+            )
+            numpyro.sample("x", law, obs=jnp.asarray(COUNTS)[chosen])
+
+    trace = handlers.trace(handlers.seed(cells_and_genes, 0)).get_trace()
+    rows = subsample or CELLS
+    assert trace["size"]["value"].shape == (rows, 1)
+    assert trace["x"]["fn"].batch_shape == (rows, GENES)
+    assert trace["x"]["scale"] == (CELLS / subsample if subsample else None)
+    fitted = autoguide.AutoNormal(cells_and_genes)
+    svi = SVI(cells_and_genes, fitted, optax.adam(0.02), Trace_ELBO())
+    losses = svi.run(jax.random.key(0), 500, progress_bar=False).losses
+    assert np.isfinite(losses).all()
+    assert losses[-50:].mean() < losses[:50].mean()
+
+
+@pytest.mark.parametrize("make", [jax.random.key, jax.random.PRNGKey])
+def test_predictions_with_either_sort_of_key(make):
+    """Of the default kind alone: NumPyro's handlers refuse others, whatever is drawn."""
+    draws = {name: np.stack([value] * 3) for name, value in PARAMETERS.items()}
+    predicted = Predictive(model, draws)(make(0))["x"]
+    assert predicted.shape == (3, CELLS, GENES)
+    assert (predicted[0] != predicted[1]).any()
+
+
 def test_as_a_component_of_numpyros_own():
     components = jaxnb.NegativeBinomial(mu=jnp.array([1.0, 9.0]), theta=2.0)
     mixture = dist.MixtureSameFamily(dist.Categorical(jnp.array([0.3, 0.7])), components)

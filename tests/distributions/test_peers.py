@@ -29,6 +29,28 @@ def test_a_component_is_drawn_for_every_count():
     np.testing.assert_allclose(draws.var(), law.variance, rtol=0.05)
 
 
+def test_a_mixture_keeps_its_second_dispersion_and_its_floor():
+    law = MIX(0.0, 0.0, 1.0, 0.0, theta2=2.0)
+    assert law.theta2.shape == ()
+    assert law.theta2 == 2
+    # eps = 1e-8 in both components, whether they share theta or not: x = 1 has log(1e-8)
+    for theta2 in (None, 1.0, 2.0):
+        np.testing.assert_allclose(MIX(0.0, 0.0, 1.0, 0.0, theta2).log_prob(1), -18.420681)
+    np.testing.assert_allclose(MIX(1.0, 1000.0, 9.0, 0.0).get_normalized("mu"), 500.5, rtol=1e-6)
+
+
+def test_log_odds_of_inflation_are_taken_as_given():
+    """Not doubled on the way."""
+    law = ZINB(mu=1e6, theta=1e6, zi_logits=1.0)
+    np.testing.assert_allclose(law.zi_probs, 0.7310586, rtol=1e-6)
+    np.testing.assert_allclose(np.exp(law.log_prob(0)), 0.7310586, rtol=1e-6)
+
+
+def test_outside_the_support_without_validation_is_no_nan():
+    """And no warning: those are errors in these tests."""
+    assert ZINB(mu=1.0, theta=1.0, zi_logits=0.0, validate_args=False).log_prob(-1) == -np.inf
+
+
 def test_scale_with_total_count_is_left_alone():
     law = NB(total_count=2.0, logits=0.3, scale=np.array([2.0, 2.0]))
     np.testing.assert_array_equal(law.scale, [2, 2])
@@ -52,6 +74,19 @@ def test_infinite_mean_or_log_odds_give_no_nan():
     assert np.isfinite(slopes)
 
 
+def test_infinite_mean_beside_inflation():
+    """The zero is then the inflation's alone."""
+    value, slopes = jax.value_and_grad(
+        lambda mu, z: ZINB(mu=mu, theta=2.0, zi_logits=z).log_prob(0), (0, 1)
+    )(np.inf, 0.3)
+    np.testing.assert_allclose(value, -np.log1p(np.exp(-0.3)), rtol=1e-6)
+    np.testing.assert_allclose(slopes, [0, 1 / (1 + np.exp(0.3))], rtol=1e-6)
+
+
+def test_deep_zero_without_inflation():
+    np.testing.assert_allclose(ZINB(mu=119.9, theta=np.inf, zi_probs=0.0).log_prob(0), -119.9)
+
+
 def test_deep_zero_with_little_inflation():
     """log NB(0) = -119.9 and an inflation of 1e-30: the extra zeros explain it."""
     law = ZINB(mu=119.9, theta=np.inf, zi_logits=np.float32(np.log(1e-30)))
@@ -72,6 +107,12 @@ def test_zero_mean_has_a_gradient():
 def test_large_means_are_not_clamped():
     draws = NB(mu=np.float32(1.5e9), theta=1e8).sample(jax.random.key(0), (100,))
     np.testing.assert_allclose(np.asarray(draws, float).mean(), 1.5e9, rtol=1e-3)
+
+
+def test_a_mean_of_ten_billion():
+    with jax.enable_x64(True):
+        draws = NB(mu=1e10, theta=1e8).sample(jax.random.key(0), (100,))
+    np.testing.assert_allclose(np.asarray(draws).mean(), 1e10, rtol=1e-4)
 
 
 def test_any_kind_of_key():
