@@ -104,7 +104,7 @@ def test_wrappers_go_through_jit_and_vmap(one_of_each, wrapper):
     mapped = jax.vmap(
         lambda factor: wrap(jax.tree.map(lambda leaf: leaf * factor, one_of_each)).mean
     )
-    assert mapped(jnp.ones(2)).shape == (2, *plain.batch_shape, *plain.event_shape)
+    assert mapped(np.ones(2, np.float32)).shape == (2, *plain.batch_shape, *plain.event_shape)
 
 
 def test_expanded_draws_are_independent():
