@@ -7,7 +7,12 @@ from numpyro.distributions.util import lazy_property
 
 from jaxnb._types import Array, ArrayLike
 from jaxnb.distributions.base import CountDistribution
-from jaxnb.distributions.parameters import extended_real, log_ratio, success_probability
+from jaxnb.distributions.parameters import (
+    extended_real,
+    log_ratio,
+    normalized,
+    success_probability,
+)
 
 __all__ = ["MeanDispersion"]
 
@@ -51,10 +56,4 @@ class MeanDispersion(CountDistribution):
         Raises:
             ValueError: Another key, or "scale" where none was given.
         """
-        if key == "mu":
-            return self.mu
-        if key == "scale" and self.scale is not None:
-            return self.scale
-        if key == "scale":
-            raise ValueError("this distribution was made without scale: ask for 'mu'")
-        raise ValueError(f"key must be 'mu' or 'scale', got {key!r}")
+        return normalized(key, self.mu, self.scale)

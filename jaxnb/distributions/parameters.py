@@ -1,6 +1,7 @@
 """From the parameters a caller gives to the ones that are kept, and back."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +17,12 @@ __all__ = [
     "ZERO_INFLATION",
     "aligned",
     "as_float",
+    "chosen",
     "exactly_one",
     "extended_real",
     "log_ratio",
     "mean_and_dispersion",
+    "normalized",
     "success_probability",
     "zero_inflation_logits",
 ]
@@ -53,7 +56,13 @@ def _to_extended_real(constraint: _ExtendedReal) -> IdentityTransform:
 
 
 def exactly_one(owner: str, choices: Choices, **given: ArrayLike | None) -> dict[str, Array]:
-    """The parameters that are not None, as float arrays.
+    """The parameters that are not None, as float arrays; see `chosen`."""
+    present = chosen(owner, choices, **given)
+    return {name: as_float(name, value) for name, value in present.items()}
+
+
+def chosen(owner: str, choices: Choices, **given: Any) -> dict[str, Any]:
+    """The parameters that are not None, arrays or tensors.
 
     Raises:
         ValueError: They are not one of the choices in full, and nothing else.
@@ -63,7 +72,22 @@ def exactly_one(owner: str, choices: Choices, **given: ArrayLike | None) -> dict
         listed = " or ".join(f"({', '.join(choice)})" for choice in choices)
         got = ", ".join(present) or "none of them"
         raise ValueError(f"{owner} needs exactly one of {listed}; got {got}")
-    return {name: as_float(name, value) for name, value in present.items()}
+    return present
+
+
+def normalized(key: str, mu: Any, scale: Any) -> Any:
+    """The parameter, array or tensor, that stands for normalised expression.
+
+    Raises:
+        ValueError: The key is neither "mu" nor "scale", or there is no scale.
+    """
+    if key == "mu":
+        return mu
+    if key == "scale" and scale is not None:
+        return scale
+    if key == "scale":
+        raise ValueError("this distribution was made without scale: ask for 'mu'")
+    raise ValueError(f"key must be 'mu' or 'scale', got {key!r}")
 
 
 def as_float(name: str, value: ArrayLike) -> Array:

@@ -4,15 +4,17 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from jaxnb.distributions.parameters import (
+    MEAN_AND_DISPERSION,
+    ZERO_INFLATION,
+    chosen,
+    normalized,
+)
 from jaxnb.torch_bridge.arguments import broadcastable
 from jaxnb.torch_bridge.counts import Counts, extended_real
 from jaxnb.torch_bridge.likelihoods import log_nb_positive, log_zinb_positive
 from jaxnb.torch_bridge.parameters import (
-    MEAN_AND_DISPERSION,
-    ZERO_INFLATION,
-    as_floats,
-    check_probabilities,
-    exactly_one,
+    float_parameters,
     mean_and_dispersion,
     zero_inflation_logits,
 )
@@ -65,10 +67,8 @@ class NegativeBinomial(Counts):
     ) -> None:
         owner = type(self).__name__
         given = {"total_count": total_count, "probs": probs, "logits": logits}
-        chosen = exactly_one(owner, MEAN_AND_DISPERSION, **given, mu=mu, theta=theta)
-        parameters = as_floats(owner, chosen)
-        if validate_args:
-            check_probabilities(owner, parameters)
+        law = chosen(owner, MEAN_AND_DISPERSION, **given, mu=mu, theta=theta)
+        parameters = float_parameters(owner, bool(validate_args), law)
         mean, dispersion = mean_and_dispersion(parameters)
         kept = broadcastable({"mu": mean, "theta": dispersion})
         super().__init__(eps, validate_args, **kept, scale=scale)
@@ -118,13 +118,7 @@ class NegativeBinomial(Counts):
         Raises:
             ValueError: Another key, or "scale" where none was given.
         """
-        if key == "mu":
-            return self.mu
-        if key == "scale" and self.scale is not None:
-            return self.scale
-        if key == "scale":
-            raise ValueError("this distribution was made without scale: ask for 'mu'")
-        raise ValueError(f"key must be 'mu' or 'scale', got {key!r}")
+        return normalized(key, self.mu, self.scale)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-probability of counts, as `log_nb_positive`.
@@ -181,11 +175,9 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
     ) -> None:
         owner = type(self).__name__
         given = {"total_count": total_count, "probs": probs, "logits": logits}
-        chosen = exactly_one(owner, MEAN_AND_DISPERSION, **given, mu=mu, theta=theta)
-        chosen |= exactly_one(owner, ZERO_INFLATION, zi_logits=zi_logits, zi_probs=zi_probs)
-        parameters = as_floats(owner, chosen)
-        if validate_args:
-            check_probabilities(owner, parameters)
+        law = chosen(owner, MEAN_AND_DISPERSION, **given, mu=mu, theta=theta)
+        law |= chosen(owner, ZERO_INFLATION, zi_logits=zi_logits, zi_probs=zi_probs)
+        parameters = float_parameters(owner, bool(validate_args), law)
         mean, dispersion = mean_and_dispersion(parameters)
         inflation = zero_inflation_logits(parameters)
         kept = broadcastable({"mu": mean, "theta": dispersion, "zi_logits": inflation})

@@ -9,7 +9,7 @@ from jaxnb.torch_bridge.counts import Counts, extended_real
 from jaxnb.torch_bridge.distributions import NegativeBinomial
 from jaxnb.torch_bridge.exchange import call
 from jaxnb.torch_bridge.likelihoods import log_mixture_nb
-from jaxnb.torch_bridge.parameters import as_floats
+from jaxnb.torch_bridge.parameters import float_parameters
 from jaxnb.torch_bridge.programs import mixture_mode
 
 __all__ = ["NegativeBinomialMixture"]
@@ -65,7 +65,7 @@ class NegativeBinomialMixture(Counts):
         }
         if theta2 is not None:
             given["theta2"] = theta2
-        kept = broadcastable(as_floats(type(self).__name__, given))
+        kept = broadcastable(float_parameters(type(self).__name__, False, given))
         super().__init__(eps, validate_args, **{"theta2": None, **kept})
 
     def _law(self) -> tuple[Tensor, ...]:

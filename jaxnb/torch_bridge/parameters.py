@@ -1,57 +1,28 @@
 """From the parameters given to a distribution to the ones that it keeps."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from jaxnb.torch_bridge.arguments import Arguments, cast, common_dtype
 
-__all__ = [
-    "MEAN_AND_DISPERSION",
-    "ZERO_INFLATION",
-    "as_floats",
-    "check_probabilities",
-    "exactly_one",
-    "mean_and_dispersion",
-    "zero_inflation_logits",
-]
-
-Choices = Sequence[tuple[str, ...]]
-
-MEAN_AND_DISPERSION: Choices = (
-    ("mu", "theta"),
-    ("total_count", "probs"),
-    ("total_count", "logits"),
-)
-ZERO_INFLATION: Choices = (("zi_logits",), ("zi_probs",))
+__all__ = ["float_parameters", "mean_and_dispersion", "zero_inflation_logits"]
 
 
-def exactly_one(owner: str, choices: Choices, **given: Tensor | float | None) -> Arguments:
-    """The parameters that are not None.
+def float_parameters(owner: str, validate: bool, given: Arguments) -> dict[str, Tensor]:
+    """The parameters as tensors of the one floating dtype that they promote to.
 
     Raises:
-        ValueError: They are not one of the choices in full, and nothing else.
+        TypeError: None is a tensor, or one is complex, sparse or quantized.
+        ValueError: The devices differ; or, if asked to validate, a probability is none.
     """
-    present = {name: value for name, value in given.items() if value is not None}
-    if set(present) not in [set(choice) for choice in choices]:
-        listed = " or ".join(f"({', '.join(choice)})" for choice in choices)
-        got = ", ".join(present) or "none of them"
-        raise ValueError(f"{owner} needs exactly one of {listed}; got {got}")
-    return present
+    tensors = cast(given, common_dtype(owner, given))
+    if validate:
+        _check_probabilities(owner, tensors)
+    return tensors
 
 
-def as_floats(owner: str, parameters: Arguments) -> dict[str, Tensor]:
-    """The parameters as tensors of the one floating dtype that they promote to."""
-    return cast(parameters, common_dtype(owner, parameters))
-
-
-def check_probabilities(owner: str, parameters: dict[str, Tensor]) -> None:
-    """Complain of what would not show in mu, theta and zi_logits.
-
-    Raises:
-        ValueError: probs or zi_probs are not within [0, 1].
-    """
+def _check_probabilities(owner: str, parameters: dict[str, Tensor]) -> None:
+    """Complain of what would not show in mu, theta and zi_logits."""
     for name in ("probs", "zi_probs"):
         value = parameters.get(name)
         if value is not None and not (valid := (value >= 0) & (value <= 1)).all():
@@ -63,7 +34,7 @@ def check_probabilities(owner: str, parameters: dict[str, Tensor]) -> None:
 
 
 def mean_and_dispersion(parameters: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Mu and theta from one choice of `MEAN_AND_DISPERSION`."""
+    """Mu and theta from (mu, theta), (total_count, probs) or (total_count, logits)."""
     match parameters:
         case {"mu": mu, "theta": theta}:
             return mu, theta
@@ -73,7 +44,7 @@ def mean_and_dispersion(parameters: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def zero_inflation_logits(parameters: dict[str, Tensor]) -> Tensor:
-    """The log-odds of an extra zero from one choice of `ZERO_INFLATION`."""
+    """The log-odds of an extra zero from zi_logits or zi_probs."""
     if "zi_logits" in parameters:
         return parameters["zi_logits"]
     return torch.log(parameters["zi_probs"]) - torch.log1p(-parameters["zi_probs"])

@@ -32,7 +32,7 @@ Model = Callable[[], None]
 EVALUATIONS = 100
 OURS, THEIRS, REST = "jaxnb", "NumPyro", "all but the likelihood"
 LAWS = {
-    OURS: lambda mu, theta: jaxnb.NegativeBinomial(mu=mu, theta=theta),
+    OURS: lambda mu, theta: jaxnb.NegativeBinomial(mu=mu, theta=theta, eps=0.0),
     THEIRS: dist.NegativeBinomial2,
 }
 

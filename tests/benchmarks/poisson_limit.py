@@ -7,8 +7,8 @@ far into the Poisson limit as the prior lets it. There the slope in theta is tin
 a difference of large numbers, noise is all that is left of it in float32. NumPyro's chains in
 float64 are the control: what they suffer too, the posterior does and not the arithmetic.
 
-The target acceptance is 0.95, because log theta falls off a cliff on its lower side: at 0.8, exact
-chains of either library diverge there once in some hundreds of draws.
+The target acceptance is 0.95, because log theta falls off a cliff on its lower side: at 0.8, chains
+of either library diverge there now and then, in float64 too.
 """
 
 import argparse

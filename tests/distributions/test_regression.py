@@ -60,8 +60,7 @@ def together(draws: dict) -> np.ndarray:
 def assert_recovers(draws: np.ndarray, estimate: Estimate) -> None:
     """Means within a fifth of a standard error, and spreads within an eighth.
 
-    Monte Carlo alone leaves 0.03 and 0.02 of them with a thousand effective draws; the rest is
-    room for the posterior's skewness.
+    Monte Carlo leaves a few hundredths of them; the rest is room for the posterior's skewness.
     """
     distance = (draws.mean(0) - estimate.at) / estimate.errors
     np.testing.assert_array_less(np.abs(distance), 0.2)
@@ -89,8 +88,7 @@ def test_synthetic_regression_recovers_the_likelihoods_maximum():
 def test_slope_is_that_of_the_value_only_without_the_floor(eps, agrees):
     """Under the floor the value is flat and the slope passed through: no force of that energy.
 
-    A chain on the survey that began with 71 means below 1e-8 stayed there, in float64, with the
-    default floor; without it, it went the way of the others.
+    A chain that begins with means below the default floor may stay there.
     """
     log_mu = np.log(np.array([1e-9, 3e-11, 0.5], np.float32))
     counts = np.array([2.0, 5.0, 1.0], np.float32)
