@@ -3,10 +3,58 @@
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from typing import Literal
 
 from jaxnb._types import Array, ArrayLike
 
 __all__ = ["bounded_theta", "floored_mean", "largest", "positive_mean", "promote"]
+
+
+Scale = Literal["linear", "log"]
+"""Whether a parameter is given itself or by its natural logarithm."""
+
+Scales = tuple[Scale, ...]
+
+_DENSE_REMEDIES = {
+    "scipy": "make it dense with .toarray(), or fit it with jaxnb.fit",
+    "pandas": "pass .to_numpy(), or fit it with jaxnb.fit",
+    "anndata": "pass one of its layers as a dense array, or fit it with jaxnb.fit",
+    "torch": "use the function of the same name in jaxnb.torch_bridge",
+}
+
+
+def on_scales(
+    owner: str, **parameters: tuple[ArrayLike | None, ArrayLike | None]
+) -> tuple[list[ArrayLike], Scales]:
+    """The values given for each parameter, a pair (itself, its logarithm), and their scales.
+
+    Raises:
+        TypeError: A parameter is given on no scale, or on both.
+    """
+    values, scales = [], []
+    for name, (value, log_value) in parameters.items():
+        if value is not None and log_value is None:
+            values.append(value)
+            scales.append("linear")
+        elif log_value is not None and value is None:
+            values.append(log_value)
+            scales.append("log")
+        else:
+            got = "neither" if value is None else "both"
+            raise TypeError(f"{owner} needs exactly one of {name} and log_{name}; got {got}")
+    return values, tuple(scales)  # type: ignore[arg-type]
+
+
+def required(owner: str, **argument: ArrayLike | None) -> ArrayLike:
+    """The value of an argument without which the function is not defined.
+
+    Raises:
+        TypeError: It is None.
+    """
+    ((name, value),) = argument.items()
+    if value is None:
+        raise TypeError(f"{owner} needs {name}")
+    return value
 
 
 def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[Array]]:
@@ -72,3 +120,18 @@ def bounded_theta(theta: Array) -> Array:
     """Theta with 0 and infinity replaced by numbers within reach; NaN for theta < 0."""
     bounded = jnp.clip(theta, np.finfo(theta.dtype).tiny, largest(theta.dtype))
     return jnp.where(theta < 0, jnp.nan, bounded)
+
+
+def refuse_tables(**arguments: object) -> None:
+    """Raise for sparse matrices, tables and tensors, which are no arrays.
+
+    Raises:
+        TypeError: One of the arguments is such an object; the message says what to pass.
+    """
+    for name, value in arguments.items():
+        package = type(value).__module__.partition(".")[0]
+        if package in _DENSE_REMEDIES:
+            raise TypeError(
+                f"{name} must be an array, not a {package} {type(value).__name__}: "
+                f"{_DENSE_REMEDIES[package]}"
+            )

@@ -12,6 +12,7 @@ __all__ = ["Slope", "Tangent", "tangent"]
 
 Tangent = Array | SymbolicZero
 Slope = Callable[[], Array]
+Derivative = Slope
 
 
 def tangent(output: Array, slopes: Sequence[Slope], tangents: Sequence[Tangent]) -> Array:

@@ -6,6 +6,7 @@ over the data. Built from additions, multiplications and bit operations, the sam
 vectorise at the same accuracy, and the likelihoods take about 60 % of the time.
 """
 
+from math import log
 from typing import Any, Final
 
 import jax
@@ -15,7 +16,20 @@ from jax import lax
 
 from jaxnb._types import Array
 
-__all__ = ["power_of_two", "reciprocal", "split_binary"]
+__all__ = [
+    "INTEGER",
+    "LOG_2",
+    "LOG_2_HIGH",
+    "LOG_2_LOW",
+    "power_of_two",
+    "reciprocal",
+    "split_binary",
+]
+
+LOG_2: Final = log(2)
+# The leading 12 bits, whose product with a whole number below 2**12 is exact, and the rest.
+LOG_2_HIGH: Final = 2839 / 4096
+LOG_2_LOW: Final = 3.1946184945309417e-05
 
 _ByDtype = dict[str, Any]
 _INTEGER: Final[_ByDtype] = {"float32": jnp.int32, "float64": jnp.int64}
