@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -43,8 +43,8 @@ def _zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> tuple[Arr
     return value, [d_x, *zinb_parameter_derivatives(x, mu, theta, pi, eps, ("linear",) * 2)]
 
 
-def _mixture(*arguments: Array) -> tuple[Array, list[Slope]]:
-    return mixture_with_derivatives(*arguments, scales=("linear",) * 4)
+def _mixture(*arguments: Any) -> tuple[Array, list[Slope]]:
+    return mixture_with_derivatives(*arguments, ("linear",) * 4)
 
 
 def _mixture_of_one_theta(
