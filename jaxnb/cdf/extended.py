@@ -29,7 +29,7 @@ from jaxnb.likelihoods.arguments import Scales, largest
 from jaxnb.special.complements import log1m_exp_of_any
 from jaxnb.special.elementary import reciprocal
 
-__all__ = ["log_tails", "log_tails_with_derivatives"]
+__all__ = ["log_tails", "log_tails_with_derivatives", "values"]
 
 
 class Limits(NamedTuple):
@@ -133,7 +133,8 @@ def _broadcast(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
     return jnp.broadcast_to(x, shape), jnp.broadcast_to(a, shape), b
 
 
-def _values(scales: Scales, a: Array, b: Array) -> tuple[Array, Array]:
+def values(scales: Scales, a: Array, b: Array) -> tuple[Array, Array]:
+    """Mean and theta themselves."""
     return (
         jnp.exp(a) if scales[0] == "log" else a,
         jnp.exp(b) if scales[1] == "log" else b,
@@ -145,13 +146,13 @@ def _bounded(
 ) -> tuple[Array, tuple[Array, Array, Array]]:
     """Whether an argument is out of the range of `tails` or NaN; x, mu and theta within it."""
     limits = _LIMITS[x.dtype.name]
-    mu, theta = _values(scales, a, b)
+    mu, theta = values(scales, a, b)
     inside = (x >= 0) & (x <= limits.x)
     inside = inside & (theta >= limits.theta) & (theta <= largest(theta.dtype))
     inside = inside & (mu >= limits.mu_low * jnp.minimum(theta, 1.0)) & (mu <= limits.mu_high)
 
     def ordinary(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
-        return x, *_values(scales, a, b)
+        return x, *values(scales, a, b)
 
     def moved(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
         return _move(scales, x, a, b)[:3]
@@ -163,7 +164,7 @@ def _move(scales: Scales, x: Array, a: Array, b: Array) -> _Moved:
     """The nearest point within the range of `tails` in the sense of the module."""
     limits = _LIMITS[x.dtype.name]
     huge, theta_high = float(np.finfo(x.dtype).max), largest(x.dtype)
-    mu, theta = _values(scales, a, b)
+    mu, theta = values(scales, a, b)
     log_mu = _finite(a if scales[0] == "log" else _log(a))
     log_theta = _finite(b if scales[1] == "log" else _log(b))
 
