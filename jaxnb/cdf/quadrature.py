@@ -35,7 +35,7 @@ from jaxnb._materialize import materialize
 from jaxnb._types import Array
 from jaxnb.cdf.coefficients import NODES, WEIGHTS
 from jaxnb.special.complements import one_minus_exp
-from jaxnb.special.elementary import reciprocal
+from jaxnb.special.elementary import reciprocal, two_sum
 from jaxnb.special.exponential import exp
 from jaxnb.special.log1p import log1p_minus_x
 
@@ -79,7 +79,7 @@ def tail_integral(x: Array, mu: Array, theta: Array) -> TailIntegral:
     b = x + 1
     # b - mu with the rounding of x - mu put back: the integral is as sensitive to it as the
     # result; and x + 1 may not be a number of the dtype
-    difference, error = _two_sum(x, -mu)
+    difference, error = two_sum(x, -mu)
     excess = (difference + 1) + error
     lower = (excess <= 0) & (theta >= 2)
     inverse_theta, inverse_b, inverse_mu = reciprocal(theta), reciprocal(b), reciprocal(mu)
@@ -97,13 +97,6 @@ def tail_integral(x: Array, mu: Array, theta: Array) -> TailIntegral:
     rho = lax.stop_gradient(2 / (decay + jnp.sqrt(decay * decay + _CURVATURE_SCALE * curvature)))
     a = jnp.where(lower, theta, b)
     return TailIntegral(lower, a, exponent, k, decay, rho, rho * inverse_a)
-
-
-def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """A + b rounded, and what the rounding left out (Knuth, TAOCP 2, 4.2.2, theorem B)."""
-    total = a + b
-    b_part = total - a
-    return total, (a - (total - b_part)) + (b - b_part)
 
 
 class _AtNode(NamedTuple):

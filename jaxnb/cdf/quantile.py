@@ -82,7 +82,7 @@ def _nb_quantile(
     target = given_level(q, logarithm, upper)
     count = smallest_count(
         lambda x: nb_tails(scales, x, mu, theta),
-        lambda x: log_nb(x, mu, theta, jnp.zeros((), x.dtype)),
+        lambda x: log_nb(x, mu, theta, jnp.zeros((), x.dtype), scales),
         target,
         nb_start(scales, mu, theta, target.log_lower, target.log_upper),
     )

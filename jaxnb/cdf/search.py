@@ -23,6 +23,7 @@ __all__ = ["HIGHEST", "Level", "log_level", "level", "smallest_count"]
 HIGHEST: Final = 2.0**60  # no larger count is looked for
 _MOST_STEPS: Final = 200  # five are usual; six times the 30 halvings of the largest bracket suffice
 _HALVE_EVERY: Final = 6
+_DOUBT: Final = 16
 
 
 class Level(NamedTuple):
@@ -107,8 +108,16 @@ def smallest_count(
         active = open_bracket(lo, hi)
         lo = jnp.where(active & ~reached, x, lo)
         hi = jnp.where(active & reached, x, hi)
-        shift, unsure = _newton(target, t, reached, log_probability(_next(x, reached)), use_upper)
-        guess = x + jnp.where(reached, jnp.minimum(shift - unsure, -1.0), jnp.maximum(shift + unsure, 1.0))
+        newton = _newton(target, t, reached, log_probability(_next(x, reached)), use_upper)
+        last = active & newton.is_last
+        lo = jnp.where(last & reached, jnp.maximum(lo, _before(x)), lo)
+        hi = jnp.where(last & ~reached, jnp.minimum(hi, _after(x)), hi)
+        unsure = newton.unsure
+        guess = x + jnp.where(
+            reached,
+            jnp.minimum(newton.shift - unsure, -1.0),
+            jnp.maximum(newton.shift + unsure, 1.0),
+        )
         halved = _middle(lo, hi, x)
         narrow = hi - lo <= 4 * unsure + 2
         guess = jnp.where(narrow, jnp.floor(lo + (hi - lo) * 0.5), guess)
@@ -126,27 +135,45 @@ def _next(x: Array, reached: Array) -> Array:
     return jnp.where(reached, x, x + 1)
 
 
+class _Newton(NamedTuple):
+    """A discrete Newton step.
+
+    Attributes:
+        shift: The counts to the level.
+        unsure: How many counts rounding errors cannot tell apart.
+        is_last: Whether the level lies between this count and its neighbor, beyond any doubt.
+    """
+
+    shift: Array
+    unsure: Array
+    is_last: Array
+
+
 def _newton(
     target: Level, t: Tails, reached: Array, log_p: Array, use_upper: Array
-) -> tuple[Array, Array]:
-    """The step to the level in counts, and how many counts rounding errors cannot tell apart."""
-    dtype = log_p.dtype
-    eps = float(np.finfo(dtype).eps)
+) -> _Newton:
+    """The step to the level, given log_p of the count between here and the neighbor towards it."""
+    eps = float(np.finfo(log_p.dtype).eps)
     own = jnp.where(use_upper, t.log_sf, t.log_cdf)
-    share = jnp.exp(jnp.minimum(log_p - own, 0.0))  # of the tail that the next count holds
+    share = jnp.exp(jnp.minimum(log_p - own, 0.0))  # of the tail that this count holds
     gain = jnp.log1p(share)
     loss = -jnp.log1p(-jnp.minimum(share, 1 - 1e-6))
     per_count = jnp.where(reached == use_upper, gain, loss)
-    per_count = jnp.maximum(per_count, float(np.finfo(dtype).tiny))
+    per_count = jnp.maximum(per_count, float(np.finfo(log_p.dtype).tiny))
     distance = jnp.where(use_upper, t.log_sf - target.log_upper, target.log_lower - t.log_cdf)
-    shift = jnp.ceil(distance / per_count - 1e-3)
-    shift = jnp.where(jnp.isnan(shift), 0.0, shift)
-    unsure = 4 * eps * jnp.maximum(1.0, -own) / per_count
+    rounding = 4 * eps * jnp.maximum(1.0, -own)
     if not target.logarithm:
-        # the level itself is only as fine as eps times the probability
-        log_larger = t.log_sf if target.upper else t.log_cdf
-        unsure = unsure + eps * jnp.exp(jnp.clip(log_larger - log_p, -80.0, 80.0))
-    return shift, jnp.nan_to_num(jnp.floor(unsure), posinf=0.0)
+        # the level itself is only as fine as eps times its probability
+        log_level = t.log_sf if target.upper else t.log_cdf
+        rounding = rounding + eps * jnp.exp(jnp.clip(log_level - own, -80.0, 80.0))
+    shift = jnp.ceil(distance / per_count - 1e-3)
+    unsure = jnp.floor(rounding / per_count)
+    return _Newton(
+        jnp.where(jnp.isnan(shift), 0.0, shift),
+        jnp.nan_to_num(unsure, posinf=0.0),
+        # the distribution function is good to 6 units and monotone to within them; 10 times that
+        jnp.abs(distance) + _DOUBT * rounding < per_count,
+    )
 
 
 def _middle(lo: Array, hi: Array, x: Array) -> Array:

@@ -28,8 +28,8 @@ from jaxnb._materialize import materialize
 from jaxnb._types import Array
 from jaxnb.cdf.quadrature import TailIntegral, integrate, integrate_with_moment, tail_integral
 from jaxnb.cdf.small_theta import few_counts, log_cdf_at_zero, log_cdf_small_theta
-from jaxnb.likelihoods import nb_kernel
 from jaxnb.likelihoods.dispersion import Dispersion, dispersion
+from jaxnb.likelihoods.nb_kernel import KERNELS, ratios
 from jaxnb.special.complements import log1m_exp
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import exp, expm1
@@ -82,7 +82,7 @@ def log_tails(x: Array, mu: Array, theta: Array) -> Tails:
 
 
 def _dispersion(r: _Regions, theta: Array, x: Array) -> Dispersion:
-    return dispersion(r.elsewhere[2], finish=theta.size < x.size)
+    return dispersion(r.elsewhere[2], materialized=theta.size < x.size)
 
 
 def _direct(r: _Regions, total: Array, d: Dispersion) -> Array:
@@ -105,7 +105,7 @@ def _log_probability_times(factor: Array, x: Array, mu: Array, d: Dispersion) ->
     The factor goes inside the logarithm that is left of Stirling's formula: a logarithm of its own
     would be large where that is large, with the opposite sign.
     """
-    r = nb_kernel._ratios(x, mu, d.theta)
+    r = ratios(x, mu, d.theta)
     t_c = d.theta * r.c
     inverse_x = reciprocal(r.x)
     quotient = -t_c * inverse_x
@@ -178,7 +178,7 @@ def _d_log_mu(r: _Regions, total: Array, log_cdf: Array) -> Array:
 
 def _d_log_theta(r: _Regions, moment: Array, d: Dispersion) -> Array:
     x, mu, theta = r.elsewhere
-    elsewhere = theta * (nb_kernel.d_theta(x, mu, d) + moment) - x * reciprocal(theta + x)
+    elsewhere = theta * (KERNELS["theta",](x, mu, d) + moment) - x * reciprocal(theta + x)
     in_series = _log_theta_in_series(r)
     return jnp.where(
         r.zero, _log_theta_at_zero(*r.at_zero), jnp.where(r.series, in_series, elsewhere)
@@ -194,7 +194,7 @@ def _log_mu_in_series(r: _Regions, log_cdf: Array) -> Array:
     x, mu, theta = r.in_series
     log_cdf = jnp.where(r.series, log_cdf, 0.0)
     log_probability = _log_probability_times(
-        jnp.ones_like(log_cdf), x, mu, dispersion(theta, finish=False)
+        jnp.ones_like(log_cdf), x, mu, dispersion(theta, materialized=False)
     )
     ratio = exp(jnp.minimum(log_probability - log_cdf, 0.0))
     return -ratio * ((x + theta) * (mu * reciprocal(theta + mu)))
