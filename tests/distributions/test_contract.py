@@ -14,19 +14,22 @@ from distributions.cases import COUNTS, MIX, MU, NB, ONE_OF_EACH, SAME, SHAPE, T
 from numpyro.distributions import Distribution, Independent, constraints
 from scipy import stats
 
+# Each shape of a sample is a program of its own, seconds to compile: few of them are asked for.
+MANY = (20_000,)
+
 
 def test_shapes(distribution):
     key = jax.random.key(0)
     assert isinstance(distribution, Distribution)
     assert distribution.batch_shape == distribution.shape() == SHAPE
+    assert distribution.shape((5,)) == (5, *SHAPE)
     assert distribution.event_shape == ()
     assert distribution.event_dim == 0
-    draws = distribution.sample(key, (5,))
-    assert distribution.sample(key).shape == SHAPE
-    assert draws.shape == distribution.shape((5,)) == (5, *SHAPE)
-    assert draws.dtype == jnp.result_type(int)
-    assert distribution.support(draws).all()
-    assert distribution.log_prob(draws).shape == (5, *SHAPE)
+    draw = distribution.sample(key)
+    assert draw.shape == SHAPE
+    assert draw.dtype == jnp.result_type(int)
+    assert distribution.support(draw).all()
+    assert distribution.log_prob(draw).shape == SHAPE
     for moment in (distribution.mean, distribution.variance, distribution.mode):
         assert moment.shape == SHAPE
     assert distribution.is_discrete
@@ -36,7 +39,7 @@ def test_shapes(distribution):
 def test_rsample_draws_although_nothing_is_reparameterized(one_of_each):
     """As in scvi-tools; NumPyro's own discrete distributions raise NotImplementedError."""
     key = jax.random.key(0)
-    np.testing.assert_array_equal(one_of_each.rsample(key, (2,)), one_of_each.sample(key, (2,)))
+    np.testing.assert_array_equal(one_of_each.rsample(key), one_of_each.sample(key))
     assert not one_of_each.has_rsample
 
 
@@ -85,8 +88,9 @@ def test_probabilities_sum_to_one_and_give_the_moments(name):
 
 
 def test_draws_follow_the_distribution(distribution):
-    n = 20_000
-    draws = np.asarray(distribution.sample(jax.random.key(1), (n,)), float)
+    draws = np.asarray(distribution.sample(jax.random.key(1), MANY), float)
+    (n,) = MANY
+    assert draws.shape == (n, *SHAPE)
     mean, variance = np.asarray(distribution.mean), np.asarray(distribution.variance)
     assert (np.abs(draws.mean(0) - mean) < 4.5 * np.sqrt(variance / n)).all()
     squares = (draws - draws.mean(0)) ** 2
@@ -99,7 +103,7 @@ def test_draws_follow_the_distribution(distribution):
 @pytest.mark.parametrize("kind", ["threefry2x32", "rbg"])
 def test_typed_and_raw_keys_reproduce(make, kind):
     nb = made("nb")
-    once, again, other = (nb.sample(make(seed, impl=kind), (40,)) for seed in (3, 3, 4))
+    once, again, other = (nb.sample(make(seed, impl=kind), MANY) for seed in (3, 3, 4))
     np.testing.assert_array_equal(once, again)
     assert (once != other).any()
 
@@ -142,11 +146,10 @@ def test_eps_and_validation_survive_the_tree():
 
 
 def test_expand_mask_independent(one_of_each):
-    wide = one_of_each.expand((4, *SHAPE))
-    assert wide.batch_shape == (4, *SHAPE)
-    assert wide.sample(jax.random.key(0), (2,)).shape == (2, 4, *SHAPE)
+    wide = one_of_each.expand((*MANY, *SHAPE))
+    assert wide.batch_shape == wide.sample(jax.random.key(0)).shape == (*MANY, *SHAPE)
     expected = one_of_each.log_prob(COUNTS)
-    np.testing.assert_allclose(wide.log_prob(COUNTS), np.broadcast_to(expected, (4, *SHAPE)))
+    np.testing.assert_allclose(wide.log_prob(COUNTS), np.broadcast_to(expected, (*MANY, *SHAPE)))
     assert one_of_each.expand_by((5,)).batch_shape == (5, *SHAPE)
     rows = one_of_each.to_event(1)
     assert (rows.batch_shape, rows.event_shape) == ((3,), (2,))
