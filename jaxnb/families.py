@@ -14,9 +14,11 @@ from typing import Any, Literal
 from jaxnb import moments, random
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
-from jaxnb.likelihoods.mixture import mixture_with_slopes
-from jaxnb.likelihoods.negative_binomial import log_nb, nb_slopes
-from jaxnb.likelihoods.zero_inflated import zinb_with_slopes
+from jaxnb.likelihoods.arguments import Scales
+from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.mixture import mixture_with_derivatives
+from jaxnb.likelihoods.negative_binomial import nb_with_derivatives
+from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
 
 __all__ = [
     "FAMILIES",
@@ -24,20 +26,13 @@ __all__ = [
     "NEGATIVE_BINOMIAL_MIXTURE",
     "ZERO_INFLATED_NEGATIVE_BINOMIAL",
     "Constraint",
-    "Derivative",
     "Family",
     "Parameter",
-    "Scale",
     "tied",
 ]
 
 Constraint = Literal["nonnegative", "extended real"]
 """What a parameter may be: at least 0, infinity included; or any number but NaN."""
-
-Scale = Literal["linear", "log"]
-
-Derivative = Callable[[], Array]
-"""A derivative of a log-probability, computed when it is called."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,7 @@ class Family:
         return ("x", *(parameter.name for parameter in self.parameters))
 
     @property
-    def linear_scales(self) -> tuple[Scale, ...]:
+    def linear_scales(self) -> Scales:
         """The scales of the kernel where no logarithm is given."""
         return tuple("linear" for parameter in self.parameters if parameter.has_log_scale)
 
@@ -170,28 +165,12 @@ _MU = Parameter("mu", "mu", "nonnegative", has_log_scale=True)
 _THETA = Parameter("theta", "theta", "nonnegative", has_log_scale=True)
 
 
-def _nb(
-    x: Array, mu: Array, theta: Array, eps: Array, scales: tuple[Scale, ...]
-) -> tuple[Array, list[Derivative]]:
-    return log_nb(x, mu, theta, eps), nb_slopes(x, mu, theta, eps)
-
-
-def _zinb(
-    x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: tuple[Scale, ...]
-) -> tuple[Array, list[Derivative]]:
-    return zinb_with_slopes(x, mu, theta, pi, eps)
-
-
-def _mixture(*arguments: Any) -> tuple[Array, list[Derivative]]:
-    return mixture_with_slopes(*arguments[:-1])
-
-
 NEGATIVE_BINOMIAL = Family(
     name="negative_binomial",
     class_name="NegativeBinomial",
     parameters=(_MU, _THETA),
     log_prob=log_nb_positive,
-    with_derivatives=_nb,
+    with_derivatives=nb_with_derivatives,
     sampler=random.negative_binomial,
     mean=moments.nb_mean,
     variance=moments.nb_variance,
@@ -203,7 +182,7 @@ ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
     class_name="ZeroInflatedNegativeBinomial",
     parameters=(_MU, _THETA, Parameter("pi", "zi_logits", "extended real")),
     log_prob=log_zinb_positive,
-    with_derivatives=_zinb,
+    with_derivatives=zinb_with_derivatives,
     sampler=random.zero_inflated_negative_binomial,
     mean=moments.zinb_mean,
     variance=moments.zinb_variance,
@@ -221,7 +200,7 @@ NEGATIVE_BINOMIAL_MIXTURE = Family(
         Parameter("pi_logits", "mixture_logits", "extended real"),
     ),
     log_prob=log_mixture_nb,
-    with_derivatives=_mixture,
+    with_derivatives=mixture_with_derivatives,
     sampler=random.negative_binomial_mixture,
     mean=moments.mixture_mean,
     variance=moments.mixture_variance,

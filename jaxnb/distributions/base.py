@@ -118,8 +118,7 @@ class CountDistribution(Distribution):
             counts are outside it, and there is a warning; without, real values are scored by the
             extension to them by the gamma function.
         """
-        options = {} if self._eps is None else {"eps": self._eps}  # TEMPORARY
-        log_prob = self.family.log_prob(value, **options, **self._arguments())
+        log_prob = self.family.log_prob(value, eps=self._eps, **self._arguments())
         if not self._validate_args:
             return log_prob
         return jnp.where(self._validate_sample(value), log_prob, -jnp.inf)
@@ -182,8 +181,7 @@ class CountDistribution(Distribution):
         arguments: dict[str, Array | None] = {}
         for parameter in self.family.parameters:
             if parameter.log_name is not None and parameter.log_attribute in present:
-                # TEMPORARY
-                arguments[parameter.name] = jnp.exp(present[parameter.log_attribute])
+                arguments[parameter.log_name] = present[parameter.log_attribute]
             else:
                 arguments[parameter.name] = present.get(parameter.attribute)
         return arguments

@@ -104,9 +104,10 @@ def canonical(given: Mapping[str, Array]) -> dict[str, Array]:
     if "total_count" in parameters:
         parameters["theta"] = theta = parameters.pop("total_count")
         if "logits" in parameters:
-            # Floored, since the derivative of log at 0 would make NaN of that of the point mass.
-            smallest = float(np.finfo(theta.dtype).tiny)
-            parameters["log_mu"] = parameters.pop("logits") + jnp.log(jnp.maximum(theta, smallest))
+            # At 0 the derivative of log would make NaN of that of the point mass.
+            positive = theta != 0
+            log_theta = jnp.where(positive, jnp.log(jnp.where(positive, theta, 1.0)), -jnp.inf)
+            parameters["log_mu"] = parameters.pop("logits") + log_theta
         else:
             probs = parameters.pop("probs")
             parameters["mu"] = theta * (probs / (1 - probs))
