@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxnb.io.errors import InputError, optional_module
+from jaxnb._errors import InputError, optional_module
 from jaxnb.io.matrices import InMemory, Matrix, StoredDense, StoredSparse
 from jaxnb.io.stored import Fields, Options, Stored
 

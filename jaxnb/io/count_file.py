@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.io.errors import InputError
+from jaxnb._errors import InputError
 from jaxnb.io.matrices import Matrix
 from jaxnb.io.names import Names
 from jaxnb.io.stored import Fields

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxnb._errors import InputError, optional_module
 from jaxnb.io.annotated import annotated_group, is_annotated
-from jaxnb.io.errors import InputError, optional_module
 from jaxnb.io.matrices import Matrix, StoredDense, StoredSparse
 from jaxnb.io.names import Names
 from jaxnb.io.stored import Fields, Options, Stored

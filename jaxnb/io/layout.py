@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxnb.io.errors import InputError
+from jaxnb._errors import InputError
 
 __all__ = ["Layout", "Record", "is_number", "layout_of", "records"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from tqdm import tqdm
 
-from jaxnb.io.errors import InputError
+from jaxnb._errors import InputError
 
 __all__ = ["InMemory", "Matrix", "StoredDense", "StoredSparse", "progress_bar"]
 

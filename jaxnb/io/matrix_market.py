@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 from scipy.io import mmread
 
-from jaxnb.io.errors import InputError
+from jaxnb._errors import InputError
 from jaxnb.io.matrices import InMemory, progress_bar
 from jaxnb.io.stored import Fields, Options, Stored
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.io.errors import InputError
+from jaxnb._errors import InputError
 
 __all__ = ["Names", "kind_of_names", "listed", "refuse_transposed"]
 
@@ -107,24 +107,21 @@ def refuse_transposed(
     if not wrong or 2 * len(wrong) <= len(known):
         return
     kind, expected, what = wrong[0]
-    was, is_ = ("columns", "rows") if transpose else ("rows", "columns")
-    axis = was if expected == "cells" else is_
     remedy = (
         "leave --transpose out (transpose=False)"
         if transpose
         else "add --transpose (transpose=True)"
     )
     raise InputError(
-        f"{file}: the matrix is probably transposed: its {axis}, which would be the {expected}, "
-        f"have {what}, as {kind} have; {remedy}, or --no-orientation-check "
-        f"(check_orientation=False) if it is right as it is"
+        f"{file}: the matrix is probably transposed: its {expected} would have {what}, as {kind} "
+        f"have; {remedy}, or add --no-orientation-check (check_orientation=False) if it is right"
     )
 
 
 def listed(names: Names, count: int) -> str:
     """The first few names, for messages."""
     if names is None:
-        return "(no names)"
+        return "no names"
     more = ", ..." if names.size > count else ""
     return ", ".join(str(name)[:40] for name in names[:count]) + more
 

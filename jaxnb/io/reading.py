@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxnb._errors import InputError
 from jaxnb.io.annotated import open_zarr
 from jaxnb.io.count_file import CountFile, CountMatrix, genes_only, readable
-from jaxnb.io.errors import InputError
 from jaxnb.io.hdf5 import open_hdf5
 from jaxnb.io.matrix_market import open_folder, open_matrix_market, open_npz
 from jaxnb.io.names import refuse_transposed

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 from scipy import sparse
 
-from jaxnb.io.errors import InputError, optional_module
+from jaxnb._errors import InputError, optional_module
 from jaxnb.io.layout import Layout, is_number, layout_of, records
 from jaxnb.io.matrices import InMemory, progress_bar
 from jaxnb.io.stored import Options, Stored

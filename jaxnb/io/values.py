@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.io.errors import InputError
+from jaxnb._errors import InputError
 from jaxnb.io.matrices import Matrix
 
 __all__ = ["check_counts", "fractions", "whole_numbers"]

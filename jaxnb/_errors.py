@@ -1,4 +1,4 @@
-"""What readers raise: one line that says what is wrong and what to do."""
+"""Bad input and missing modules: one line that says what is wrong and what to do."""
 
 import importlib
 from types import ModuleType
