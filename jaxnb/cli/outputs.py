@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 from jaxnb._errors import InputError
 
-__all__ = ["Output", "default_name", "note", "planned_output", "say", "written_whole"]
+__all__ = [
+    "Output",
+    "default_name",
+    "note",
+    "planned_output",
+    "say",
+    "written_whole",
+]
 
 # Folders that are called the same for every sample: the folder above them is named too.
 _USUAL_FOLDERS = frozenset(

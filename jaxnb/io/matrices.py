@@ -5,11 +5,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
-from tqdm import tqdm
 
 from jaxnb._errors import InputError
+from jaxnb._progress import progress_bar
 
-__all__ = ["InMemory", "Matrix", "StoredDense", "StoredSparse", "progress_bar"]
+__all__ = ["InMemory", "Matrix", "StoredDense", "StoredSparse"]
 
 _ELEMENTS_AT_ONCE = 1 << 22  # of a stored array: 32 MB of float64
 
@@ -32,18 +32,6 @@ class Matrix(Protocol):
 
     def sample(self) -> Any:
         """Some of the entries, enough to see whether they are whole numbers."""
-
-
-def progress_bar(total: int, title: str, unit: str, *, progress: bool) -> Any:
-    """A tqdm bar on stderr; none where stderr is not a terminal, or `progress` is False."""
-    return tqdm(
-        total=total,
-        desc=title,
-        unit=unit,
-        unit_scale=True,
-        leave=False,
-        disable=None if progress else True,
-    )
 
 
 class InMemory:

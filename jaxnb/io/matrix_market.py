@@ -11,7 +11,8 @@ from scipy import sparse
 from scipy.io import mmread
 
 from jaxnb._errors import InputError
-from jaxnb.io.matrices import InMemory, progress_bar
+from jaxnb._progress import progress_bar
+from jaxnb.io.matrices import InMemory
 from jaxnb.io.stored import Fields, Options, Stored
 
 __all__ = ["open_folder", "open_matrix_market", "open_npz"]

@@ -10,8 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from jaxnb._errors import InputError, optional_module
+from jaxnb._progress import progress_bar
 from jaxnb.io.layout import Layout, is_number, layout_of, records
-from jaxnb.io.matrices import InMemory, progress_bar
+from jaxnb.io.matrices import InMemory
 from jaxnb.io.stored import Options, Stored
 
 __all__ = ["open_text_file"]
