@@ -98,14 +98,14 @@ def compare_fits(
         >>> compare_fits(counts, ones, fits, ["A", "B"]).table["bic_choice"].tolist()
         ['Poisson', 'NB']
     """
-    matrix = sparse.csr_array(counts)
+    # Most files hold counts as float32, in which means are good to six digits only.
+    matrix = sparse.csr_array(counts).astype(np.float64)
     factors = np.asarray(size_factors, np.float64)
     rows, columns = matrix.shape
     _check(fits, rows, columns, factors, names)
     zeros = {name: expected_zeros(fit, factors) for name, fit in fits.items()}
-    mean = np.asarray(matrix.mean(axis=0), np.float64).ravel()
-    as_floats = matrix.astype(np.float64)
-    squares = np.asarray(as_floats.multiply(as_floats).mean(axis=0)).ravel()
+    mean = np.asarray(matrix.mean(axis=0)).ravel()
+    squares = np.asarray(matrix.multiply(matrix).mean(axis=0)).ravel()
     nonzero = np.bincount(matrix.indices[matrix.data != 0], minlength=columns)
     table: dict[str, NDArray[Any]] = {
         "gene": np.arange(columns).astype(np.str_) if names is None else np.asarray(names, np.str_),
