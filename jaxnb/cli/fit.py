@@ -122,13 +122,10 @@ def _outputs(
     options: argparse.Namespace, name: str, data: "CountMatrix"
 ) -> tuple[Output | None, Output | None]:
     """Where the table and the picture will be; None for what is not wanted."""
-    inputs = [
-        *data.files,
-        *(Path(given) for given in (options.counts, options.size_factors) if given),
-    ]
+    inputs = [*data.files, Path(options.size_factors or "total")]
     out = None if options.out == "none" else Path(options.out or f"{name}_fit.csv")
     plot = None if options.plot == "none" else Path(options.plot or _beside(out, name))
-    if plot is not None and plot.suffix.lower() not in _PICTURES:
+    if plot is not None and options.plot and plot.suffix.lower() not in _PICTURES:
         raise InputError(f"{plot}: not a kind of picture; give one of {', '.join(_PICTURES)}")
     if plot is not None and importlib.util.find_spec("matplotlib") is None:
         missing = 'the picture needs matplotlib: pip install "jaxnb[plot]"'
@@ -147,7 +144,7 @@ def _outputs(
 
 
 def _beside(out: Path | None, name: str) -> Path:
-    return Path(f"{name}_fit.png") if out is None else out.with_suffix(".png")
+    return Path(f"{name}_fit.png") if out is None else out.parent / f"{out.stem}.png"
 
 
 def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":

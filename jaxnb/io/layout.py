@@ -3,6 +3,7 @@
 import csv
 import gzip
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,8 @@ _METADATA = {
     *("ncount_rna", "nfeature_rna", "percent.mt", "percent_mito", "leiden", "louvain"),
     *("cluster", "clusters", "seurat_clusters", "chr", "start", "end", "strand", "length"),
 }
-_SEPARATORS = "\t;, "
+_SEPARATORS = "\t;,"
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class Record(NamedTuple):
@@ -104,12 +106,8 @@ def records(file: Path, separator: str) -> Iterator[Record]:
 
 
 def is_number(field: str) -> bool:
-    """Whether a field is a number in every tool, not only in Python (which reads 1_000)."""
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return "_" not in field
+    """Whether a field is a finite number in every tool: Python alone reads 1_000."""
+    return _NUMBER.fullmatch(field) is not None
 
 
 def _separator(file: Path) -> str:
@@ -119,9 +117,11 @@ def _separator(file: Path) -> str:
         widths = [len(record.fields) for record in itertools.islice(records(file, separator), 2)]
         return min(widths, default=0) if max(widths, default=0) - min(widths, default=0) <= 1 else 0
 
-    # max takes the first of equals: a tab before a comma before a space.
     best = max(_SEPARATORS, key=fields)
-    return best if fields(best) > 1 else ","
+    if fields(best) > 1:
+        return best
+    # A space only if nothing else separates: names may have spaces in them.
+    return " " if fields(" ") > 1 else ","
 
 
 def _first_two(lines: Iterator[Record], file: Path) -> tuple[Record, Record]:

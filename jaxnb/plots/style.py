@@ -10,8 +10,8 @@ __all__ = ["Palette", "dots", "label_points", "palette_for"]
 
 _FONT_SIZE = 8
 _REACH = 7  # points from a dot to its label
-# Of a character and of a line, in units of the font size: exact enough to keep labels apart.
-_WIDTH, _HEIGHT = 0.62, 1.25
+_HEIGHT = 1.25 * _FONT_SIZE  # points of a line
+_GAP = 4  # points between names, more than the rounding to pixels
 # To the right first, then clockwise and further out.
 _DIRECTIONS = tuple(
     (reach * x, reach * y)
@@ -79,6 +79,8 @@ def label_points(
     Returns:
         The names that were written.
     """
+    from matplotlib.textpath import TextPath
+
     # A layout that is computed when drawing moves the axes: settle it before measuring.
     axes.figure.draw_without_rendering()
     pixels = axes.figure.dpi / 72
@@ -87,7 +89,8 @@ def label_points(
     taken = [] if around is None else _boxes(axes.transData.transform(np.column_stack(around)))
     written: list[str] = []
     for name, point in zip(names, points, strict=True):
-        width, height = (pixels * _FONT_SIZE * size for size in (_WIDTH * len(name), _HEIGHT))
+        width = pixels * (_GAP + TextPath((0, 0), name, size=_FONT_SIZE).get_extents().width)
+        height = pixels * _HEIGHT
         for dx, dy in _DIRECTIONS:
             left = point[0] + pixels * _REACH * dx - width * (dx < 0) - width / 2 * (dx == 0)
             bottom = point[1] + pixels * _REACH * dy - height / 2
