@@ -7,13 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._errors import InputError
-from jaxnb.cli.outputs import default_name
+from jaxnb.cli.outputs import default_name, note
 from jaxnb.datasets import pbmc68k
+from jaxnb.fit.size_factors import dominating_column
 from jaxnb.io import CountMatrix, read_counts
 from jaxnb.io.names import listed
 from jaxnb.io.reading import stem_of
 
 __all__ = ["described", "load_counts", "name_of_counts", "size_factors"]
+
+
+# What scanpy and Seurat call the total counts of a cell.
+_TOTALS = ("total_counts", "n_counts", "nCount_RNA")
 
 
 def load_counts(options: argparse.Namespace) -> CountMatrix:
@@ -73,15 +78,14 @@ def size_factors(how: str | None, data: CountMatrix) -> NDArray[np.float64]:
 
     Raises:
         InputError: the field or the file cannot be read, an entry is not a positive number, or
-            their number is not that of the cells.
+            their number is not that of the cells; or there is one gene only and the totals would
+            be its counts.
     """
     cells = data.counts.shape[0]
     if how is None and not data.files:
         how = "obs:total_counts"
     if how in (None, "total"):
-        totals = np.asarray(data.counts.sum(axis=1), np.float64).ravel()
-        relative: NDArray[np.float64] = totals / totals.mean()
-        return relative
+        return _from_totals(data)
     if how == "none":
         return np.ones(cells)
     if how.startswith("obs:"):
@@ -89,6 +93,27 @@ def size_factors(how: str | None, data: CountMatrix) -> NDArray[np.float64]:
     factors = np.array(_numbers(Path(how)))
     if factors.size != cells:
         raise InputError(f"{how}: {factors.size} size factors for {cells} cells; give one per cell")
+    return factors
+
+
+def _from_totals(data: CountMatrix) -> NDArray[np.float64]:
+    choices = "--size-factors none, obs:FIELD (a field of the cells), or a text file"
+    try:
+        found = dominating_column(data.counts)
+    except ValueError as error:
+        raise InputError(f"{data.source}: {error}; choose {choices}") from error
+    if found is not None:
+        note(f"{found.described(str(data.genes[found.column]))}; consider {choices}")
+    totals = np.asarray(data.counts.sum(axis=1), np.float64).ravel()
+    for name in _TOTALS:
+        wider = data.obs.get(name)
+        if wider is not None and wider.dtype.kind in "iuf" and wider.mean() > 1.05 * totals.mean():
+            note(
+                f"the field {name!r} of the cells has totals over more genes ({wider.mean():.4g} "
+                f"on average, {totals.mean():.4g} here): consider --size-factors obs:{name}"
+            )
+            break
+    factors: NDArray[np.float64] = totals / totals.mean()
     return factors
 
 

@@ -17,7 +17,8 @@ from jaxnb.io.stored import Options, Stored
 
 __all__ = ["open_text_file"]
 
-_ELEMENTS_AT_ONCE = 1 << 22
+# pandas spends most of its time on columns, however short: few large pieces.
+_ELEMENTS_AT_ONCE = 1 << 24
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "#n/a"}
 
 

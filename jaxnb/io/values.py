@@ -1,7 +1,7 @@
 """Are these numbers counts? Checked once, after reading."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +39,11 @@ def check_counts(
     if counts.dtype.kind not in "buif":
         raise InputError(f"{source}: holds {counts.dtype}, not numbers")
     values = counts.data
-    for bad, what, remedy in (
-        (~np.isfinite(values), "NaN or infinite", "fill in or drop the missing values"),
-        (values < 0, "negative", "give raw counts, not scaled or log-ratio values"),
-    ):
-        if bad.any():
-            where = _first(bad, counts, genes)
-            raise InputError(f"{source}: {what} counts ({where}): {remedy}{_elsewhere(others)}")
-    if not counts.count_nonzero():
+    # A NaN makes both of them NaN. One pass each: the entries are looked for only if need be.
+    lowest, highest = (values.min(), values.max()) if values.size else (0, 0)
+    if not (lowest >= 0 and highest < np.inf):
+        _refuse(counts, genes, source, others)
+    if not highest > 0:
         raise InputError(f"{source}: all counts are zero: nothing to fit")
     if not allow_non_integer and (share := fractions(values)):
         where = _first(values != np.floor(values), counts, genes)
@@ -74,6 +71,19 @@ def whole_numbers(matrix: Matrix) -> bool:
         and np.all(values >= 0)
         and not fractions(values)
     )
+
+
+def _refuse(
+    counts: Any, genes: NDArray[np.str_], source: str, others: Mapping[str, Matrix]
+) -> NoReturn:
+    unknown = ~np.isfinite(counts.data)
+    if unknown.any():
+        what, bad, remedy = "NaN or infinite", unknown, "fill in or drop the missing values"
+    else:
+        what, bad = "negative", counts.data < 0
+        remedy = "give raw counts, not scaled or log-ratio values"
+    where = _first(bad, counts, genes)
+    raise InputError(f"{source}: {what} counts ({where}): {remedy}{_elsewhere(others)}")
 
 
 def _elsewhere(others: Mapping[str, Matrix]) -> str:

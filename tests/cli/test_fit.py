@@ -2,14 +2,17 @@
 
 import csv
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import count_files
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
+import jaxnb
 from jaxnb.cli import main
 
 COLUMNS = {
@@ -130,6 +133,46 @@ def test_bad_size_factors(small: Path, run, tmp_path: Path, content: str | None,
     assert result.files == []
 
 
+def test_totals_of_one_gene_are_refused(run, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("cell,A\n" + "".join(f"c{at},{at}\n" for at in range(60)))
+    result = run(tmp_path / "m.csv")
+    assert result.status == 2
+    assert "one column only" in result.err
+    assert "--size-factors none, obs:FIELD" in result.err
+    assert result.files == []
+
+
+def test_totals_of_few_genes_are_told(small: Path, run) -> None:
+    result = run(small, "--family", "nb", "--out", "none", "--plot", "none")
+    assert result.status == 0
+    assert re.search(
+        r"'.' is \d\d% of all counts \(there are only 6 columns\), and .* theta comes out about "
+        r"[12].\d times too large; consider --size-factors none",
+        result.err,
+    )
+
+
+def test_size_factors_from_a_field(small: Path, run) -> None:
+    rows = small.read_text().splitlines()
+    rows = [f"{row},{'depth' if at == 0 else 2 * at}" for at, row in enumerate(rows)]
+    small.write_text("\n".join(rows))
+    options = ("--index-columns", "cell,depth", "--family", "nb", "--plot", "none")
+    result = run(small, *options, "--size-factors", "obs:depth")
+    assert result.status == 0
+    assert "of all counts" not in result.err
+    unknown = run(small, *options, "--size-factors", "obs:total")
+    assert "no such field of the cells; it has depth" in unknown.err
+
+
+@pytest.mark.filterwarnings("default")
+def test_totals_over_more_genes_are_pointed_to(run, tmp_path: Path) -> None:
+    data = count_files.annotated()
+    data[:, :6].copy().write_h5ad(tmp_path / "m.h5ad")
+    result = run(tmp_path / "m.h5ad", "--family", "nb", "--out", "none", "--plot", "none")
+    assert result.status == 0
+    assert "consider --size-factors obs:total_counts" in result.err
+
+
 def test_cells_without_counts_are_left_out_and_told(small: Path, run) -> None:
     small.write_text(small.read_text() + "\nempty,0,0,0,0,0,0\n")
     result = run(small, "--plot", "none")
@@ -235,3 +278,24 @@ def test_the_bundled_data_as_a_process(tmp_path: Path) -> None:
     lyz = rows_of(tmp_path / "pbmc68k_fit.csv")["LYZ"]
     assert float(lyz["nb_theta"]) == pytest.approx(0.2094390978, rel=1e-8)
     assert float(lyz["nb_log_likelihood"]) == pytest.approx(-2044.783233, abs=1e-5)
+
+
+def test_help_and_mistyped_options_wait_for_nothing(tmp_path: Path) -> None:
+    # The package's own __init__ is left out: what is looked at is the command line.
+    program = f"""
+import sys, types
+package = types.ModuleType("jaxnb", "doc")
+package.__path__, package.__version__ = [{str(Path(jaxnb.__file__).parent)!r}], "0"
+sys.modules["jaxnb"] = package
+import jaxnb
+from jaxnb.cli import main
+try:
+    main(["fit", "--help"])
+finally:
+    print([name for name in ("jax", "numpy", "scipy", "pandas") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "usage: jaxnb fit" in done.stdout
+    assert done.stdout.endswith("[]\n"), done.stderr
