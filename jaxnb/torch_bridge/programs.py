@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jaxnb._types import Array
 from jaxnb.distributions import NegativeBinomialMixture
 from jaxnb.likelihoods.arguments import promote
-from jaxnb.likelihoods.derivatives import Slope
-from jaxnb.likelihoods.mixture import mixture_with_slopes
-from jaxnb.likelihoods.negative_binomial import log_nb, nb_slopes
-from jaxnb.likelihoods.zero_inflated import zinb_parameter_slopes, zinb_with_slopes
+from jaxnb.likelihoods.derivatives import Derivative as Slope
+from jaxnb.likelihoods.mixture import mixture_with_derivatives
+from jaxnb.likelihoods.negative_binomial import nb_with_derivatives
+from jaxnb.likelihoods.zero_inflated import zinb_parameter_derivatives, zinb_with_derivatives
 
 __all__ = ["LIKELIHOODS", "Likelihood", "Orders", "mixture_mode", "partials"]
 
@@ -34,13 +34,17 @@ class Likelihood(NamedTuple):
 
 
 def _nb(x: Array, mu: Array, theta: Array, eps: Array) -> tuple[Array, list[Slope]]:
-    return log_nb(x, mu, theta, eps), nb_slopes(x, mu, theta, eps)
+    return nb_with_derivatives(x, mu, theta, eps, ("linear",) * 2)
 
 
 def _zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> tuple[Array, list[Slope]]:
     # what is to be differentiated in x is differentiated in x first
-    value, (d_x, *_) = zinb_with_slopes(x, mu, theta, pi, eps)
-    return value, [d_x, *zinb_parameter_slopes(x, mu, theta, pi, eps)]
+    value, (d_x, *_) = zinb_with_derivatives(x, mu, theta, pi, eps, ("linear",) * 2)
+    return value, [d_x, *zinb_parameter_derivatives(x, mu, theta, pi, eps, ("linear",) * 2)]
+
+
+def _mixture(*arguments: Array) -> tuple[Array, list[Slope]]:
+    return mixture_with_derivatives(*arguments, scales=("linear",) * 4)
 
 
 def _mixture_of_one_theta(
@@ -50,7 +54,7 @@ def _mixture_of_one_theta(
 
     Known to be the same array, what depends on x and theta alone is computed once for both.
     """
-    value, slopes = mixture_with_slopes(x, mu_1, mu_2, theta, theta, q, eps)
+    value, slopes = _mixture(x, mu_1, mu_2, theta, theta, q, eps)
     d_x, d_mu_1, d_mu_2, d_theta_1, d_theta_2, d_q = slopes
     return value, [d_x, d_mu_1, d_mu_2, lambda: d_theta_1() + d_theta_2(), d_q]
 
@@ -59,7 +63,7 @@ LIKELIHOODS = {
     "log_nb_positive": Likelihood(("x", "mu", "theta"), _nb),
     "log_zinb_positive": Likelihood(("x", "mu", "theta", "pi"), _zinb),
     "log_mixture_nb": Likelihood(
-        ("x", "mu_1", "mu_2", "theta_1", "theta_2", "pi_logits"), mixture_with_slopes
+        ("x", "mu_1", "mu_2", "theta_1", "theta_2", "pi_logits"), _mixture
     ),
     "log_mixture_nb_of_one_theta": Likelihood(
         ("x", "mu_1", "mu_2", "theta_1", "pi_logits"), _mixture_of_one_theta
