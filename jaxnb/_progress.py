@@ -24,18 +24,18 @@ def progress_bar(total: int, title: str, unit: str, *, progress: bool) -> Any:
         unit=unit,
         unit_scale=True,
         leave=False,
-        ncols=_width(),
+        **_size(),
         disable=None if progress else True,
     )
 
 
-def _width() -> int | None:
-    """None lets tqdm find the width out.
+def _size() -> dict[str, int]:
+    """Nothing lets tqdm find the size out.
 
     A terminal that does not know its size, as in many containers, says 0, and tqdm draws nothing.
     """
     try:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
     except (AttributeError, OSError, ValueError):
-        return None
-    return None if columns else 80
+        return {}
+    return {} if columns else {"ncols": 80, "nrows": 24}
