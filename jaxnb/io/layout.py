@@ -15,7 +15,7 @@ __all__ = ["Layout", "Record", "is_number", "layout_of", "records"]
 # What people write above a column of names.
 _CORNERS = {
     *("", "barcode", "barcodes", "cell", "cell_id", "cells", "cellid", "id", "index", "sample"),
-    *("gene", "genes", "gene_id", "gene_name", "geneid", "symbol", "feature", "unnamed: 0", "x"),
+    *("gene", "genes", "gene_id", "gene_name", "geneid", "symbol", "feature", "unnamed: 0"),
 }
 # Columns of numbers that are not counts of a gene, as scanpy, Seurat and featureCounts call them.
 _METADATA = {

@@ -19,6 +19,7 @@ __all__ = ["open_text_file"]
 
 # pandas spends most of its time on columns, however short: few large pieces.
 _ELEMENTS_AT_ONCE = 1 << 24
+_FEW_LINES = 4  # fewer may be 0, 1, 2 by chance
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "#n/a"}
 
 
@@ -42,6 +43,7 @@ def open_text_file(file: Path, options: Options) -> Iterator[Stored]:
     matrix, annotation = _read(file, layout, options)
     if matrix.shape[0] == 0:
         raise InputError(f"{file}: the matrix is empty: no line of counts")
+    _check_first_column(file, matrix, layout)
     names = annotation[0] if annotation else None
     above = "no names" if layout.header is None else "names"
     beside = "names" if layout.names else "no names"
@@ -90,6 +92,18 @@ def _read(file: Path, layout: Layout, options: Options) -> tuple[Any, list[Any]]
     return matrix, [
         np.concatenate(columns) for columns in zip(*(names for _, names in parts), strict=True)
     ]
+
+
+def _check_first_column(file: Path, matrix: Any, layout: Layout) -> None:
+    """R calls a column of line numbers "X": it is no gene."""
+    if layout.names or layout.header is None or matrix.shape[0] < _FEW_LINES:
+        return
+    first = matrix[:, [0]].toarray().ravel()
+    if np.array_equal(first - first[0], np.arange(first.size)) and first[0] in (0, 1):
+        raise InputError(
+            f"{file}: the first column, {layout.header[0]!r}, numbers the lines: is it names? Say "
+            f"so by --index-columns {layout.header[0]} (in Python, index_columns=[...])"
+        )
 
 
 class _NotNumbersError(Exception):

@@ -136,7 +136,8 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
     axes.set_title(f"More zeros than the {model} expects?")
     axes.spines[["top", "right"]].set_visible(False)
     _legend(axes)
-    order = np.lexsort((-excess, q_value))[: 4 * labels]
+    evidence = table["lr_statistic"][seen] if "lr_statistic" in table else excess
+    order = np.argsort(-evidence, kind="stable")[: 4 * labels]
     order = order[inflated[order]] if inflated.any() else order[: labels // 2]
     label_points(
         axes,

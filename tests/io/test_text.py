@@ -124,6 +124,10 @@ BAD: dict[str, tuple[Rows, str]] = {
     "nothing": ([[""]], "the file is empty"),
     "unnamed cell": ([["G", *GENES], *replaced(9, 0, "4")[1:]], "line 9 begins with the number"),
     "all zero": ([with_names()[0], ["c", *"000000"]], "all counts are zero"),
+    "line numbers": (
+        [["X", *GENES], *([str(at), *row] for at, row in enumerate(plain(), start=1))],
+        "the first column, 'X', numbers the lines: is it names? Say so by --index-columns X",
+    ),
     "metadata": (
         [[*row, "x"] for row in with_names()],
         "the column 'x' holds text ('x' in line 2)",
