@@ -1,6 +1,7 @@
 """The log-likelihood of a mixture of two negative binomials."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +95,9 @@ def log_mixture_nb(
         theta_1=(theta_1, log_theta_1),
         theta_2=(theta_2, log_theta_2),
     )
-    return _log_mixture_nb(scales, x, *parameters, required(owner, pi_logits=pi_logits), eps)
+    pi_logits = required(owner, pi_logits=pi_logits)
+    value: Array = _log_mixture_nb(scales, x, *parameters, pi_logits, eps)
+    return value
 
 
 @partial(jax.jit, static_argnums=0)
@@ -134,7 +137,7 @@ def _log_mixture(
 
 @partial(_log_mixture.defjvp, symbolic_zeros=True)
 def _log_mixture_jvp(
-    scales: Scales, primals: tuple[Array, ...], tangents: tuple[Tangent, ...]
+    scales: Scales, primals: Any, tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
     value, derivatives = mixture_with_derivatives(*primals, scales)
     return value, tangent(value, derivatives, tangents[:6])

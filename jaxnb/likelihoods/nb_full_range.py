@@ -22,7 +22,7 @@ and mu is within the range; those that contain no gamma function have
 forms without cases.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import jax.numpy as jnp
 import numpy as np
