@@ -142,6 +142,13 @@ def _cut(path: Path, share: float = 0.6) -> Path:
     return path
 
 
+def _spoiled(path: Path, at: int) -> Path:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    return path
+
+
 def cell_ranger_h5(folder: Path, *, extra: tuple[str, ...] = ()) -> Path:
     matrix = sparse.csr_matrix(np.hstack([COUNTS, np.full((60, len(extra)), 500, np.int32)]))
     with h5py.File(folder / "filtered_feature_bc_matrix.h5", "w") as file:
@@ -331,6 +338,22 @@ WRONG: dict[str, Case] = {
     "barcodes cut": Case(lambda folder: cell_ranger(folder, cells=41), says="41 names in barcodes"),
     "mtx.gz cut": Case(
         lambda folder: _cut(cell_ranger(folder) / "matrix.mtx.gz").parent, says="not readable"
+    ),
+    "mtx of something else": Case(
+        lambda folder: _text(folder / "m.mtx", "%%MatrixMarket matrix nonsense\n"),
+        says="not readable as .mtx",
+    ),
+    "mtx.gz of something else": Case(
+        lambda folder: _text(folder / "m.mtx.gz", "%%MatrixMarket matrix nonsense\n"),
+        says="not readable as .mtx.gz",
+    ),
+    "mtx.gz that is none": Case(
+        lambda folder: _text(folder / "m.mtx", "1 2 3").rename(folder / "m.mtx.gz"),
+        says="Not a gzipped file",
+    ),
+    "mtx.gz with another checksum": Case(
+        lambda folder: _spoiled(cell_ranger(folder) / "matrix.mtx.gz", -6).parent,
+        says="CRC check failed",
     ),
     "the folder above": Case(lambda folder: cell_ranger(folder).parent, says="there is one in"),
     "an empty folder": Case(lambda folder: folder, says="no matrix.mtx"),

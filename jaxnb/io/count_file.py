@@ -123,9 +123,12 @@ def readable(file: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except MemoryError as error:
+        raise InputError(f"{file}: does not fit into memory") from error
     except Exception as error:
+        ending = "".join(file.suffixes[-2:] if file.suffix == ".gz" else file.suffixes[-1:])
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{file}: not readable as {file.suffix} ({reason[:200]})") from error
+        raise InputError(f"{file}: not readable as {ending} ({reason[:200]})") from error
 
 
 def genes_only(opened: CountFile) -> CountFile:

@@ -1,10 +1,11 @@
 """Matrix Market files with the names beside them, as 10x Genomics writes them; scipy's .npz."""
 
 import gzip
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -80,7 +81,7 @@ def open_matrix_market(file: Path, options: Options) -> Iterator[Stored]:
         yield stored
         return
     # Handed out as cells × genes: the names leave no doubt.
-    yield Stored(**(vars(stored) | {"matrix": matrix.transposed()}))
+    yield replace(stored, matrix=matrix.transposed())
 
 
 @contextmanager
@@ -101,22 +102,56 @@ def _read(file: Path, options: Options) -> Any:
     size = file.stat().st_size
     with (
         progress_bar(size, "reading", "B", progress=options.progress) as bar,
-        file.open("rb") as raw,
+        file.open("rb") as stored,
+        _opened(file, stored) as text,
     ):
-        counted = cast(BinaryIO, _Counted(raw, bar))
-        return mmread(gzip.GzipFile(fileobj=counted) if file.suffix == ".gz" else counted)
+        stream = _Stream(text, lambda: bar.update(stored.tell() - bar.n))
+        try:
+            matrix = mmread(stream)
+        except ValueError:
+            # What looks like a short file may be a broken archive.
+            stream.finish()
+            raise
+        stream.finish()
+    return matrix
 
 
-class _Counted:
-    """A binary file that moves a progress bar."""
+def _opened(file: Path, stored: BinaryIO) -> Any:
+    return gzip.GzipFile(fileobj=stored) if file.suffix == ".gz" else nullcontext(stored)
 
-    def __init__(self, raw: BinaryIO, bar: Any) -> None:
-        self._raw, self._bar = raw, bar
+
+class _Stream:
+    """A binary file for scipy's parser, which is C++ and ends the process if `seek` raises.
+
+    It seeks only to leave the file where it stopped; errors of `read` reach it as the end of the
+    file, and are raised by `finish`.
+    """
+
+    def __init__(self, file: BinaryIO, progress: Callable[[], None]) -> None:
+        self._file, self._progress = file, progress
+        self._error: Exception | None = None
 
     def read(self, size: int = -1) -> bytes:
-        part = self._raw.read(size)
-        self._bar.update(len(part))
+        try:
+            part = self._file.read(size)
+        except Exception as error:
+            self._error = error
+            return b""
+        self._progress()
         return part
+
+    def seek(self, *_: int) -> int:
+        return 0
+
+    def tell(self) -> int:
+        return 0
+
+    def finish(self) -> None:
+        """Read what is left, because the checksum of an archive comes last."""
+        while self.read(1 << 20):
+            pass
+        if self._error is not None:
+            raise self._error
 
 
 def _beside(file: Path, names: tuple[str, ...], endings: tuple[str, ...]) -> _Beside | None:
