@@ -128,7 +128,9 @@ def readable(file: Path) -> Iterator[None]:
     except Exception as error:
         ending = "".join(file.suffixes[-2:] if file.suffix == ".gz" else file.suffixes[-1:])
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{file}: not readable as {ending} ({reason[:200]})") from error
+        raise InputError(
+            f"{file}: not readable{ending and ' as '}{ending} ({reason[:200]})"
+        ) from error
 
 
 def genes_only(opened: CountFile) -> CountFile:

@@ -135,7 +135,7 @@ class _Stream:
         try:
             part = self._file.read(size)
         except Exception as error:
-            self._error = error
+            self._error = self._error or error
             return b""
         self._progress()
         return part
