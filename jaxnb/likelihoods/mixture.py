@@ -188,7 +188,7 @@ def _subtracted(log_1: Array, log_2: Array) -> Array:
 
 
 def _difference(x: Array, mu_1: Array, mu_2: Array, t: Array) -> Array:
-    """Log NB(x; mu_1, theta) - log NB(x; mu_2, theta), relative to itself.
+    """log NB(x; mu_1, theta) - log NB(x; mu_2, theta), relative to itself.
 
     With a = theta (mu_1 - mu_2) / (mu_2 m_1), b = (mu_1 - mu_2) / m_2 and m = theta + mu, it is
     x log(1 + a) - theta log(1 + b). No gamma function is left, and with phi(u) = log(1 + u) - u the

@@ -68,7 +68,7 @@ def stirling_error(q: Array) -> Array:
 
 
 def lgamma_1p(x: Array) -> Array:
-    """Log Gamma(1 + x) for 0 <= x <= 2, with its roots 0 and 1 as factors."""
+    """log Gamma(1 + x) for 0 <= x <= 2, with its roots 0 and 1 as factors."""
     y = x - 1
     return x * y * horner(LGAMMA_OVER_ROOTS[x.dtype.name], y)
 

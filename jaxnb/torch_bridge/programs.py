@@ -45,9 +45,7 @@ def _zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> tuple[Arr
 
 def _mixture(*arguments: Any) -> tuple[Array, list[Slope]]:
     x, mu_1, mu_2, theta_1, theta_2, q, eps = arguments
-    return mixture_with_derivatives(
-        x, mu_1, mu_2, theta_1, theta_2, q, eps, ("linear",) * 4
-    )
+    return mixture_with_derivatives(x, mu_1, mu_2, theta_1, theta_2, q, eps, ("linear",) * 4)
 
 
 def _mixture_of_one_theta(
