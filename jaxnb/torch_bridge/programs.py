@@ -44,7 +44,8 @@ def _zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> tuple[Arr
 
 
 def _mixture(*arguments: Any) -> tuple[Array, list[Slope]]:
-    return mixture_with_derivatives(*arguments, ("linear",) * 4)
+    x, mu_1, mu_2, theta_1, theta_2, q, eps = arguments
+    return mixture_with_derivatives(x, mu_1, mu_2, theta_1, theta_2, q, eps, ("linear",) * 4)
 
 
 def _mixture_of_one_theta(
