@@ -3,9 +3,10 @@
     OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/bridge.py [--parts calls epochs memory]
 
 Needs torch and scvi-tools, as in the environment of `tests/torch_bridge/with_scvi.sh`. Prints, for
-every distribution and size, the time of the value, its sum and `backward()`; the times of epochs of
-SCVI with and without `patch_scvi`, the first, which compiles, separately; and the memory that 300
-training steps leave allocated. Theta is one number per gene; the mixture has one theta for both components.
+every distribution and size, the time of the value, its sum and `backward()`; the times of epochs
+of SCVI with and without `patch_scvi`, the first, which compiles, separately; and the memory that
+300 training steps leave allocated. Theta is one number per gene; the mixture has one theta for
+both components.
 """
 
 import argparse

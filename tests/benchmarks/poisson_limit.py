@@ -2,13 +2,13 @@
 
     python tests/benchmarks/poisson_limit.py [--markdown FILE]
 
-Counts drawn at theta = 1e6 show that theta is large, but not how large: the posterior reaches as far
-into the Poisson limit as the prior allows. There the derivative in theta is tiny, and in float32 a
-difference of large numbers is only rounding error. NumPyro's chains in float64 are the control: what
-happens to them too is due to the posterior and not to the arithmetic.
+Counts drawn at theta = 1e6 show that theta is large, but not how large: the posterior reaches as
+far into the Poisson limit as the prior allows. There the derivative in theta is tiny, and in
+float32 a difference of large numbers is only rounding error. NumPyro's chains in float64 are the
+control: what happens to them too is due to the posterior and not to the arithmetic.
 
-The target acceptance is 0.95, because the posterior of log theta is steep on its lower side: at 0.8,
-some chains of either library diverge there, in float64 too.
+The target acceptance is 0.95, because the posterior of log theta is steep on its lower side: at
+0.8, some chains of either library diverge there, in float64 too.
 """
 
 import argparse

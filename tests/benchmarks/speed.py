@@ -2,11 +2,11 @@
 
     python tests/benchmarks/speed.py [--sizes 512x2000 ...] [--markdown FILE] [--plot FILE]
 
-Prints, for every distribution, task and size, the time per element of jaxnb, that of each peer divided
-by it, and that of one `log1p` pass over the same array for comparison. Tasks: the values; their sum;
-the sum with its gradient in all parameters; the product of its Hessian with a vector. Theta is one
-number per gene. Set OMP_WAIT_POLICY=PASSIVE, because otherwise torch's idle threads take time from
-XLA's.
+Prints, for every distribution, task and size, the time per element of jaxnb, that of each peer
+divided by it, and that of one `log1p` pass over the same array for comparison. Tasks: the values;
+their sum; the sum with its gradient in all parameters; the product of its Hessian with a vector.
+Theta is one number per gene. Set OMP_WAIT_POLICY=PASSIVE, because otherwise torch's idle threads
+take time from XLA's.
 """
 
 import argparse
