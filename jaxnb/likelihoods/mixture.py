@@ -1,6 +1,7 @@
 """The log-likelihood of a mixture of two negative binomials."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +95,9 @@ def log_mixture_nb(
         theta_1=(theta_1, log_theta_1),
         theta_2=(theta_2, log_theta_2),
     )
-    return _log_mixture_nb(scales, x, *parameters, required(owner, pi_logits=pi_logits), eps)
+    pi_logits = required(owner, pi_logits=pi_logits)
+    value: Array = _log_mixture_nb(scales, x, *parameters, pi_logits, eps)
+    return value
 
 
 @partial(jax.jit, static_argnums=0)
@@ -134,9 +137,9 @@ def _log_mixture(
 
 @partial(_log_mixture.defjvp, symbolic_zeros=True)
 def _log_mixture_jvp(
-    scales: Scales, primals: tuple[Array, ...], tangents: tuple[Tangent, ...]
+    scales: Scales, primals: Any, tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
-    value, derivatives = mixture_with_derivatives(*primals, scales)
+    value, derivatives = mixture_with_derivatives(*primals, scales=scales)
     return value, tangent(value, derivatives, tangents[:6])
 
 
@@ -185,7 +188,7 @@ def _subtracted(log_1: Array, log_2: Array) -> Array:
 
 
 def _difference(x: Array, mu_1: Array, mu_2: Array, t: Array) -> Array:
-    """Log NB(x; mu_1, theta) - log NB(x; mu_2, theta), relative to itself.
+    """log NB(x; mu_1, theta) - log NB(x; mu_2, theta), relative to itself.
 
     With a = theta (mu_1 - mu_2) / (mu_2 m_1), b = (mu_1 - mu_2) / m_2 and m = theta + mu, it is
     x log(1 + a) - theta log(1 + b). No gamma function is left, and with phi(u) = log(1 + u) - u the

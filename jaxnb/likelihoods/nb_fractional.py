@@ -73,7 +73,7 @@ def _d_theta_d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
 
 
 def _d_log_theta_d_log_theta(x: Array, mu: Array, d: Dispersion) -> Array:
-    """T (phi(-q) + q**2) - x p q + t (phi(u) + eta_difference) + x**2 / n - t**2 zeta_difference."""
+    """t (phi(-q) + q**2 + phi(u) + eta_difference) - x p q + x**2 / n - t**2 zeta_difference."""
     m = d.theta + mu
     p, q = d.theta / m, mu / m
     u = x / d.theta

@@ -147,7 +147,7 @@ def _both_large(wrt: Wrt, point: Point) -> Array:
 
 
 def _theta_times(f: Array, limit: ArrayLike, point: Point) -> Array:
-    """Theta f for a function f of r = mu / theta, whose limit at r = 0 is given."""
+    """theta f for a function f of r = mu / theta, whose limit at r = 0 is given."""
     # where mu overflows so does l: the value is -inf, and the derivative is set to 0
     usable = (point.ratio > 0) & (point.mu < jnp.inf)
     mu, ratio = jnp.where(usable, point.mu, 0.0), jnp.where(usable, point.ratio, 1.0)

@@ -94,7 +94,7 @@ def _ratios(x: Array, mu: Array, t: Array) -> Ratios:
 
 
 def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """A + b rounded, and what the rounding left out (Knuth, TAOCP 2, 4.2.2, theorem B)."""
+    """a + b rounded, and what the rounding left out (Knuth, TAOCP 2, 4.2.2, theorem B)."""
     total = a + b
     b_part = total - a
     return total, (a - (total - b_part)) + (b - b_part)
@@ -132,7 +132,7 @@ def _d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
 
 
 def _d_log_theta(x: Array, mu: Array, d: Dispersion) -> Array:
-    """T dl/dt, each part of which is of the size of the result."""
+    """t dl/dt, each part of which is of the size of the result."""
     return d.theta * _d_theta(x, mu, d)
 
 
@@ -149,7 +149,7 @@ def _d_theta_d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
 
 
 def _d_log_theta_d_log_theta(x: Array, mu: Array, d: Dispersion) -> Array:
-    """T dl/dt + t**2 d2l/dt2 = t (phi(c) + t c**2 / n) + t eta_difference - t**2 zeta_difference.
+    """t dl/dt + t**2 d2l/dt2 = t (phi(c) + t c**2 / n) + t eta_difference - t**2 zeta_difference.
 
     The last two parts nearly cancel where t is small: `Dispersion.curvature_step` is their sum as
     far as it depends on t alone. At x = 1 that sum is -p q, and at x = 0 it is 0.
@@ -174,7 +174,7 @@ def _zeta_difference(r: Ratios, d: Dispersion) -> Array:
 
 
 def _d_mu(x: Array, mu: Array, d: Dispersion) -> Array:
-    """T (x - mu) / (mu m)."""
+    """t (x - mu) / (mu m)."""
     excess = jnp.where(x > 0, (x - mu) * reciprocal(jnp.where(x > 0, mu, 1.0)), -1.0)
     return excess * (d.theta * reciprocal(d.theta + mu))
 
@@ -184,7 +184,7 @@ def _d_log_mu(x: Array, mu: Array, d: Dispersion) -> Array:
 
 
 def _d_mu_d_mu(x: Array, mu: Array, d: Dispersion) -> Array:
-    """T (mu**2 - x (t + 2 mu)) / (mu m)**2."""
+    """t (mu**2 - x (t + 2 mu)) / (mu m)**2."""
     inverse_mu = reciprocal(jnp.where(x > 0, mu, 1.0))
     inverse_m = reciprocal(d.theta + mu)
     curvature = jnp.where(x > 0, (x * inverse_mu) * (1 + mu * inverse_m) * inverse_mu, 0.0)

@@ -99,12 +99,12 @@ class Point(NamedTuple):
 
     @property
     def p(self) -> Array:
-        """Theta / m."""
+        """theta / m."""
         return jnp.where(self.theta_larger, 1.0, self.ratio) / (1 + self.ratio)
 
     @property
     def q(self) -> Array:
-        """Mu / m."""
+        """mu / m."""
         return jnp.where(self.theta_larger, self.ratio, 1.0) / (1 + self.ratio)
 
     @property
@@ -124,7 +124,7 @@ class Point(NamedTuple):
 
     @property
     def theta_q(self) -> Array:
-        """Theta mu / m."""
+        """theta mu / m."""
         mu = jnp.where(self.theta_larger, self.mu, 0.0)
         theta = jnp.where(self.theta_larger, 0.0, self.theta)
         return mu * self.p + theta * self.q
@@ -147,7 +147,7 @@ class Point(NamedTuple):
 
     @property
     def p_over_mu(self) -> Array:
-        """P / mu, or the largest number."""
+        """p / mu, or the largest number."""
         info = np.finfo(self.mu.dtype)
         exponent = jnp.minimum(self.log_p - self.log_mu, float(np.log(info.max)) - 1e-3)
         normal = jnp.minimum(self.mu, self.p) >= float(info.tiny)
@@ -155,7 +155,7 @@ class Point(NamedTuple):
 
     @property
     def x_minus_mu(self) -> Array:
-        """X - mu, for a mu that is not large."""
+        """x - mu, for a mu that is not large."""
         return self.x - jnp.where(self.mu_large, 0.0, self.mu)
 
     @property
@@ -168,7 +168,7 @@ class Point(NamedTuple):
 
     @property
     def n(self) -> Array:
-        """X + theta, positive."""
+        """x + theta, positive."""
         return jnp.maximum(self.x + self.theta, float(np.finfo(self.x.dtype).tiny))
 
 

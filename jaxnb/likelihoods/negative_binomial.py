@@ -80,7 +80,8 @@ def log_nb_positive(
     """
     refuse_tables(x=x)
     parameters, scales = on_scales("log_nb_positive", mu=(mu, log_mu), theta=(theta, log_theta))
-    return _log_nb_positive(scales, x, *parameters, eps)
+    value: Array = _log_nb_positive(scales, x, *parameters, eps)
+    return value
 
 
 @partial(jax.jit, static_argnums=0)
@@ -155,7 +156,8 @@ def _once_more(wrt: Wrt, scales: Scales, place: int, primals: _Arguments) -> Arr
 
     shape = jnp.broadcast_shapes(*(p.shape for p in primals[:3]))
     coordinate = jnp.broadcast_to(primals[place], shape)
-    return jax.jvp(along, (coordinate,), (jnp.ones_like(coordinate),))[1]
+    derivative: Array = jax.jvp(along, (coordinate,), (jnp.ones_like(coordinate),))[1]
+    return derivative
 
 
 def _evaluated(wrt: Wrt, scales: Scales, x: Array, a: Array, b: Array, eps: Array) -> Array:

@@ -11,6 +11,7 @@ The last is proportional to d where the components are alike, so that it wants d
 caller can tell it, not as a difference of two rounded numbers. Notation: D = e**-|t|, E = e**-|q|.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -116,7 +117,11 @@ def _weight_factors(o: _Odds) -> tuple[Factors, Factors]:
 
 def weighted(weight: Factors, derivatives: list[Derivative]) -> list[Derivative]:
     """The weight times each derivative."""
-    return [lambda derivative=d: materialize(weight.times(derivative()))[0] for d in derivatives]
+
+    def times_weight(derivative: Derivative) -> Array:
+        return materialize(weight.times(derivative()))[0]
+
+    return [partial(times_weight, derivative) for derivative in derivatives]
 
 
 @jax.custom_jvp

@@ -1,6 +1,7 @@
 """The zero-inflated negative binomial log-likelihood."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +73,9 @@ def log_zinb_positive(
     owner = "log_zinb_positive"
     refuse_tables(x=x)
     parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
-    return _log_zinb_positive(scales, x, *parameters, required(owner, pi=pi), eps)
+    pi = required(owner, pi=pi)
+    value: Array = _log_zinb_positive(scales, x, *parameters, pi, eps)
+    return value
 
 
 @partial(jax.jit, static_argnums=0)
@@ -96,9 +99,9 @@ def _log_zinb(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array, eps:
 
 @partial(_log_zinb.defjvp, symbolic_zeros=True)
 def _log_zinb_jvp(
-    scales: Scales, primals: tuple[Array, ...], tangents: tuple[Tangent, ...]
+    scales: Scales, primals: Any, tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
-    value, derivatives = zinb_with_derivatives(*primals, scales)
+    value, derivatives = zinb_with_derivatives(*primals, scales=scales)
     return value, tangent(value, derivatives, tangents[:4])
 
 

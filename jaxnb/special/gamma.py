@@ -45,8 +45,8 @@ def _antiderivative(derivative: Table) -> Table:
     }
 
 
-# The derivative of eta in q was fitted rather than eta, so that eta and zeta = q**2 d(eta)/dq come from
-# one table, each with a small relative error.
+# The derivative of eta in q was fitted rather than eta, so that eta and zeta = q**2 d(eta)/dq come
+# from one table, each with a small relative error.
 _DIGAMMA_REMAINDER = _antiderivative(DIGAMMA_REMAINDER_DERIVATIVE)
 _TRIGAMMA_REMAINDER: Table = {
     dtype: (*cs, 0.0, 0.0) for dtype, cs in DIGAMMA_REMAINDER_DERIVATIVE.items()
@@ -68,7 +68,7 @@ def stirling_error(q: Array) -> Array:
 
 
 def lgamma_1p(x: Array) -> Array:
-    """Log Gamma(1 + x) for 0 <= x <= 2, with its roots 0 and 1 as factors."""
+    """log Gamma(1 + x) for 0 <= x <= 2, with its roots 0 and 1 as factors."""
     y = x - 1
     return x * y * horner(LGAMMA_OVER_ROOTS[x.dtype.name], y)
 
@@ -87,8 +87,8 @@ def digamma_remainder_difference(p: Array, q: Array, distance: Array) -> Array:
 def trigamma_remainder_difference(p: Array, q: Array, distance: Array) -> Array:
     """zeta(y) - zeta(z), arguments as for `digamma_remainder_difference`.
 
-    In effect the derivative of a fitted polynomial, it is good to 8 ulp (float32) and 60 ulp (float64)
-    where both arguments are near 2, to a few ulp elsewhere.
+    In effect the derivative of a fitted polynomial, it is good to 8 ulp (float32) and 60 ulp
+    (float64) where both arguments are near 2, to a few ulp elsewhere.
     """
     return distance * p * q * divided_difference(_TRIGAMMA_REMAINDER[q.dtype.name], p, q)
 
