@@ -239,7 +239,7 @@ class CountDistribution(Distribution):
 
     def _validate_sample(self, value: ArrayLike) -> Array:
         # One compiled program, without NumPyro's remainder, which takes longer than the likelihood.
-        counts = _is_count(value)
+        counts = _is_count(value, self.support.lower_bound)
         if not_jax_tracer(counts) and not np.all(counts):
             warnings.warn(
                 "Out-of-support values provided to log prob method. "
@@ -266,11 +266,11 @@ def _vmap_over_counts(dist: CountDistribution, **axes: int | None) -> CountDistr
 
 
 @jax.jit
-def _is_count(value: ArrayLike) -> Array:
+def _is_count(value: ArrayLike, smallest: int) -> Array:
     array = jnp.asarray(value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        return array >= 0
-    return (array >= 0) & (array - jnp.floor(array) == 0)  # which is NaN for infinity
+        return array >= smallest
+    return (array >= smallest) & (array - jnp.floor(array) == 0)  # inf - inf is NaN
 
 
 def _raise_unless(
