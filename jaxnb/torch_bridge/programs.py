@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -43,8 +43,9 @@ def _zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> tuple[Arr
     return value, [d_x, *zinb_parameter_derivatives(x, mu, theta, pi, eps, ("linear",) * 2)]
 
 
-def _mixture(*arguments: Array) -> tuple[Array, list[Slope]]:
-    return mixture_with_derivatives(*arguments, scales=("linear",) * 4)
+def _mixture(*arguments: Any) -> tuple[Array, list[Slope]]:
+    x, mu_1, mu_2, theta_1, theta_2, q, eps = arguments
+    return mixture_with_derivatives(x, mu_1, mu_2, theta_1, theta_2, q, eps, ("linear",) * 4)
 
 
 def _mixture_of_one_theta(
