@@ -96,7 +96,7 @@ def size_factors(how: str | None, data: CountMatrix) -> tuple[NDArray[np.float64
     factors = np.array(_numbers(Path(how)))
     if factors.size != cells:
         raise InputError(f"{how}: {factors.size} size factors for {cells} cells; give one per cell")
-    return factors
+    return factors, ()
 
 
 def _from_totals(data: CountMatrix) -> NDArray[np.float64]:
