@@ -99,7 +99,7 @@ def size_factors(how: str | None, data: CountMatrix) -> tuple[NDArray[np.float64
     return factors, ()
 
 
-def _from_totals(data: CountMatrix) -> NDArray[np.float64]:
+def _from_totals(data: CountMatrix) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     choices = "--size-factors none, obs:FIELD (a field of the cells), or a text file"
     try:
         found = dominating_column(data.counts)
