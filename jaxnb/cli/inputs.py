@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from jaxnb._errors import InputError
 from jaxnb.cli.outputs import default_name
 from jaxnb.datasets import pbmc68k
-from jaxnb.fit.size_factors import dominating_column
+from jaxnb.fit.dominating_column import dominating_column
 from jaxnb.io import CountMatrix, read_counts
 from jaxnb.io.names import listed
 from jaxnb.io.reading import stem_of

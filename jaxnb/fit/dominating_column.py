@@ -1,4 +1,4 @@
-"""Row totals as size factors, and when they bend the fit of a column that they contain.
+"""When row totals as size factors bend the fit of a column that they contain.
 
 The total T of a row is the count x of a column plus the rest R. Where x varies by itself with
 relative variance 1/θ and the column has the share w of the total, x/T varies less: to first order
@@ -9,25 +9,17 @@ theta comes out 1/(1 − w)² times too large, and infinite where the column is 
 columns of about the same mean, w = 1/n.
 """
 
-import warnings
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["DominatingColumn", "default_size_factors", "dominating_column"]
+__all__ = ["DominatingColumn", "dominating_column"]
 
 # Theta is 11 % too large there. 20 columns or fewer always reach it.
 _LARGEST_SHARE = 0.05
 # A gene of a rare kind of cells has a small share of everything, but most of what these have.
 _LARGEST_SHARE_WHERE_COUNTED = 0.5
-
-_CHOICES = (
-    'size_factors="ones" for none, an array with one entry per row, such as the total counts over '
-    "all genes that were measured"
-)
 
 
 class DominatingColumn(NamedTuple):
@@ -102,32 +94,3 @@ def dominating_column(counts: Any) -> DominatingColumn | None:
     return DominatingColumn(
         column, float(shares[column]), float(where_counted[column]), shares.size
     )
-
-
-def default_size_factors(
-    counts: Any, names: Sequence[str] | NDArray[np.str_] | None = None
-) -> NDArray[np.float64]:
-    """Row totals over their mean, shape ``(rows,)``; 1 everywhere if there is no count.
-
-    Args:
-        counts: shape ``(rows, columns)``, an array or a scipy sparse matrix.
-        names: of the columns, for the warning.
-
-    Warns:
-        UserWarning: a column has so large a share of the totals that its theta would be wrong, see
-            `dominating_column`.
-
-    Raises:
-        ValueError: there is one column only.
-    """
-    try:
-        found = dominating_column(counts)
-    except ValueError as error:
-        raise ValueError(f"{error}; give {_CHOICES}") from None
-    if found is not None:
-        name = None if names is None else str(names[found.column])
-        # From here through fit_* to its caller.
-        warnings.warn(f"{found.described(name)}; give {_CHOICES}", UserWarning, stacklevel=3)
-    totals = np.asarray(sparse.csr_array(counts).sum(axis=1), np.float64).ravel()
-    factors: NDArray[np.float64] = totals / totals.mean() if totals.any() else np.ones_like(totals)
-    return factors
