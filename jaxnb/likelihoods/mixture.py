@@ -139,7 +139,7 @@ def _log_mixture(
 def _log_mixture_jvp(
     scales: Scales, primals: Any, tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
-    value, derivatives = mixture_with_derivatives(*primals, scales)
+    value, derivatives = mixture_with_derivatives(*primals, scales=scales)
     return value, tangent(value, derivatives, tangents[:6])
 
 

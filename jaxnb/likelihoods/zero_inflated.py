@@ -101,7 +101,7 @@ def _log_zinb(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array, eps:
 def _log_zinb_jvp(
     scales: Scales, primals: Any, tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
-    value, derivatives = zinb_with_derivatives(*primals, scales)
+    value, derivatives = zinb_with_derivatives(*primals, scales=scales)
     return value, tangent(value, derivatives, tangents[:4])
 
 

@@ -108,7 +108,7 @@ NAMES = {
         "torch.jit",
         "is_tracing",
         "whether torch.jit.trace records what is called; exported, but not documented",
-        "the same question is asked of torch._C",
+        "a torch without torch.jit does not trace",
     ),
     "validate_args": PrivateName(
         "torch.distributions",
@@ -213,9 +213,7 @@ def validates(distribution: Distribution) -> bool:
 def is_tracing() -> bool:
     """Whether `torch.jit.trace` is at work."""
     tracing = _found["is_tracing"]
-    if tracing is not None:
-        return bool(tracing())
-    return bool(torch._C._get_tracing_state() is not None)
+    return tracing is not None and bool(tracing())
 
 
 def copy_validation(source: Distribution, target: Distribution) -> None:

@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from jaxnb.distributions.parameters import MEAN_AND_DISPERSION, ZERO_INFLATION, chosen
+from jaxnb.distributions.parameters import ZERO_INFLATION, chosen
 from jaxnb.torch_bridge.arguments import broadcastable
 from jaxnb.torch_bridge.counts import Counts
 from jaxnb.torch_bridge.likelihoods import log_nb_positive, log_zinb_positive
 from jaxnb.torch_bridge.parameters import (
+    MEAN_AND_DISPERSION,
     LogScale,
     Parameter,
     ScaledParameter,
@@ -44,8 +45,9 @@ class NegativeBinomial(Counts):
     are given; (total_count, logits) is kept as log_mu and theta. They can be assigned.
 
     Raises:
-        ValueError: Not exactly one of (mu, theta), (total_count, probs) and (total_count, logits)
-            is given in full; shapes do not broadcast; devices differ; an invalid parameter.
+        ValueError: Not exactly one of (mu, theta), each on one scale, (total_count, probs) and
+            (total_count, logits) is given in full; shapes do not broadcast; devices differ; a
+            parameter is invalid.
         TypeError: A parameter is complex, sparse or quantized.
     """
 

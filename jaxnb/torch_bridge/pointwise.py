@@ -198,7 +198,7 @@ def _pulled_back(
     gradients: Sequence[Tensor | None],
     derivatives: _Derivatives,
 ) -> list[Tensor | None]:
-    """The gradient in every tensor wanted: the sum of gradient times derivative over the results."""
+    """The gradient in every tensor wanted: the sum of gradient times derivative, over results."""
     present = [(o, g) for o, g in zip(requested, gradients, strict=True) if g is not None]
     places = [place for place, want in enumerate(wanted) if want]
     partials_of = _by_orders([_raised(o, i) for o, _ in present for i in places], derivatives)
