@@ -53,11 +53,11 @@ from torch.utils.dlpack import from_dlpack
 
 from jaxnb._types import Array
 
-__all__ = ["FreedResults", "Lent", "call", "lent_to_torch_now", "owned_by_jax"]
+__all__ = ["FreedResults", "ResultOwner", "call", "owned_by_jax", "shared_on_current_stream"]
 
 # XLA refuses a parameter of a program whose address is not a multiple of 16.
 _ALIGNMENT = 16
-_HELD_BYTES = 1 << 28
+_HELD_BYTES = 1 << 30
 
 
 class Event(Protocol):
@@ -104,7 +104,7 @@ class FreedResults:
                 by_stream.setdefault(stream, []).append(tensor)
             for stream, tensors in by_stream.items():
                 size = sum(t.numel() * t.element_size() for t in tensors)
-                # Recorded now and not when the tensors were freed, it comes after more than needed.
+                # Recorded now, an event comes after everything that was enqueued before the free.
                 self._held.append((self._record(stream), tensors, size))
             while self._held and self._held[0][0].query():
                 self._held.popleft()
@@ -113,8 +113,8 @@ class FreedResults:
                 self._held.popleft()
 
 
-class Lent:
-    """The owner of a result's memory in the view of torch, which frees it with the last tensor."""
+class ResultOwner:
+    """What torch takes for the owner of a result's memory, and frees with its last tensor."""
 
     def __init__(self, shared: Tensor, stream: Any, freed: FreedResults) -> None:
         self._shared, self._stream, self._freed = shared, stream, freed
@@ -128,23 +128,25 @@ class Lent:
         self._freed.add(self._shared, self._stream)
 
 
-def lent_to_torch(array: Array, stream: Any, freed: FreedResults) -> Tensor:
+def shared_with_torch(array: Array, stream: Any, freed: FreedResults) -> Tensor:
     """A JAX array as a tensor that shares its memory; the stream waits until it is computed."""
     shared = from_dlpack(array)
     if shared.dtype != torch.bfloat16:
-        return torch.as_tensor(Lent(shared, stream, freed), device=shared.device)
+        return torch.as_tensor(ResultOwner(shared, stream, freed), device=shared.device)
     bits = shared.view(torch.int16)  # the protocol has no name for bfloat16
-    return torch.as_tensor(Lent(bits, stream, freed), device=bits.device).view(torch.bfloat16)
+    return torch.as_tensor(ResultOwner(bits, stream, freed), device=bits.device).view(
+        torch.bfloat16
+    )
 
 
-def lent_to_torch_now(array: Array) -> Tensor:
+def shared_on_current_stream(array: Array) -> Tensor:
     """A JAX array as a tensor that shares its memory, on the current stream of its device."""
     (device,) = array.devices()
     with torch.cuda.device(device.local_hardware_id):
         refuse_graph_capture()
         freed = freed_results()
         freed.collect()
-        return lent_to_torch(array, torch.cuda.current_stream(), freed)
+        return shared_with_torch(array, torch.cuda.current_stream(), freed)
 
 
 def owned_by_jax(tensor: Tensor, *, copy: bool) -> Array:
@@ -181,7 +183,7 @@ def call(
             first,
             tensors,
             to_jax=lambda tensor: jax.dlpack.from_dlpack(_with_alignment(tensor)),
-            to_torch=lambda array: lent_to_torch(array, stream, freed),
+            to_torch=lambda array: shared_with_torch(array, stream, freed),
         )
 
 

@@ -86,7 +86,7 @@ def to_torch(array: Array, *, copy: bool = True) -> Tensor:
         raise ValueError("the array is on several devices: gather it with jax.device_put first")
     _refuse_forked_child()
     if next(iter(array.devices())).platform == "gpu":
-        shared = cuda.lent_to_torch_now(array)
+        shared = cuda.shared_on_current_stream(array)
     else:
         shared = from_dlpack(jax.block_until_ready(array))
     return shared.clone() if copy else shared

@@ -37,7 +37,7 @@ class Recorder:
         return self.events[-1]
 
 
-class LentOnCpu(cuda.Lent):
+class OwnerOnCpu(cuda.ResultOwner):
     """The protocol of arrays on the CPU, by which torch refers to the owner in the same way."""
 
     @property
@@ -56,14 +56,14 @@ def held(freed):
     return sum(len(tensors) for _, tensors, _ in freed._held) + len(freed._freed)
 
 
-def lent(freed, values, stream="S"):
-    owner = LentOnCpu(torch.tensor(values), stream, freed)
+def result(freed, values, stream="S"):
+    owner = OwnerOnCpu(torch.tensor(values), stream, freed)
     return torch.as_tensor(np.asarray(owner))
 
 
 def test_memory_is_noted_as_freed_with_the_last_view_of_it(recorder):
     freed = cuda.FreedResults(recorder)
-    tensor = lent(freed, [1.0, 2.0, 3.0])
+    tensor = result(freed, [1.0, 2.0, 3.0])
     view = tensor[1:]
     del tensor
     gc.collect()
@@ -209,7 +209,7 @@ def cpu_as_device(monkeypatch, recorder):
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr(cuda, "freed_results", lambda: freed)
     monkeypatch.setattr(cuda, "from_dlpack", from_dlpack)
-    monkeypatch.setattr(cuda, "Lent", LentOnCpu)
+    monkeypatch.setattr(cuda, "ResultOwner", OwnerOnCpu)
     monkeypatch.setattr(
         torch, "as_tensor", lambda owner, device: torch.from_numpy(np.asarray(owner))
     )
