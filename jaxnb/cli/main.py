@@ -35,8 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+_DESCRIPTION = "Fit count distributions to every gene of a count matrix."
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="jaxnb", description=jaxnb.__doc__)
+    parser = _Parser(prog="jaxnb", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"jaxnb {jaxnb.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:

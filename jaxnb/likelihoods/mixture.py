@@ -1,7 +1,6 @@
 """The log-likelihood of a mixture of two negative binomials."""
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -118,6 +117,9 @@ def _log_mixture_nb(
     return _log_mixture(scales, *arguments, floor).astype(result_type)
 
 
+_Arguments = tuple[Array, Array, Array, Array, Array, Array, Array]
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _log_mixture(
     scales: Scales,
@@ -137,9 +139,9 @@ def _log_mixture(
 
 @partial(_log_mixture.defjvp, symbolic_zeros=True)
 def _log_mixture_jvp(
-    scales: Scales, primals: Any, tangents: tuple[Tangent, ...]
+    scales: Scales, primals: _Arguments, tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
-    value, derivatives = mixture_with_derivatives(*primals, scales=scales)
+    value, derivatives = mixture_with_derivatives(*primals, scales)
     return value, tangent(value, derivatives, tangents[:6])
 
 

@@ -1,7 +1,6 @@
 """The zero-inflated negative binomial log-likelihood."""
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -92,6 +91,9 @@ def _log_zinb_positive(
     return _log_zinb(scales, x, mu, theta, pi, floor).astype(result_type)
 
 
+_Arguments = tuple[Array, Array, Array, Array, Array]
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _log_zinb(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> Array:
     return _inflated(x, log_nb(x, mu, theta, eps, scales), pi)
@@ -99,9 +101,9 @@ def _log_zinb(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array, eps:
 
 @partial(_log_zinb.defjvp, symbolic_zeros=True)
 def _log_zinb_jvp(
-    scales: Scales, primals: Any, tangents: tuple[Tangent, ...]
+    scales: Scales, primals: _Arguments, tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
-    value, derivatives = zinb_with_derivatives(*primals, scales=scales)
+    value, derivatives = zinb_with_derivatives(*primals, scales)
     return value, tangent(value, derivatives, tangents[:4])
 
 
