@@ -168,9 +168,7 @@ def _logarithm(
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _compiled(
-    upper: bool, scales: Scales, x: ArrayLike, mu: ArrayLike, theta: ArrayLike
-) -> Array:
+def _compiled(upper: bool, scales: Scales, x: ArrayLike, mu: ArrayLike, theta: ArrayLike) -> Array:
     result_type, (x, mu, theta) = promote(x=x, mu=mu, theta=theta)
     return nb_log_tail(upper, scales, x, mu, theta).astype(result_type)
 

@@ -125,7 +125,9 @@ def _materialized(g: TailIntegral) -> TailIntegral:
     return TailIntegral(g.lower, *materialize(*g[1:]))
 
 
-def _sum_over_nodes(of_node: Callable[[_AtNode], tuple[Array, ...]], g: TailIntegral) -> list[Array]:
+def _sum_over_nodes(
+    of_node: Callable[[_AtNode], tuple[Array, ...]], g: TailIntegral
+) -> list[Array]:
     """The weighted sums of some functions of the integrand."""
     dtype = g.a.dtype
 

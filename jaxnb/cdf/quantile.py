@@ -14,7 +14,14 @@ from jaxnb.cdf.start import approximate_quantile
 from jaxnb.likelihoods.arguments import Scales, on_scales, promote, refuse_tables
 from jaxnb.likelihoods.negative_binomial import log_nb
 
-__all__ = ["at_edges", "given_level", "nb_quantile", "nb_start", "poisson_quantile", "valid_parameters"]
+__all__ = [
+    "at_edges",
+    "given_level",
+    "nb_quantile",
+    "nb_start",
+    "poisson_quantile",
+    "valid_parameters",
+]
 
 
 def nb_quantile(
@@ -95,9 +102,7 @@ def given_level(q: Array, logarithm: bool, upper: bool) -> Level:
     return log_level(q, upper) if logarithm else level(q, upper)
 
 
-def nb_start(
-    scales: Scales, mu: Array, theta: Array, log_lower: Array, log_upper: Array
-) -> Array:
+def nb_start(scales: Scales, mu: Array, theta: Array, log_lower: Array, log_upper: Array) -> Array:
     """`approximate_quantile` for parameters on their scales."""
     mu, theta = values(scales, mu, theta)
     return approximate_quantile(

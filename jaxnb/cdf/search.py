@@ -124,7 +124,9 @@ def smallest_count(
         use_half = (step % _HALVE_EVERY == _HALVE_EVERY - 1) | jnp.isnan(guess)
         guess = jnp.where(use_half, halved, guess)
         lowest, highest = _after(lo), _before(jnp.minimum(hi, 2 * HIGHEST))
-        x = jnp.where(open_bracket(lo, hi), jnp.clip(guess, lowest, jnp.maximum(highest, lowest)), x)
+        x = jnp.where(
+            open_bracket(lo, hi), jnp.clip(guess, lowest, jnp.maximum(highest, lowest)), x
+        )
         return step + 1, lo, hi, x
 
     return lax.while_loop(unfinished, improved, (jnp.int32(0), lo, hi, first))[2]
@@ -149,9 +151,7 @@ class _Newton(NamedTuple):
     is_last: Array
 
 
-def _newton(
-    target: Level, t: Tails, reached: Array, log_p: Array, use_upper: Array
-) -> _Newton:
+def _newton(target: Level, t: Tails, reached: Array, log_p: Array, use_upper: Array) -> _Newton:
     """The step to the level, given log_p of the count between here and the neighbor towards it."""
     eps = float(np.finfo(log_p.dtype).eps)
     own = jnp.where(use_upper, t.log_sf, t.log_cdf)

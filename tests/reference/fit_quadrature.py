@@ -25,6 +25,7 @@ from scipy.interpolate import interp1d
 TARGET = pathlib.Path(__file__).parents[2] / "jaxnb" / "cdf" / "coefficients.py"
 Real = np.longdouble
 
+
 class Rule(NamedTuple):
     """What is fitted for a dtype: how many nodes, and the importance of d log(R) / dtheta."""
 

@@ -60,7 +60,9 @@ def log_tails(x: int, mu: mpf, theta: mpf) -> tuple[mpf, mpf]:
     else:
         p = theta / (theta + mu)
         lower = p < (theta + 1) / (theta + x + 3)
-        small = log_incomplete_beta(*((theta, mpf(x + 1), p) if lower else (mpf(x + 1), theta, 1 - p)))
+        small = log_incomplete_beta(
+            *((theta, mpf(x + 1), p) if lower else (mpf(x + 1), theta, 1 - p))
+        )
     other = log1p(-exp(small))
     return (small, other) if lower else (other, small)
 
@@ -103,9 +105,9 @@ def row(x: int, mu: mpf, theta: mpf, second: bool) -> dict[str, mpf]:
         values[f"log_cdf_{name}"], values[f"log_sf_{name}"] = difference
     if second:
         for i, j in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):
-            shifted[i, j] = log_tails(
-                x, mu * (1 + i * SECOND_STEP), theta * (1 + j * SECOND_STEP)
-            )[0]
+            shifted[i, j] = log_tails(x, mu * (1 + i * SECOND_STEP), theta * (1 + j * SECOND_STEP))[
+                0
+            ]
         h, k = SECOND_STEP * mu, SECOND_STEP * theta
         center = shifted[0, 0]
         values["log_cdf_mu_mu"] = (shifted[1, 0] - 2 * center + shifted[-1, 0]) / h**2
