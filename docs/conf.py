@@ -42,9 +42,8 @@ exclude_patterns = [
 default_role = "py:obj"
 nitpicky = True
 # What jaxnb builds on is named in signatures, and its documentation is not read at build time.
-OTHERS = (
-    r"(jax|numpy|numpyro|scipy|np|enum|typing|ndarray|torch|collections|pathlib|os|ArrayLike)\b.*"
-)
+OTHERS = r"(jax|numpy|numpyro|scipy|torch|np|ndarray|ArrayLike|DTypeLike)\b.*"
+STANDARD = r"(collections|enum|os|pathlib|typing)\b.*"
 PRIVATE = r"jaxnb\.(io\.matrices\.Matrix|torch_bridge\.scvi\.ScviPatch)"
 nitpick_ignore_regex = [(r"py:.*", names) for names in (OTHERS, STANDARD, PRIVATE)]
 
