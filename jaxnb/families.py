@@ -81,6 +81,13 @@ class Family:
         mean: Of the parameters; `xp=torch` for tensors.
         variance: Likewise.
         mode: Of the parameters, for arrays only.
+        log_cdf: The public function of (x, *parameters), log P(X <= x); None if there is none, and
+            so for the next four.
+        log_sf: log P(X > x).
+        cdf: P(X <= x).
+        sf: P(X > x).
+        quantile: The public function of (q, *parameters), the smallest x with P(X <= x) >= q.
+        entropy: The public function of the parameters.
     """
 
     name: str
@@ -92,6 +99,12 @@ class Family:
     mean: Callable[..., Any]
     variance: Callable[..., Any]
     mode: Callable[..., Array]
+    log_cdf: Callable[..., Array] | None = None
+    log_sf: Callable[..., Array] | None = None
+    cdf: Callable[..., Array] | None = None
+    sf: Callable[..., Array] | None = None
+    quantile: Callable[..., Array] | None = None
+    entropy: Callable[..., Array] | None = None
 
     @property
     def function_name(self) -> str:

@@ -155,8 +155,8 @@ def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
     from jaxnb.fit import FitResult, fit_nb, fit_poisson, fit_zinb
     from jaxnb.fit.comparison import compare_fits
 
-    factors = size_factors(options.size_factors, data)
-    for remark in (described(data), *data.notes):
+    factors, remarks = size_factors(options.size_factors, data)
+    for remark in (described(data), *data.notes, *remarks):
         note(remark)
     known = factors > 0
     if not known.all():

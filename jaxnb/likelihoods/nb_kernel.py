@@ -37,7 +37,7 @@ import jax.numpy as jnp
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import largest
 from jaxnb.likelihoods.dispersion import Dispersion
-from jaxnb.special.elementary import reciprocal
+from jaxnb.special.elementary import reciprocal, two_sum
 from jaxnb.special.gamma import (
     digamma_remainder_difference,
     reciprocal_argument,
@@ -46,7 +46,7 @@ from jaxnb.special.gamma import (
 )
 from jaxnb.special.log1p import log, log1p_minus_x
 
-__all__ = ["KERNELS", "Kernel", "Wrt", "poisson_aside"]
+__all__ = ["KERNELS", "Kernel", "Ratios", "Wrt", "poisson_aside", "ratios"]
 
 Kernel = Callable[[Array, Array, Dispersion], Array]
 
@@ -75,7 +75,7 @@ class Ratios(NamedTuple):
     one_plus_c: Array
 
 
-def _ratios(x: Array, mu: Array, t: Array) -> Ratios:
+def ratios(x: Array, mu: Array, t: Array) -> Ratios:
     """n, 1/m and c, the latter with the rounding of m and of x - mu put back.
 
     An error of one rounding in c is felt twice in t phi(c), which may be all of l. So the residual
@@ -83,8 +83,8 @@ def _ratios(x: Array, mu: Array, t: Array) -> Ratios:
     """
     few = x <= 1
     gamma_x = jnp.where(few, 0.0, x)
-    m, m_error = _two_sum(t, mu)
-    difference, difference_error = _two_sum(gamma_x, -mu)
+    m, m_error = two_sum(t, mu)
+    difference, difference_error = two_sum(gamma_x, -mu)
     inverse_m = reciprocal(m)
     quotient = difference * inverse_m
     residual = (difference - quotient * m) + (difference_error - quotient * m_error)
@@ -93,15 +93,8 @@ def _ratios(x: Array, mu: Array, t: Array) -> Ratios:
     return Ratios(~few, jnp.where(few, 1.0, x), n, inverse_m, c, n * inverse_m)
 
 
-def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """a + b rounded, and what the rounding left out (Knuth, TAOCP 2, 4.2.2, theorem B)."""
-    total = a + b
-    b_part = total - a
-    return total, (a - (total - b_part)) + (b - b_part)
-
-
 def _log_nb(x: Array, mu: Array, d: Dispersion) -> Array:
-    r = _ratios(x, mu, d.theta)
+    r = ratios(x, mu, d.theta)
     t_c = d.theta * r.c
     inverse_x = reciprocal(r.x)
     quotient = -t_c * inverse_x
@@ -125,7 +118,7 @@ def _d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
     The two parts have opposite signs and each is right to its last digits; the second is
     -c / t at x = 1 and 0 at x = 0.
     """
-    r = _ratios(x, mu, d.theta)
+    r = ratios(x, mu, d.theta)
     many = d.digamma_step + _eta_difference(r, d)
     few = jnp.where(x == 1, -r.c * d.inverse, 0.0)
     return log1p_minus_x(r.c, r.one_plus_c) + jnp.where(r.many, many, few)
@@ -141,7 +134,7 @@ def _d_theta_d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
 
     The second part is mu (mu + 2t) / (t m)**2 at x = 1 and 0 at x = 0.
     """
-    r = _ratios(x, mu, d.theta)
+    r = ratios(x, mu, d.theta)
     many = d.trigamma_step + _zeta_difference(r, d)
     q = mu * r.inverse_m
     few = jnp.where(x == 1, q * d.inverse * (q + 2 * d.theta * r.inverse_m) * d.inverse, 0.0)
@@ -154,7 +147,7 @@ def _d_log_theta_d_log_theta(x: Array, mu: Array, d: Dispersion) -> Array:
     The last two parts nearly cancel where t is small: `Dispersion.curvature_step` is their sum as
     far as it depends on t alone. At x = 1 that sum is -p q, and at x = 0 it is 0.
     """
-    r = _ratios(x, mu, d.theta)
+    r = ratios(x, mu, d.theta)
     many = d.curvature_step + d.theta * (_eta_difference(r, d) - d.theta * _zeta_difference(r, d))
     p, q = d.theta * r.inverse_m, mu * r.inverse_m
     few = jnp.where(x == 1, -p * q, 0.0)

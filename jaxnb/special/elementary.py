@@ -24,6 +24,7 @@ __all__ = [
     "power_of_two",
     "reciprocal",
     "split_binary",
+    "two_sum",
 ]
 
 LOG_2: Final = log(2)
@@ -94,3 +95,10 @@ def power_of_two(k: Array) -> Array:
     dtype = k.dtype.name
     exponent = lax.shift_left(k.astype(INTEGER[dtype]), _MANTISSA_BITS[dtype])
     return lax.bitcast_convert_type(_ONE[dtype] + exponent, k.dtype)
+
+
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """a + b rounded, and what the rounding left out (Knuth, TAOCP 2, 4.2.2, theorem B)."""
+    total = a + b
+    b_part = total - a
+    return total, (a - (total - b_part)) + (b - b_part)
