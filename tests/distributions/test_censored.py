@@ -81,51 +81,50 @@ def test_cdf_of_numpyros_mixture_is_that_of_ours():
     np.testing.assert_allclose(mixture.cdf(x), ours.cdf(x), rtol=1e-5)
 
 
-class TestCensoredRegression:
-    """Counts of 8 and more are recorded as 8; their likelihood is P(X > 7)."""
+LIMIT = 8.0
+TRUE = np.array([1.5, 0.8, -0.5])
 
-    LIMIT = 8.0
-    TRUE = np.array([1.5, 0.8, -0.5])
 
-    @pytest.fixture(scope="class")
-    def data(self):
-        rng = np.random.default_rng(3)
-        design = np.column_stack([np.ones(2000), rng.normal(size=(2000, 2))])
-        rate = np.exp(design @ self.TRUE) * rng.gamma(2.0, 1 / 2.0, 2000)
-        counts = rng.poisson(rate)
-        assert 0.2 < (counts >= self.LIMIT).mean() < 0.5
-        return design, np.minimum(counts, self.LIMIT)
+def regression_data():
+    """A design and counts, of which those of 8 and more are recorded as 8."""
+    rng = np.random.default_rng(3)
+    design = np.column_stack([np.ones(2000), rng.normal(size=(2000, 2))])
+    counts = rng.poisson(np.exp(design @ TRUE) * rng.gamma(2.0, 1 / 2.0, 2000))
+    return design, np.minimum(counts, LIMIT)
 
-    def estimate(self, data, use):
-        design, counts = data
-        censored = counts >= self.LIMIT
-        if use == "drop":
-            design, counts = design[~censored], counts[~censored]
 
-        def model():
-            beta = numpyro.sample("beta", dist.Normal(0, 10).expand([3]).to_event())
-            log_theta = numpyro.sample("log_theta", dist.Normal(0, 10))
-            nb = NB(log_mu=design @ beta, log_theta=log_theta)
-            with numpyro.plate("rows", len(counts)):
-                if use == "censor":
-                    reported = np.where(censored, counts - 1, counts)
-                    right = dist.RightCensoredDistribution(nb, censored)
-                    numpyro.sample("x", right, obs=reported)
-                else:
-                    numpyro.sample("x", nb, obs=counts)
+def maximum(model):
+    """The coefficients of the greatest posterior density, and their standard errors."""
 
-        @jax.jit
-        @jax.value_and_grad
-        def loss(z):
-            values = {"beta": z[:3], "log_theta": z[3]}
-            return -log_density(model, (), {}, values)[0]
+    @jax.jit
+    @jax.value_and_grad
+    def loss(z):
+        return -log_density(model, (), {}, {"beta": z[:3], "log_theta": z[3]})[0]
 
-        found = optimize.minimize(loss, np.zeros(4), jac=True, method="BFGS")
-        return found.x, np.sqrt(np.diag(found.hess_inv))
+    found = optimize.minimize(loss, np.zeros(4), jac=True, method="BFGS")
+    return found.x[:3], np.sqrt(np.diag(found.hess_inv))[:3]
 
-    @pytest.mark.parametrize("use", ["censor", "drop", "clip"])
-    def test_only_the_censored_likelihood_recovers_the_coefficients(self, data, use):
-        with jax.enable_x64(True):
-            at, errors = self.estimate(data, use)
-        distance = np.abs(at[:3] - self.TRUE) / errors[:3]
-        assert (distance.max() < 3) == (use == "censor")
+
+@pytest.mark.parametrize("use", ["censor", "drop", "clip"])
+def test_only_the_censored_likelihood_recovers_the_coefficients(use):
+    """A recorded 8 is censored, with the likelihood P(X > 7), or dropped, or taken for an 8."""
+    design, counts = regression_data()
+    censored = counts >= LIMIT
+    if use == "drop":
+        design, counts = design[~censored], counts[~censored]
+
+    def model():
+        beta = numpyro.sample("beta", dist.Normal(0, 10).expand([3]).to_event())
+        log_theta = numpyro.sample("log_theta", dist.Normal(0, 10))
+        nb = NB(log_mu=design @ beta, log_theta=log_theta)
+        with numpyro.plate("rows", len(counts)):
+            if use == "censor":
+                right = dist.RightCensoredDistribution(nb, censored)
+                numpyro.sample("x", right, obs=np.where(censored, LIMIT - 1, counts))
+            else:
+                numpyro.sample("x", nb, obs=counts)
+
+    with jax.enable_x64(True):
+        at, errors = maximum(model)
+    farthest = (np.abs(at - TRUE) / errors).max()
+    assert farthest < 3 if use == "censor" else farthest > 10
