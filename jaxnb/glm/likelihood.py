@@ -81,6 +81,7 @@ class Evaluation(NamedTuple):
         magnitude: the sum of the absolute values of the terms of ℓ, a bound of its rounding.
         adjustment: -½ log det I with Cox-Reid, 0 without.
         decrement: what a Newton step in β is expected to add to ℓ, ½ v·Xᵀr.
+        score: ∂ℓ/∂β.
         step: the Newton step v in β.
         path: dβ/dα along the path.
         derivative: of the (adjusted) profile log-likelihood in α.
@@ -91,6 +92,7 @@ class Evaluation(NamedTuple):
     magnitude: Array
     adjustment: Array
     decrement: Array
+    score: Array
     step: Array
     path: Array
     derivative: Array
@@ -155,7 +157,7 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
         )
     decrement = 0.5 * jnp.sum(score * step, axis=1)
     return Evaluation(
-        value, magnitude, adjustment, decrement, step, path, derivative, curvature
+        value, magnitude, adjustment, decrement, score, step, path, derivative, curvature
     )
 
 

@@ -29,6 +29,7 @@ class Problem:
 
     Attributes:
         data: pseudo-cells of the genes.
+        keep_all: whether to keep separated rows, for log-likelihoods with a prior.
         separation: what is estimated for each gene.
         scale: a mean count of each gene, at least 1: dispersions far below its inverse do not
             matter.
@@ -37,6 +38,7 @@ class Problem:
     """
 
     data: PseudoCells
+    keep_all: bool = False
     separation: Separation = field(init=False)
     scale: Floats = field(init=False)
     width: int = field(init=False)
@@ -44,7 +46,8 @@ class Problem:
 
     def __post_init__(self) -> None:
         data = self.data
-        self.separation = find_separation(data.rows, data.totals > 0)
+        positive = np.ones_like(data.totals, bool) if self.keep_all else data.totals > 0
+        self.separation = find_separation(data.rows, positive)
         histogram = data.histogram
         # Σ x² = Σₖ N(x > k) (2k + 1)
         squares = histogram.exceedances @ (2 * histogram.thresholds + 1)
