@@ -106,6 +106,8 @@ def initial_coefficients(problem: Problem) -> Floats:
     right = ((weights * response) @ data.rows) * free
     scale = np.maximum(np.trace(gram, axis1=1, axis2=2), 1e-300)[:, None, None]
     ridge = 1e-10 * scale * np.eye(size)
-    gram = np.where(both, gram, 0) + ridge + np.where(free, 0, 1.0)[:, :, None] * np.eye(size) * scale
+    gram = (
+        np.where(both, gram, 0) + ridge + np.where(free, 0, 1.0)[:, :, None] * np.eye(size) * scale
+    )
     found: Floats = np.linalg.solve(gram, right[:, :, None])[:, :, 0] * free
     return found

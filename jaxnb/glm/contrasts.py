@@ -128,8 +128,8 @@ def _single(design: Design, name: str) -> Contrast:
         )
     if mine:
         raise ValueError(
-            f"{name!r} has several coefficients, {', '.join(design.columns[i] for i in mine)}: name "
-            "one of them, or test all with reduced=…"
+            f"{name!r} has several coefficients, {', '.join(design.columns[i] for i in mine)}: "
+            "name one of them, or test all with reduced=…"
         )
     raise ValueError(f"there is no {name!r}: the coefficients are {', '.join(design.columns)}")
 
@@ -171,7 +171,9 @@ def _rows_with(design: Design, name: str, value: Any) -> Floats:
         if not matching:
             raise ValueError(f"{name} has no {value!r}, only {', '.join(map(str, levels))}")
         changed = pd.Series([matching[0]] * len(column), index=column.index, dtype=column.dtype)
-    return np.asarray(design.spec.get_model_matrix(design.obs.assign(**{name: changed})), np.float64)
+    return np.asarray(
+        design.spec.get_model_matrix(design.obs.assign(**{name: changed})), np.float64
+    )
 
 
 def _columns_of(design: Design, name: str) -> list[int]:

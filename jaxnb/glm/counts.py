@@ -1,4 +1,4 @@
-"""Counts of any kind, checked once: a sparse matrix, names of the genes, and what is known of cells."""
+"""Counts of any kind, checked once: a sparse matrix and its labels."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -28,7 +28,9 @@ class CountData:
     obs: pd.DataFrame
 
 
-def count_data(data: Any, *, layer: str | None = None, obs: pd.DataFrame | None = None) -> CountData:
+def count_data(
+    data: Any, *, layer: str | None = None, obs: pd.DataFrame | None = None
+) -> CountData:
     """Read counts from AnnData, a DataFrame, a SciPy sparse matrix or an array.
 
     Args:

@@ -68,7 +68,9 @@ def design_of(design: Any, obs: pd.DataFrame, *, check_rows: bool = True) -> Des
 
 def _from_formula(formula: str, obs: pd.DataFrame) -> Design:
     if "~" in formula and formula.split("~", 1)[0].strip():
-        raise ValueError(f"the formula {formula!r} must begin with '~': the counts are its left side")
+        raise ValueError(
+            f"the formula {formula!r} must begin with '~': the counts are its left side"
+        )
     try:
         variables = sorted(map(str, formulaic.Formula(formula).required_variables))
     except (FormulaicError, SyntaxError) as error:

@@ -180,9 +180,7 @@ def _refine(
     beta = beta + _shortened(path * change[:, None])
     converged = np.zeros(owner.size, bool)
     active = np.arange(owner.size)
-    settled = fit_coefficients(
-        problem, gene, alpha, beta, tolerance=_NEAR_PATH, cox_reid=cox_reid
-    )
+    settled = fit_coefficients(problem, gene, alpha, beta, tolerance=_NEAR_PATH, cox_reid=cox_reid)
     beta, here = settled.beta, settled.evaluation
     for _ in range(_MAX_ITER):
         unit = _d_alpha(alpha[active], scale[active])
@@ -276,7 +274,8 @@ def _d_alpha(alpha: Floats, scale: Floats) -> Floats:
 def _shortened(move: Floats) -> Floats:
     """Moves of the coefficients of at most 1: predictions over a long way are often wrong."""
     largest = np.abs(move).max(axis=1, keepdims=True)
-    return move / np.maximum(largest, 1.0)
+    shortened: Floats = move / np.maximum(largest, 1.0)
+    return shortened
 
 
 def _taken(trace: _Trace, which: Bools) -> _Trace:

@@ -52,7 +52,7 @@ def fit(
         size_factors: an array, one per row; ``"total"``; ``"median-ratio"``; or a column of
             ``obs``; None for median ratios if at least 100 genes have counts in every row, totals
             otherwise (`jaxnb.glm.size_factors.size_factors_of`).
-        dispersion: ``"ml"``, the joint maximum of the likelihood; ``"cox-reid"``, the maximum of the
+        dispersion: ``"ml"``, the joint maximum of the likelihood; ``"cox-reid"``, that of the
             Cox-Reid adjusted profile likelihood, which corrects for the coefficients estimated;
             ``"shrunken"``, that with a log-normal prior around a trend over the mean, learned
             from all genes; ``"auto"``, shrunken with fewer than 100 rows and at least 200 genes,

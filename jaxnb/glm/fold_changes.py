@@ -1,9 +1,9 @@
 """Shrunken fold changes: the mode of the posterior under a Cauchy prior of one contrast.
 
 The prior of the contrast δ = vᵀβ is Cauchy with scale S, that of everything else is flat, and the
-dispersion is given. With log-prior -log(1 + δ²/S²) the mode is found by steps that replace the prior
-by the normal with the same derivative, of precision ω = 2 / (S² + δ²): each maximizes a quadratic
-function, and the Sherman-Morrison formula gives it from the covariance without the prior.
+dispersion is given. With log-prior -log(1 + δ²/S²) the mode is found by steps that replace the
+prior by the normal with the same derivative, of precision ω = 2 / (S² + δ²): each maximizes a
+quadratic function, and the Sherman-Morrison formula gives it from the covariance without the prior.
 
 References:
     A. Zhu, J. G. Ibrahim and M. I. Love (2019), *Heavy-tailed prior distributions for sequence
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from jaxnb.glm.coefficients import initial_coefficients
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.regression import Regression
 
@@ -64,12 +65,13 @@ def prior_scale(estimates: Floats, variances: Floats) -> float:
     return float(np.exp(brentq(surplus, low, high) / 2))
 
 
-def _modes(
-    problem: Problem, alpha: Floats, beta: Floats, vector: Floats, scale: float
-) -> Floats:
+def _modes(problem: Problem, alpha: Floats, beta: Floats, vector: Floats, scale: float) -> Floats:
     # Without counts in some rows only the prior holds the contrast back: all rows take part.
+    separated = np.any(~problem.separation.kept, axis=1)
     problem = Problem(problem.data, keep_all=True)
     everyone = np.arange(problem.data.genes)
+    # A narrow Cauchy prior has a second mode near 0, which the likelihood leaves from here.
+    beta = np.where(separated[:, None], initial_coefficients(problem), beta)
     current, trial = beta.copy(), beta.copy()
     best = np.full(everyone.size, -np.inf)
     step, length = np.zeros_like(beta), np.ones(everyone.size)

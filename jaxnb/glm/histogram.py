@@ -12,6 +12,7 @@ from jaxnb.fit.chebyshev import FIRST_TAIL, Panels, nodes_for, tail_panels, tail
 __all__ = ["Histogram", "histogram"]
 
 Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
 
 # Thresholds that are kept as they are; a panel of nodes begins here.
 _FIRST_NODE = 16
@@ -43,40 +44,33 @@ def histogram(counts: Any) -> Histogram:
         gene * (FIRST_TAIL + 2) + np.minimum(values, FIRST_TAIL + 1),
         minlength=genes * (FIRST_TAIL + 2),
     ).reshape(genes, FIRST_TAIL + 2)
-    at_least = np.cumsum(bins[:, ::-1], axis=1)[:, ::-1]
-    exact = at_least[:, 1 : FIRST_TAIL + 1].astype(np.float64)
-    log_factorials = np.bincount(gene, gammaln(values + 1.0), genes)
+    at_least = np.cumsum(bins[:, ::-1], axis=1)[:, ::-1].astype(np.float64)
+    exact = at_least[:, 1 : FIRST_TAIL + 1]
+    log_factorials = np.bincount(gene, gammaln(values + 1.0), genes).astype(np.float64)
     largest = int(values.max(initial=1))
     if largest <= _FIRST_NODE:
-        # the threshold 0 contributes log(1 + 0·α) = 0
-        return Histogram(exact[:, :_FIRST_NODE], np.arange(_FIRST_NODE) + 0.0, log_factorials)
+        thresholds: Floats = np.arange(_FIRST_NODE, dtype=np.float64)
+        return Histogram(exact[:, :_FIRST_NODE], thresholds, log_factorials)
     points = np.log(np.arange(_FIRST_NODE, min(FIRST_TAIL, largest), dtype=np.float64))
     weights = exact[:, _FIRST_NODE : _FIRST_NODE + points.size]
     if largest > FIRST_TAIL:
-        nodes, tail = _tail(values, gene, genes, largest)
+        nodes, tail = _tail(values, gene, genes)
         points, weights = np.concatenate([points, nodes]), np.hstack([weights, tail])
-    low, high = np.log(_FIRST_NODE), points.max()
-    count = nodes_for(high - low, np.pi, _TOLERANCE)
+    low = float(np.log(_FIRST_NODE))
+    width = float(points.max()) - low
+    count = nodes_for(width, np.pi, _TOLERANCE) if width > 0 else 1
     if count < points.size:
-        panel = Panels(float(high - low), count, float(low))
+        panel = Panels(width, count, low)
         points, weights = panel.at(0, 1), weights @ panel.basis(points, 0)
-    thresholds = np.concatenate([np.arange(_FIRST_NODE), np.exp(points)])
-    return Histogram(
-        np.hstack([exact[:, :_FIRST_NODE], weights]), thresholds, log_factorials
-    )
+    thresholds = np.concatenate([np.arange(_FIRST_NODE, dtype=np.float64), np.exp(points)])
+    return Histogram(np.hstack([exact[:, :_FIRST_NODE], weights]), thresholds, log_factorials)
 
 
-def _tail(
-    values: NDArray[np.int64], gene: NDArray[np.int64], genes: int, largest: int
-) -> tuple[Floats, Floats]:
+def _tail(values: Ints, gene: Ints, genes: int) -> tuple[Floats, Floats]:
     """Nodes in log k from `FIRST_TAIL` on, and every gene's weights at them."""
     count = nodes_for(1.0, np.pi, _TOLERANCE)
     large = values > FIRST_TAIL
-    distinct, which, times = np.unique(
-        np.stack([gene[large], values[large]]), axis=1, return_inverse=True, return_counts=True
-    )[::1]
-    del which
-    owners, sizes = distinct
+    owners, sizes, times = _distinct(gene[large], values[large])
     last_panel, sums = tail_sums(sizes, count)
     panels = int(last_panel.max()) + 1
     weights = np.zeros((genes, panels, count))
@@ -89,3 +83,12 @@ def _tail(
         if beyond[:, panel].any():
             weights[:, panel] += beyond[:, panel, None] * whole_panel(panel, count)
     return tail_panels(count).at(0, panels), weights.reshape(genes, -1)
+
+
+def _distinct(gene: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
+    """Distinct pairs of gene and value, and how often they occur."""
+    order = np.lexsort((values, gene))
+    gene, values = gene[order], values[order]
+    first = np.append(True, (np.diff(gene) != 0) | (np.diff(values) != 0))
+    starts = np.flatnonzero(first)
+    return gene[starts], values[starts], np.diff(np.append(starts, gene.size))

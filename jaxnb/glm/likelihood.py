@@ -31,7 +31,7 @@ References:
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,9 @@ from jaxnb.glm.linear_algebra import inverse_and_log_determinant, times, unpacke
 from jaxnb.special.polynomial import horner
 
 __all__ = ["Block", "Evaluation", "covariance", "evaluate"]
+
+# A JAX array where it is computed, a numpy array where it is used.
+Entry: TypeAlias = Any
 
 # h(t) = Σ (-t)ⁿ (n + 1) / (n + 2). Where the closed form loses more than two digits, nine terms of
 # the series leave out less than 1e-16.
@@ -56,6 +59,7 @@ class Block(NamedTuple):
         free: 1 for the coefficients that are estimated, 0 for those held at 0, ``(genes, p)``.
         cells: weights c of the pseudo-cells, 0 where a gene's mean is 0, ``(genes, cells)``.
         counts: weights w, ``(genes, cells)``.
+        center: a positive number of the size of the gene's counts, ``(genes,)``.
         exceedances: N(x > k), ``(genes, thresholds)``.
         thresholds: k, ``(thresholds,)``.
         log_size_factors: ``(cells,)``.
@@ -66,6 +70,7 @@ class Block(NamedTuple):
     free: Array
     cells: Array
     counts: Array
+    center: Array
     exceedances: Array
     thresholds: Array
     log_size_factors: Array
@@ -88,15 +93,15 @@ class Evaluation(NamedTuple):
         curvature: its second derivative in α.
     """
 
-    log_likelihood: Array
-    magnitude: Array
-    adjustment: Array
-    decrement: Array
-    score: Array
-    step: Array
-    path: Array
-    derivative: Array
-    curvature: Array
+    log_likelihood: Entry
+    magnitude: Entry
+    adjustment: Entry
+    decrement: Entry
+    score: Entry
+    step: Entry
+    path: Entry
+    derivative: Entry
+    curvature: Entry
 
 
 @partial(jax.jit, static_argnames="cox_reid")
@@ -111,11 +116,12 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     q = 1 / (1 + t)
     log1p_t = jnp.log1p(t)
     # Without the barrier the compiler repeats these in each of the sums that follow.
-    mu, q, log1p_t = jax.lax.optimization_barrier((mu, q, log1p_t))
+    barrier: Any = jax.lax.optimization_barrier
+    mu, q, log1p_t = barrier((mu, q, log1p_t))
     t = a * mu
 
     value, magnitude, first, second = _histogram_part(a, block)
-    per_count = w * (eta - log1p_t)
+    per_count = w * (eta - (log1p_t - jnp.log1p(a * block.center[:, None])))
     per_cell = c * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
     value += jnp.sum(per_count - per_cell, axis=1)
     magnitude += jnp.sum(jnp.abs(per_count) + jnp.abs(per_cell), axis=1)
@@ -172,10 +178,14 @@ def covariance(alpha: Array, beta: Array, block: Block) -> Array:
 
 
 def _histogram_part(a: Array, block: Block) -> tuple[Array, Array, Array, Array]:
-    """Σ N log(1 + αk), the sum of its absolute terms, and its derivatives in α."""
-    k = block.thresholds
+    """Σ N log((1 + αk) / (1 + αm)), the sum of its absolute terms, and derivatives without m.
+
+    Σ N = Σ w is the sum of the counts: m, the center, is taken off both sums, which for counts in
+    the millions would otherwise lose eight digits to each other.
+    """
+    k, center = block.thresholds, block.center[:, None]
     fraction = k / (1 + a * k)
-    terms = block.exceedances * jnp.log1p(a * k)
+    terms = block.exceedances * jnp.log1p(a * (k - center) / (1 + a * center))
     first = block.exceedances * fraction
     return (
         jnp.sum(terms, axis=1),

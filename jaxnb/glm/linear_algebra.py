@@ -11,6 +11,7 @@ __all__ = ["inverse_and_log_determinant", "packed_products", "times", "unpacked"
 
 # Relative size below which a pivot of the scaled matrix is rounding.
 _SMALLEST_PIVOT = 1e-14
+_TINY = 1e-300
 
 
 def packed_products(design: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -47,7 +48,7 @@ def inverse_and_log_determinant(matrices: Array) -> tuple[Array, Array]:
     """
     size = matrices.shape[1]
     diagonal = jnp.diagonal(matrices, axis1=1, axis2=2)
-    scale = jax.lax.rsqrt(jnp.maximum(diagonal, jnp.finfo(matrices.dtype).tiny))
+    scale = jax.lax.rsqrt(jnp.maximum(diagonal, _TINY))
     outer = scale[:, :, None] * scale[:, None, :]
 
     def sweep(k: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:

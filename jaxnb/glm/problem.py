@@ -1,5 +1,6 @@
 """Genes of one design, evaluated in blocks of one fixed shape."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -61,7 +62,10 @@ class Problem:
             self._shared = tuple(
                 jnp.asarray(entry, jnp.float64)
                 for entry in (
-                    histogram.thresholds, data.log_size_factors, design, packed_products(design)
+                    histogram.thresholds,
+                    data.log_size_factors,
+                    design,
+                    packed_products(design),
                 )
             )
 
@@ -84,7 +88,7 @@ class Problem:
         size = self.data.rows.shape[1]
         return np.concatenate(parts)[: genes.size] if parts else np.zeros((0, size, size))
 
-    def _blocks(self, genes: Ints):
+    def _blocks(self, genes: Ints) -> Iterator[tuple[Ints, Block]]:
         """Positions in `genes`, the last one repeated to fill a block, and the block's data."""
         data, kept = self.data, self.separation.kept
         for start in range(0, genes.size, self.width):
@@ -93,15 +97,19 @@ class Problem:
             cells = np.where(kept[mine][:, data.row_of], data.cells, 0.0)
             free = self.separation.free[mine].astype(np.float64)
             thresholds, log_size_factors, design, products = self._shared
-            yield where, Block(
-                jnp.asarray(free),
-                jnp.asarray(cells),
-                jnp.asarray(data.counts[mine]),
-                jnp.asarray(data.histogram.exceedances[mine]),
-                thresholds,
-                log_size_factors,
-                design,
-                products,
+            yield (
+                where,
+                Block(
+                    jnp.asarray(free),
+                    jnp.asarray(cells),
+                    jnp.asarray(data.counts[mine]),
+                    jnp.asarray(self.scale[mine]),
+                    jnp.asarray(data.histogram.exceedances[mine]),
+                    thresholds,
+                    log_size_factors,
+                    design,
+                    products,
+                ),
             )
 
 

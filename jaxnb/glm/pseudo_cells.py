@@ -2,8 +2,8 @@
 
 All sums over the cells of one design row are of the form Σ wᵢ f(log sᵢ), with s the size factors
 and f analytic for |Im| < π. They are replaced by sums over Chebyshev nodes in log s
-(`jaxnb.fit.chebyshev`), so that the time of a fit does not depend on the number of cells. Where that
-saves nothing, because a covariate is continuous or the cells are few, the cells are kept.
+(`jaxnb.fit.chebyshev`), so that the time of a fit does not depend on the number of cells. Where
+that saves nothing, because a covariate is continuous or the cells are few, the cells are kept.
 """
 
 from collections.abc import Iterator
@@ -69,13 +69,15 @@ def pseudo_cells(counts: Any, design: Floats, size_factors: Floats) -> Iterator[
     rows, row_of = np.unique(design, axis=0, return_inverse=True)
     row_of, log_factors = row_of.ravel(), np.log(size_factors)
     x = sparse.csc_array(counts)
-    exposures = np.bincount(row_of, size_factors, len(rows))
-    basis, node_row, nodes = _basis(row_of, len(rows), log_factors)
-    if len(nodes) <= len(row_of) // 2:
-        weights, cells = np.ascontiguousarray((basis.T @ x).toarray().T), np.asarray(basis.sum(axis=0))
-        part = _part(rows, exposures, node_row, nodes, cells, weights, x, row_of)
-        yield part
-        return
+    exposures = np.bincount(row_of, size_factors, len(rows)).astype(np.float64)
+    # A row without many cells needs a node per cell.
+    if 4 * len(rows) <= len(row_of):
+        basis, node_row, nodes = _basis(row_of, len(rows), log_factors)
+        if 2 * len(nodes) <= len(row_of):
+            weights = np.ascontiguousarray((basis.T @ x).toarray().T)
+            cells = np.asarray(basis.sum(axis=0))
+            yield _part(rows, exposures, node_row, nodes, cells, weights, x, row_of)
+            return
     step = max(1, _DENSE_ENTRIES // len(row_of))
     for start in range(0, x.shape[1], step):
         columns = x[:, start : start + step]
@@ -104,8 +106,8 @@ def _part(
 def _basis(row_of: Ints, rows: int, log_factors: Floats) -> tuple[Any, Ints, Floats]:
     """Lagrange polynomials of each row's nodes at its cells, a sparse matrix cells x nodes."""
     blocks, node_row, nodes, order = [], [], [], []
-    by_row = np.split(np.argsort(row_of, kind="stable"), np.cumsum(np.bincount(row_of, minlength=rows))[:-1])
-    for row, members in enumerate(by_row):
+    ends = np.cumsum(np.bincount(row_of, minlength=rows))
+    for row, members in enumerate(np.split(np.argsort(row_of, kind="stable"), ends[:-1])):
         values = log_factors[members]
         low, width = values.min(), np.ptp(values)
         count = nodes_for(width, np.pi, _TOLERANCE) if width > 0 else 1

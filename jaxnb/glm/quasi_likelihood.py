@@ -1,9 +1,10 @@
 """Quasi-likelihood: what the trend of the dispersions leaves unexplained, with its uncertainty.
 
 The variance of a gene is φ (μ + α μ²) with α the trend's dispersion at the gene's mean. Its own
-dispersion estimate says φ = (1 + m α̂) / (1 + m α), with m the mean, on as many degrees of freedom as
-rows minus coefficients; over the genes φ is scaled inverse χ², which makes the estimates scaled F. The
-posterior means of φ divide the likelihood ratio, and the degrees of freedom of prior and gene add.
+dispersion estimate says φ = (1 + m α̂) / (1 + m α), with m the mean, on as many degrees of freedom
+as rows minus coefficients; over the genes φ is scaled inverse χ², which makes the estimates scaled
+F. The posterior means of φ divide the likelihood ratio, and the degrees of freedom of prior and
+gene add.
 
 References:
     S. P. Lund, D. Nettleton, D. J. McCarthy and G. K. Smyth (2012), *Detecting differential
@@ -42,9 +43,7 @@ class QuasiLikelihood(NamedTuple):
     prior_degrees: float
 
 
-def quasi_likelihood(
-    alpha: Floats, trend: Floats, mean: Floats, degrees: int
-) -> QuasiLikelihood:
+def quasi_likelihood(alpha: Floats, trend: Floats, mean: Floats, degrees: int) -> QuasiLikelihood:
     """Quasi-likelihood dispersions of all genes.
 
     Args:

@@ -84,7 +84,7 @@ class Regression:
         return np.concatenate(betas), np.concatenate(values), np.concatenate(converged)
 
     def variances(self, alpha: Floats, beta: Floats, contrasts: Floats) -> Floats:
-        """v'Cov v for every gene and every row v of `contrasts`, ``(genes, contrasts)``."""
+        """V'Cov v for every gene and every row v of `contrasts`, ``(genes, contrasts)``."""
         found = []
         for genes, problem in self.problems():
             everyone = np.arange(problem.data.genes)

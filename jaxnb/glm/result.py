@@ -20,7 +20,7 @@ __all__ = ["GLMFit"]
 Floats: TypeAlias = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class GLMFit:
     """Estimates of all genes; made by `jaxnb.glm.fit`.
 
@@ -133,7 +133,14 @@ class GLMFit:
                 reduced design that is not nested in the design.
         """
         return run_test(
-            self, name, level, base, contrast=contrast, reduced=reduced, method=method, shrink=shrink
+            self,
+            name,
+            level,
+            base,
+            contrast=contrast,
+            reduced=reduced,
+            method=method,
+            shrink=shrink,
         )
 
     def __repr__(self) -> str:

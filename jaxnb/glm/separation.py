@@ -2,9 +2,9 @@
 
 The log-likelihood of a gene has no maximum if there is a direction d with xᵢᵀd = 0 in all rows
 where the gene has counts, xᵢᵀd ≤ 0 in the others and < 0 in at least one: along it the mean of
-those rows falls to 0 and the log-likelihood rises. The supremum is that of a fit without those rows,
-and the coefficients that only they determine are infinite. Which rows these are is a property of
-the design and of the rows with counts, and is decided by a linear program.
+those rows falls to 0 and the log-likelihood rises. The supremum is that of a fit without those
+rows, and the coefficients that only they determine are infinite. Which rows these are is a property
+of the design and of the rows with counts, and is decided by a linear program.
 
 References:
     A. Albert and J. A. Anderson (1984), *On the existence of maximum likelihood estimates in
@@ -17,9 +17,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.optimize import linprog
 
-__all__ = ["Separation", "find_separation", "limit_of"]
+__all__ = ["Separation", "find_separation", "limits_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -51,6 +52,7 @@ def find_separation(design: Floats, positive: Bools) -> Separation:
         design: distinct rows, of full column rank, ``(rows, p)``.
         positive: whether a gene has any count in the cells of a row, ``(genes, rows)``.
     """
+    design = design / np.linalg.norm(design, axis=0)
     genes, size = len(positive), design.shape[1]
     result = Separation(
         np.ones_like(positive), np.ones((genes, size), bool), np.zeros((genes, size))
@@ -66,27 +68,38 @@ def find_separation(design: Floats, positive: Bools) -> Separation:
         mine = suspects[which.ravel() == number]
         result.kept[mine] = ~separated
         result.free[mine] = _independent_columns(design[~separated])
-        result.limits[mine] = [
-            _limit(unit, design, separated, directions) for unit in np.eye(size)
-        ]
+        result.limits[mine] = [_limit(unit, design, separated, directions) for unit in np.eye(size)]
     return result
 
 
-def limit_of(contrast: Floats, design: Floats, kept: Bools) -> float:
-    """Where separation drives a linear combination of coefficients: 0 if it stays finite."""
-    if kept.all():
-        return 0.0
-    return _limit(contrast, design, ~kept, _null_space(design[kept]))
+def limits_of(contrast: Floats, design: Floats, kept: Bools) -> Floats:
+    """Where separation drives a linear combination of coefficients: 0 where it stays finite.
+
+    Args:
+        contrast: shape ``(p,)``.
+        design: distinct rows, ``(rows, p)``.
+        kept: see `Separation`, ``(genes, rows)``.
+    """
+    lengths = np.linalg.norm(design, axis=0)
+    contrast, design = contrast / lengths, design / lengths
+    limits = np.zeros(len(kept))
+    separated = np.flatnonzero(~kept.all(axis=1))
+    if separated.size:
+        patterns, which = np.unique(kept[separated], axis=0, return_inverse=True)
+        found = [
+            _limit(contrast, design, ~pattern, _null_space(design[pattern])) for pattern in patterns
+        ]
+        limits[separated] = np.array(found)[which.ravel()]
+    return limits
 
 
 def _full_rank(design: Floats, positive: Bools) -> Bools:
     """Whether the rows with counts alone determine every coefficient: then nothing separates."""
-    scaled = design / np.linalg.norm(design, axis=0)
-    products = np.einsum("ra,rb->rab", scaled, scaled).reshape(len(design), -1)
     size = design.shape[1]
+    products = (design[:, :, None] * design[:, None, :]).reshape(len(design), size**2)
     gram = (positive.astype(np.float64) @ products).reshape(-1, size, size)
     smallest = np.linalg.eigvalsh(gram)[:, 0]
-    found: Bools = smallest > _ZERO * np.maximum(positive.sum(axis=1), 1)
+    found: Bools = smallest > _ZERO
     return found
 
 
@@ -106,7 +119,7 @@ def _separated_rows(design: Floats, positive: Bools) -> tuple[Bools, Floats]:
     rows, dimensions = moves.shape
     program = linprog(
         np.concatenate([np.zeros(dimensions), -np.ones(rows)]),
-        A_ub=np.hstack([moves, np.eye(rows)]),
+        A_ub=sparse.hstack([sparse.csr_array(moves), sparse.eye_array(rows)]),
         b_ub=np.zeros(rows),
         bounds=[(None, None)] * dimensions + [(0, 1)] * rows,
         method="highs",
@@ -118,7 +131,7 @@ def _separated_rows(design: Floats, positive: Bools) -> tuple[Bools, Floats]:
 def _simplicial(moves: Floats) -> bool:
     """Whether the rows that can move at all are independent: then all can be lowered freely."""
     distinct = np.unique(moves[np.any(moves != 0, axis=1)], axis=0)
-    return len(distinct) == np.linalg.matrix_rank(distinct) == moves.shape[1]
+    return bool(len(distinct) == np.linalg.matrix_rank(distinct) == moves.shape[1])
 
 
 def _limit(contrast: Floats, design: Floats, separated: Bools, basis: Floats) -> float:
@@ -158,10 +171,10 @@ def _null_space(rows: Floats) -> Floats:
 def _independent_columns(rows: Floats) -> Bools:
     """Columns, the first ones first, that span all columns."""
     chosen = np.zeros(rows.shape[1], bool)
-    rest = rows / np.maximum(np.linalg.norm(rows, axis=0), np.finfo(np.float64).tiny)
+    rest = rows
     for column in range(rows.shape[1]):
         length = np.linalg.norm(rest[:, column])
-        if len(rows) and length > np.sqrt(_ZERO):
+        if length > _ZERO:
             chosen[column] = True
             unit = rest[:, column] / length
             rest = rest - np.outer(unit, unit @ rest)

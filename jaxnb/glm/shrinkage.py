@@ -1,8 +1,8 @@
 """Dispersions shrunken towards a trend: a log-normal prior learned from all genes.
 
 The prior of log α is normal around a trend that is piecewise linear in the log mean, as in DESeq2;
-but trend and variance maximize the marginal likelihood of all genes, by an EM algorithm on the
-Cox-Reid adjusted profile likelihoods. Genes whose estimate is α = 0 take part like all others: their
+but trend and variance maximize the marginal likelihood of all genes, by an EM algorithm on the Cox-
+Reid adjusted profile likelihoods. Genes whose estimate is α = 0 take part like all others: their
 profile says how large the dispersion may be. A gene's dispersion is the mode of its posterior.
 
 References:
@@ -91,7 +91,8 @@ def _profiles(regression: Regression, found: DispersionFit) -> Floats:
             beta = fit.beta + here.step
     values -= values.max(axis=1, keepdims=True)
     fine: Floats = CubicHermiteSpline(_GRID, values, derivatives, axis=1)(_FINE)
-    return fine - fine.max(axis=1, keepdims=True)
+    relative: Floats = fine - fine.max(axis=1, keepdims=True)
+    return relative
 
 
 def _learn(profiles: Floats, log_mean: Floats) -> DispersionPrior:

@@ -96,7 +96,8 @@ def _totals(data: CountData) -> Floats:
             f"row {_label(data, totals == 0)} has no counts at all ({np.sum(totals == 0)} such "
             "rows): remove them, or pass size_factors"
         )
-    return totals / totals.mean()
+    factors: Floats = totals / totals.mean()
+    return factors
 
 
 def _checked(values: Any, data: CountData, name: str) -> Floats:
@@ -105,7 +106,9 @@ def _checked(values: Any, data: CountData, name: str) -> Floats:
     factors = np.asarray(values, np.float64)
     rows = data.matrix.shape[0]
     if factors.shape != (rows,):
-        raise ValueError(f"{name} must have one entry per row, shape ({rows},), not {factors.shape}")
+        raise ValueError(
+            f"{name} must have one entry per row, shape ({rows},), not {factors.shape}"
+        )
     wrong = ~(np.isfinite(factors) & (factors > 0))
     if wrong.any():
         raise ValueError(

@@ -13,7 +13,7 @@ from jaxnb.glm.design import Design, design_of
 from jaxnb.glm.fold_changes import shrunken_contrast
 from jaxnb.glm.quasi_likelihood import quasi_likelihood
 from jaxnb.glm.regression import Regression
-from jaxnb.glm.separation import limit_of
+from jaxnb.glm.separation import limits_of
 from jaxnb.glm.shrinkage import DispersionPrior, shrink_dispersions
 from jaxnb.glm.status import GLMStatus
 
@@ -74,9 +74,7 @@ def run_test(
 ) -> pd.DataFrame:
     """The test behind `GLMFit.test`, which documents it."""
     if method not in ("auto", *METHODS):
-        raise ValueError(
-            f"method={method!r} is none of 'auto', {', '.join(map(repr, METHODS))}"
-        )
+        raise ValueError(f"method={method!r} is none of 'auto', {', '.join(map(repr, METHODS))}")
     if method == "auto":
         method = "ql" if fit.prior is not None else "lr"
     if reduced is not None:
@@ -108,14 +106,12 @@ def _effects(fit: Fitted, asked: Contrast) -> dict[str, Floats]:
     """Fold changes and standard errors to base 2; infinite and NaN where separation says so."""
     change = fit.beta @ asked.vector
     variance = fit.regression.variances(fit.alpha, fit.beta, asked.vector[None])[:, 0]
-    limits = []
-    for _, problem in fit.regression.problems():
-        kept = problem.separation.kept
-        patterns, which = np.unique(kept, axis=0, return_inverse=True)
-        rows = problem.data.rows
-        each = [limit_of(asked.vector, rows, pattern) for pattern in patterns]
-        limits.append(np.array(each)[which.ravel()])
-    limit = np.concatenate(limits)
+    limit = np.concatenate(
+        [
+            limits_of(asked.vector, problem.data.rows, problem.separation.kept)
+            for _, problem in fit.regression.problems()
+        ]
+    )
     finite = limit == 0
     return {
         "log2_fold_change": np.where(finite, change / np.log(2), limit),
