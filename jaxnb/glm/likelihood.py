@@ -40,7 +40,7 @@ from jaxnb._types import Array
 from jaxnb.glm.linear_algebra import inverse_and_log_determinant, times, unpacked
 from jaxnb.special.polynomial import horner
 
-__all__ = ["Block", "Evaluation", "covariance", "evaluate"]
+__all__ = ["Block", "Evaluation", "covariance", "d_alpha_of_cells", "evaluate", "histogram_part"]
 
 # A JAX array where it is computed, a numpy array where it is used.
 Entry: TypeAlias = Any
@@ -120,7 +120,9 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     mu, q, log1p_t = barrier((mu, q, log1p_t))
     t = a * mu
 
-    value, magnitude, first, second = _histogram_part(a, block)
+    value, magnitude, first, second = histogram_part(
+        a, block.exceedances, block.thresholds, block.center
+    )
     per_count = w * (eta - (log1p_t - jnp.log1p(a * block.center[:, None])))
     per_cell = c * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
     value += jnp.sum(per_count - per_cell, axis=1)
@@ -177,21 +179,39 @@ def covariance(alpha: Array, beta: Array, block: Block) -> Array:
     return inverse * (block.free[:, :, None] * block.free[:, None, :])
 
 
-def _histogram_part(a: Array, block: Block) -> tuple[Array, Array, Array, Array]:
+def histogram_part(
+    a: Array, exceedances: Array, thresholds: Array, center: Array
+) -> tuple[Array, Array, Array, Array]:
     """Σ N log((1 + αk) / (1 + αm)), the sum of its absolute terms, and derivatives without m.
 
     Σ N = Σ w is the sum of the counts: m, the center, is taken off both sums, which for counts in
     the millions would otherwise lose eight digits to each other.
     """
-    k, center = block.thresholds, block.center[:, None]
+    k, m = thresholds, center[:, None]
     fraction = k / (1 + a * k)
-    terms = block.exceedances * jnp.log1p(a * (k - center) / (1 + a * center))
-    first = block.exceedances * fraction
+    terms = exceedances * jnp.log1p(a * (k - m) / (1 + a * m))
+    first = exceedances * fraction
     return (
         jnp.sum(terms, axis=1),
         jnp.sum(jnp.abs(terms), axis=1),
         jnp.sum(first, axis=1),
         -jnp.sum(first * fraction, axis=1),
+    )
+
+
+def d_alpha_of_cells(
+    a: Array, mu: Array, w: Array, c: Array, center: Array
+) -> tuple[Array, Array, Array]:
+    """The sums over cells at fixed means, and their first and second derivatives in α."""
+    t = a * mu
+    q, log1p_t = 1 / (1 + t), jnp.log1p(t)
+    h, dh = _h(t, q, log1p_t)
+    relative = log1p_t - jnp.log1p(a * center[:, None])
+    per_cell = c * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
+    return (
+        jnp.sum(w * (jnp.log(mu) - relative) - per_cell, axis=1),
+        jnp.sum(c * mu * mu * h - w * mu * q, axis=1),
+        jnp.sum(w * mu * mu * q * q + c * mu * mu * mu * dh, axis=1),
     )
 
 
