@@ -1,12 +1,22 @@
-"""Negative binomial count likelihoods in JAX, exact at every parameter value."""
+"""Negative binomial count likelihoods in JAX, exact at every parameter value.
 
-from jaxnb import datasets, distributions, fit, random
-from jaxnb.distributions import (
-    NegativeBinomial,
-    NegativeBinomialMixture,
-    ZeroInflatedNegativeBinomial,
-)
-from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+Submodules and names are imported when they are first used, so that the command line answers at once
+and `jaxnb.torch_bridge` costs nothing to those who have no torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxnb import datasets, distributions, fit, io, plots, random, torch_bridge
+    from jaxnb.distributions import (
+        NegativeBinomial,
+        NegativeBinomialMixture,
+        ZeroInflatedNegativeBinomial,
+    )
+    from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+
+__version__ = "0.1.0"
 
 __all__ = [
     "NegativeBinomial",
@@ -15,10 +25,32 @@ __all__ = [
     "datasets",
     "distributions",
     "fit",
+    "io",
     "log_mixture_nb",
     "log_nb_positive",
     "log_zinb_positive",
+    "plots",
     "random",
+    "torch_bridge",
 ]
 
-__version__ = "0.1.0"
+_HOMES = {
+    "NegativeBinomial": "distributions",
+    "NegativeBinomialMixture": "distributions",
+    "ZeroInflatedNegativeBinomial": "distributions",
+    "log_mixture_nb": "likelihoods",
+    "log_nb_positive": "likelihoods",
+    "log_zinb_positive": "likelihoods",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"jaxnb.{_HOMES[name]}"), name)
+    if name in __all__:
+        return importlib.import_module(f"jaxnb.{name}")
+    raise AttributeError(f"module 'jaxnb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

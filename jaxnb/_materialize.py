@@ -7,12 +7,18 @@ arrays. This module holds the one conditional that the library uses for that; on
 fusing the reduction is what one wants, it is absent from the compiled program.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from jaxnb._types import Array
 
-__all__ = ["materialize"]
+__all__ = ["any_in_batch", "if_any", "materialize"]
+
+_Result = TypeVar("_Result")
 
 
 def _behind_conditional(*arrays: Array) -> tuple[Array, ...]:
@@ -35,3 +41,38 @@ def materialize(*arrays: Array) -> tuple[Array, ...]:
         *arrays, cpu=_behind_conditional, default=lambda *operands: operands
     )
     return finished
+
+
+def if_any(
+    condition: Array,
+    then: Callable[..., _Result],
+    otherwise: Callable[..., _Result],
+    *operands: object,
+) -> _Result:
+    """`then` of the operands if the condition holds anywhere, else `otherwise`, which is cheaper.
+
+    On GPU and TPU always `then`, which must be right for all arguments: there a conditional stops
+    the queue, and the arithmetic costs little.
+    """
+
+    def conditional(*operands: object) -> _Result:
+        result: _Result = lax.cond(any_in_batch(condition), then, otherwise, *operands)
+        return result
+
+    result: _Result = lax.platform_dependent(*operands, cpu=conditional, default=then)
+    return result
+
+
+@jax.custom_batching.custom_vmap
+def any_in_batch(condition: Array) -> Array:
+    """`jnp.any`, over the batch as well, so that a conditional on it stays one under `vmap`."""
+    # As a maximum over columns first, which XLA's CPU compiler vectorizes; `any` it does not.
+    columns = jnp.max(jnp.atleast_1d(condition).astype(jnp.int8), axis=0, initial=0)
+    return jnp.max(columns, initial=0) > 0
+
+
+@any_in_batch.def_vmap
+def _any_in_batch_vmap(
+    axis_size: int, in_batched: list[bool], condition: Array
+) -> tuple[Array, bool]:
+    return any_in_batch(condition), False

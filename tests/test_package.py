@@ -15,12 +15,12 @@ def test_import_leaves_torch_and_the_backends_alone():
 import sys, jaxnb
 assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 from jax._src import xla_bridge
-assert not xla_bridge._backends, "a JAX backend was initialised"
+assert not xla_bridge._backends, "a JAX backend was initialized"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_readme_code_runs_as_it_stands():
+def test_readme_code_runs_unchanged():
     text = (ROOT / "README.md").read_text()
     if importlib.util.find_spec("torch") is None:
         text = re.sub(r"## On torch tensors\n.*?(?=\n## )", "", text, flags=re.DOTALL)

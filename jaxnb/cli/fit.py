@@ -1,96 +1,185 @@
-"""The command ``fit``: read, check, fit, and tell."""
+"""The command ``fit``: read, check, fit, compare, write, and tell."""
 
+# Imports of JAX and of what needs it are in the functions: --help and a mistyped option need not
+# wait for them.
+
+import argparse
 import importlib.util
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import jax
-import numpy as np
+from jaxnb._errors import InputError
+from jaxnb.cli.arguments import COUNTS, add_counts, positive_int
+from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
 
-from jaxnb.cli.comparison import Comparison, compare
-from jaxnb.cli.counts import CountTable, load_counts
-from jaxnb.cli.figure import draw
-from jaxnb.cli.messages import InputError, missing_extra, note
-from jaxnb.cli.outputs import check_writable, written_whole
-from jaxnb.cli.report import printed_table, summary, write_csv
-from jaxnb.cli.size_factors import size_factors, without_empty_cells
-from jaxnb.fit import FitResult, fit_nb, fit_poisson, fit_zinb
+if TYPE_CHECKING:
+    from jaxnb.fit.comparison import Comparison
+    from jaxnb.io import CountMatrix
 
-__all__ = ["FAMILIES", "FitOptions", "run_fit"]
+__all__ = ["add_parser", "run"]
 
-FAMILIES = ("nb", "zinb", "both")
+_FAMILIES = ("nb", "zinb", "both")
+_PICTURES = (".png", ".pdf", ".svg")
+# About the bytes of the table for a gene, and those of a picture: reserved before the fit.
+_BYTES_OF_A_GENE, _BYTES_OF_A_PICTURE = 400, 1 << 20
+
+_DESCRIPTION = """\
+Fit every gene of a count matrix with a negative binomial (NB) and a zero-inflated negative
+binomial (ZINB) distribution, tell which of them the gene needs, and draw what they expect beside
+what was counted.
+"""
+
+_EPILOG = f"""\
+{COUNTS}
+Without COUNTS, the bundled 700 blood cells x 765 genes (10x Genomics, Zheng et al. 2017).
+
+The table written by --out has one line per gene. nb_ and zinb_ columns are the two fits:
+  mean                   expected count in a cell of size factor 1, before zero inflation
+  theta                  inverse dispersion: variance = mean + mean^2 / theta; inf is Poisson
+  zero_inflation         probability that a cell is a structural zero
+  zeros                  expected share of zeros, to be compared with zeros_observed
+  *_se                   standard errors of log(mean), log(theta), logit(zero_inflation)
+  status                 what happened in the fit
+  lr_statistic, p_value  likelihood ratio of ZINB to NB; half a chi-square(1) and half 0 without
+                         zero inflation
+  q_value                the p-value adjusted for the number of genes (Benjamini-Hochberg)
+  bic_choice             the lowest BIC: Poisson, NB, ZIP (zero-inflated Poisson) or ZINB
+
+Files are written whole or not at all. A symbolic link is followed; a device or a pipe is refused.
+
+examples:
+  python -m jaxnb fit
+  python -m jaxnb fit filtered_feature_bc_matrix.h5
+  python -m jaxnb fit counts.h5ad --layer counts --out genes.csv --plot genes.png
+  python -m jaxnb fit genes_in_rows.csv.gz --transpose --family nb --size-factors scran.txt
+
+Exit status: 0 done, 2 bad input or arguments, 130 interrupted.
+"""
 
 
-class FitOptions(NamedTuple):
-    """The command's options, as the parser names them."""
+def add_parser(commands: Any) -> None:
+    """Add the command to the subparsers of `argparse`."""
+    parser = commands.add_parser(
+        "fit",
+        help="fit NB and ZINB to every gene of a count matrix",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add_counts(parser)
+    add = parser.add_argument
+    add("--family", choices=_FAMILIES, default="both", help="what to fit (default: both)")
+    add("--out", metavar="CSV", help="table, or 'none' (default: <folder>_<COUNTS>_fit.csv here)")
+    add("--plot", metavar="PNG", help="picture (.png, .pdf, .svg), or 'none' (default: beside it)")
+    add("--dark", action="store_true", help="draw the picture on a dark background")
+    add(
+        "--size-factors",
+        metavar="HOW",
+        help="'total': counts of the cell over their mean (default); 'none': all 1; 'obs:FIELD': "
+        "a field of an AnnData file, over its mean; or a text file with one positive number per "
+        "line and cell",
+    )
+    add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
+    add("--x64", action="store_true", help="compute in float64 instead of float32 (slower)")
 
-    counts: str | None
-    family: str
-    out: str | None
-    plot: str | None
-    size_factors: str
-    layer: str | None
-    transpose: bool
-    top: int
-    x64: bool
 
-
-def run_fit(options: FitOptions) -> None:
+def run(options: argparse.Namespace) -> None:
     """Run the command.
 
     Raises:
         InputError: for anything wrong with the input or the outputs' places; nothing has been
             written then.
     """
+    from jaxnb.cli.inputs import load_counts, name_of_counts
+    from jaxnb.cli.report import next_step, printed_table, summary, write_csv
+
     began = time.perf_counter()
     if options.x64:
+        import jax
+
         jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-    table = load_counts(options.counts, layer=options.layer, transpose=options.transpose)
-    out, plot = _outputs(options, table.name)
-    comparison = _fitted(options, table)
-    print(printed_table(comparison, top=options.top))
-    print()
-    print(summary(comparison))
-    print(f"Read, compiled, fitted and compared in {time.perf_counter() - began:.1f} s.")
-    with written_whole(out) as draft:
-        write_csv(comparison.table, draft)
-    print(f"Table:   {out}  (one line per gene; columns are explained by --help)")
+    name = name_of_counts(options)
+    data = load_counts(options)
+    out, plot = _outputs(options, name, data)
+    comparison = _compared(options, data)
+    if out is not None:
+        with written_whole(out) as draft:
+            write_csv(comparison.table, draft)
+    say(f"{printed_table(comparison, top=options.top)}\n\n{summary(comparison)}")
+    say(f"Read, compiled, fitted and compared in {time.perf_counter() - began:.1f} s.")
+    if out is not None:
+        say(f"Table:   {out.named}  (one line per gene; --help explains the columns){out.remark}")
     if plot is not None:
-        with written_whole(plot) as draft:
-            draw(comparison, table.name, draft)
-        print(f"Picture: {plot}")
+        _draw(comparison, name, plot, dark=options.dark)
+        say(f"Picture: {plot.named}{plot.remark}")
+    say(next_step(comparison, out and out.named, plot and plot.named))
 
 
-def _outputs(options: FitOptions, name: str) -> tuple[Path, Path | None]:
-    out = Path(options.out or f"{name}_fit.csv")
-    beside = out.parent / f"{out.stem}.png"
-    plot = None if options.plot == "none" else Path(options.plot or beside)
+def _outputs(
+    options: argparse.Namespace, name: str, data: "CountMatrix"
+) -> tuple[Output | None, Output | None]:
+    """Where the table and the picture will be; None for what is not wanted."""
+    inputs = [*data.files, Path(options.size_factors or "total")]
+    out = None if options.out == "none" else Path(options.out or f"{name}_fit.csv")
+    plot = None if options.plot == "none" else Path(options.plot or _beside(out, name))
+    if plot is not None and options.plot and plot.suffix.lower() not in _PICTURES:
+        raise InputError(f"{plot}: not a kind of picture; give one of {', '.join(_PICTURES)}")
     if plot is not None and importlib.util.find_spec("matplotlib") is None:
-        missing = missing_extra("the picture", "matplotlib", "plot")
+        missing = 'the picture needs matplotlib: pip install "jaxnb[plot]"'
         if options.plot is not None:
-            raise missing
+            raise InputError(missing)
         note(f"no picture: {missing}")
         plot = None
-    for file in filter(None, (out, plot)):
-        check_writable(file)
-        if options.counts is not None and file.resolve() == Path(options.counts).resolve():
-            raise InputError(f"{file}: is the input; give another name to write to")
-    if plot is not None and plot.resolve() == out.resolve():
+    size = 4096 + _BYTES_OF_A_GENE * data.genes.size
+    table = None if out is None else planned_output(out, inputs=inputs, size=size)
+    picture = (
+        None if plot is None else planned_output(plot, inputs=inputs, size=_BYTES_OF_A_PICTURE)
+    )
+    if table and picture and table.target == picture.target:
         raise InputError(f"{out}: is named for both the table and the picture")
-    return out, plot
+    return table, picture
 
 
-def _fitted(options: FitOptions, table: CountTable) -> Comparison:
-    factors = size_factors(options.size_factors, table)
-    counts, factors = without_empty_cells(table.counts, factors)
-    progress = sys.stderr.isatty()
+def _beside(out: Path | None, name: str) -> Path:
+    return Path(f"{name}_fit.png") if out is None else out.parent / f"{out.stem}.png"
+
+
+def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
+    import numpy as np
+    from scipy import sparse
+
+    from jaxnb.cli.inputs import described, size_factors
+    from jaxnb.fit import FitResult, fit_nb, fit_poisson, fit_zinb
+    from jaxnb.fit.comparison import compare_fits
+
+    factors, remarks = size_factors(options.size_factors, data)
+    for remark in (described(data), *data.notes, *remarks):
+        note(remark)
+    known = factors > 0
+    if not known.all():
+        note(f"{np.sum(~known)} cells without any count are left out")
+    # By columns, as the fits want them: converted once.
+    counts = sparse.csc_array(data.counts if known.all() else data.counts[np.flatnonzero(known)])
+    factors = factors[known]
     # The ZINB fit starts from the NB's, whether or not that is shown.
+    progress = sys.stderr is not None and sys.stderr.isatty()
     nb = fit_nb(counts, factors, progress=progress)
     fits: dict[str, FitResult] = {"Poisson": fit_poisson(counts, factors)}
     if options.family != "zinb":
         fits["NB"] = nb
     if options.family != "nb":
         fits["ZINB"] = fit_zinb(counts, factors, nb=nb, progress=progress)
-    return compare(table.genes, counts, np.asarray(factors), fits)
+    return compare_fits(counts, factors, fits, data.genes)
+
+
+def _draw(comparison: "Comparison", name: str, plot: Output, *, dark: bool) -> None:
+    from jaxnb.plots import comparison_figure
+
+    genes = len(comparison.table["gene"])
+    title = f"{name}: {genes} genes in {comparison.rows} cells"
+    figure = comparison_figure(comparison, title, dark=dark)
+    with written_whole(plot) as draft:
+        figure.savefig(draft, dpi=150, format=plot.named.suffix[1:].lower())

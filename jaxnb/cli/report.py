@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.cli.comparison import Comparison
 from jaxnb.fit import FitResult, FitStatus
+from jaxnb.fit.comparison import Comparison
 
-__all__ = ["printed_table", "summary", "write_csv"]
+__all__ = ["next_step", "printed_table", "summary", "write_csv"]
 
 _WIDEST_NAME = 16
+_SIGNIFICANT = 0.05
 _LINE = 100
 
 # Title, column of the comparison's table, format. Columns that were not fitted are left out.
@@ -25,7 +26,7 @@ _PRINTED = (
     ("theta ", "zinb_theta", ".3g"),
     ("infl. ", "zinb_zero_inflation", ".1%"),
     ("log-lik ", "zinb_log_likelihood", ".1f"),
-    ("p-value", "p_value", ".1e"),
+    ("q-value", "q_value", ".1e"),
     ("BIC", "bic_choice", "s"),
     ("zeros", "zeros_observed", ".1%"),
     ("Poisson", "poisson_zeros", ".1%"),
@@ -35,7 +36,7 @@ _PRINTED = (
 
 
 def printed_table(comparison: Comparison, *, top: int) -> str:
-    """The genes on which the laws differ most, under a line that says so."""
+    """The genes on which the fits differ most, under a line that says so."""
     table = comparison.table
     ranking, reason = _ranking(comparison)
     shown = ranking[:top]
@@ -55,14 +56,33 @@ def summary(comparison: Comparison) -> str:
     table = comparison.table
     genes = len(table["gene"])
     lines = [
-        f"{genes} genes in {comparison.cells} cells; {np.mean(table['zeros_observed']):.1%} of the "
+        f"{genes} genes in {comparison.rows} cells; {np.mean(table['zeros_observed']):.1%} of the "
         f"counts are zero. Expected: {_expected(comparison)}.",
         f"By BIC, {_choices(table['bic_choice'])}. {_advice(comparison)}".rstrip(),
     ]
-    for law, fit in comparison.fits.items():
-        if law != "Poisson":
-            lines.append(f"{law} fits: {_statuses(fit)}.")
+    for name, fit in comparison.fits.items():
+        if name != "Poisson":
+            lines.append(f"{name} fits: {_statuses(fit)}.")
     return "\n".join(fill(line, _LINE, subsequent_indent="  ") for line in lines)
+
+
+def next_step(comparison: Comparison, out: Path | None, plot: Path | None) -> str:
+    """What is worth doing with these results, one line."""
+    if any(np.any(fit.status == FitStatus.NOT_CONVERGED) for fit in comparison.fits.values()):
+        return "next: fit again with --x64: some genes have not converged."
+    inflated = np.any(comparison.table.get("q_value", np.ones(1)) < _SIGNIFICANT)
+    if inflated:
+        todo = (
+            "see whether the genes with a small q-value mark a cell type (then fit each type by "
+            "itself) before calling their zeros dropout"
+        )
+    elif "q_value" in comparison.table:
+        todo = "use the NB: no gene has more zeros than it explains"
+    else:
+        todo = "leave --family out to test for zero inflation"
+    places = " and ".join(str(place) for place in (plot, out) if place is not None)
+    line = f"next: {f'look at {places}; ' if places else ''}{todo}."
+    return fill(line, _LINE, subsequent_indent="  ")
 
 
 def write_csv(table: dict[str, NDArray[Any]], file: Path) -> None:
@@ -87,9 +107,9 @@ def _ranking(comparison: Comparison) -> tuple[NDArray[np.intp], str]:
         gain = table["lr_statistic"]
         reason = "the most evidence for zero inflation (ZINB against NB)"
     else:
-        (law,) = set(fits) - {"Poisson"}
-        gain = fits[law].log_likelihood - fits["Poisson"].log_likelihood
-        reason = f"the most evidence against a Poisson law ({law} against Poisson)"
+        (name,) = set(fits) - {"Poisson"}
+        gain = fits[name].log_likelihood - fits["Poisson"].log_likelihood
+        reason = f"the most evidence against a Poisson distribution ({name} against Poisson)"
     return np.argsort(-gain, kind="stable"), reason
 
 
@@ -103,9 +123,9 @@ def _column(title: str, cells: list[str], *, left: bool = False) -> list[str]:
 
 
 def _groups(comparison: Comparison, columns: list[list[str]]) -> str:
-    """A line above the titles that says which law the columns are of."""
+    """A line above the titles that says which fit the columns are of."""
     names = [name for _, name, _ in _PRINTED if name in comparison.table]
-    groups = ["" if name in ("p_value", "bic_choice") else _group(name) for name in names]
+    groups = ["" if name in ("q_value", "bic_choice") else _group(name) for name in names]
     line = " " * len(columns[0][0])
     at = 0
     while at < len(groups):
@@ -124,33 +144,30 @@ def _group(name: str) -> str:
 
 
 def _expected(comparison: Comparison) -> str:
-    return ", ".join(f"{law} {np.mean(zeros):.1%}" for law, zeros in comparison.zeros.items())
+    return ", ".join(f"{name} {np.mean(zeros):.1%}" for name, zeros in comparison.zeros.items())
 
 
 def _choices(choice: NDArray[np.str_]) -> str:
     words = {
-        "Poisson": "the Poisson law is enough for {}",
-        "NB": "{} need the NB",
+        "Poisson": "a Poisson distribution is enough for {}",
+        "NB": "{} need an NB",
         "ZIP": "{} a zero-inflated Poisson (ZIP)",
-        "ZINB": "{} the ZINB",
+        "ZINB": "{} a ZINB",
         "-": "{} have no counts",
         "?": "{} are undecided",
     }
-    found = [text.format(np.sum(choice == law)) for law, text in words.items() if law in choice]
+    found = [text.format(np.sum(choice == name)) for name, text in words.items() if name in choice]
     return ", ".join(found)
 
 
 def _advice(comparison: Comparison) -> str:
     if "q_value" not in comparison.table:
         return ""
-    genes = int(np.sum(comparison.table["q_value"] < 0.05))
-    return (
-        f"At a false discovery rate of 5 %, {genes} genes have more zeros than the NB explains; "
-        f"look whether they mark a cell type before calling the zeros dropout."
-    )
+    genes = int(np.sum(comparison.table["q_value"] < _SIGNIFICANT))
+    return f"At a false discovery rate of 5 %, {genes} genes have more zeros than the NB explains."
 
 
 def _statuses(fit: FitResult) -> str:
     counted = [(status, int(np.sum(fit.status == status))) for status in FitStatus]
-    # Each sentence opens with what happened; its reason is for who looks at one gene.
+    # What happened is before the colon; the reason after it is for those who look at one gene.
     return ", ".join(f"{n} {status.message.partition(':')[0]}" for status, n in counted if n)

@@ -1,45 +1,74 @@
-"""What the three distributions share: shapes, tree, validation and residuals."""
+"""What the distributions share: everything that the table of distributions decides.
 
-from typing import Any, ClassVar, Self
+A distribution keeps the parameters that it was given, under the names that they were given by, and
+nothing that is computed from them. They are the leaves of the distribution as a tree, they are what
+is validated, and what `vmap_over` maps over.
+"""
+
+import copy
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution, constraints
-from numpyro.util import not_jax_tracer
+from numpyro.distributions.batch_util import vmap_over
+from numpyro.util import find_stack_level, not_jax_tracer
 
 from jaxnb._types import Array, ArrayLike
-from jaxnb.distributions.parameters import aligned
+from jaxnb.distributions.parameters import (
+    Choices,
+    aligned,
+    as_float,
+    canonical,
+    chosen,
+    linear,
+    logarithm,
+)
+from jaxnb.families import Family
 
 __all__ = ["CountDistribution"]
 
 
 class CountDistribution(Distribution):
-    """A distribution of counts whose parameters are the leaves of a tree.
+    """A distribution of counts that the table of distributions describes.
 
-    A subclass names its parameters in `pytree_data_fields` and implements `log_prob`, `sample`,
-    `mean`, `variance` and `mode`.
+    A subclass states its `family`, its `arg_constraints` and the `choices` among its parameters,
+    and passes what its constructor gets to this one.
     """
 
     support = constraints.nonnegative_integer
-    pytree_data_fields: tuple[str, ...] = ()
     pytree_aux_fields: tuple[str, ...] = ("_eps",)
-    _beside_the_law: ClassVar[frozenset[str]] = frozenset({"scale"})
-    _event_shape: tuple[int, ...] = ()
-    _eps: Any
+    family: ClassVar[Family]
+    choices: ClassVar[tuple[Choices, ...]]
+    _non_batch_fields: ClassVar[frozenset[str]] = frozenset()
+    _given: dict[str, Any]
+    _eps: float | None
 
     def __init__(
-        self,
-        given: dict[str, Array],
-        *,
-        eps: ArrayLike,
-        validate_args: bool | None,
-        **parameters: Array | None,
+        self, *, eps: float | None, validate_args: bool | None, **parameters: ArrayLike | None
     ) -> None:
-        # What was given is kept beside the parameters, so that it reads back as it was and a
-        # complaint names what the caller wrote.
-        self.__dict__.update(given, **aligned(**parameters), _eps=eps)
-        super().__init__(self.batch_shape, validate_args=validate_args)
+        given: dict[str, ArrayLike] = {}
+        for choices in self.choices:
+            names = {name for choice in choices for name in choice}
+            among = {name: value for name, value in parameters.items() if name in names}
+            given |= chosen(type(self).__name__, choices, **among)
+        self._eps = None if eps is None else float(eps)
+        # Validated as they are given: conversion makes tracers of constants under jit.
+        self._given = given
+        super().__init__(validate_args=validate_args)
+        self._given = aligned({name: as_float(name, value) for name, value in given.items()})
+
+    @classmethod
+    def gather_pytree_data_fields(cls) -> tuple[str, ...]:
+        """The fields with the leaves, in a fixed order (NumPyro's is that of a set)."""
+        return ("_given", *sorted(cls._non_batch_fields))
+
+    def get_args(self) -> dict[str, Any]:
+        """The parameters that were given."""
+        return dict(self._given)
 
     def validate_args(self, strict: bool = True) -> None:
         """Check every parameter that has a concrete value.
@@ -52,12 +81,11 @@ class CountDistribution(Distribution):
             RuntimeError: A parameter is being traced, and `strict` is true.
         """
         with jax.ensure_compile_time_eval():
-            # backwards: what was given comes before mu and theta, which may be computed from it
-            for name, value in reversed(self.get_args().items()):
+            for name, value in self.get_args().items():
                 constraint = self.arg_constraints[name]
                 valid = constraint(value)
                 if not_jax_tracer(valid):
-                    _complain_unless(valid, type(self).__name__, name, constraint, value)
+                    _raise_unless(valid, type(self).__name__, name, constraint, value)
                 elif strict:
                     raise RuntimeError(f"{name} is traced, and cannot be validated")
 
@@ -68,46 +96,93 @@ class CountDistribution(Distribution):
         It is computed from them at each use: after `vmap` or `scan` has added an axis to the
         parameters, a stored one would be out of date.
         """
-        names = set(self.gather_pytree_data_fields()) - self._beside_the_law
-        # what has no shape is a number, or a stand-in of jax's own
-        return jnp.broadcast_shapes(*(getattr(self.__dict__[name], "shape", ()) for name in names))
+        # what has no shape is a number, or a placeholder of JAX
+        return jnp.broadcast_shapes(*(getattr(p, "shape", ()) for p in self._given.values()))
 
     @classmethod
     def infer_shapes(
         cls, *args: tuple[int, ...], **kwargs: tuple[int, ...]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The batch and event shape from those of the parameters."""
-        kept = {name: shape for name, shape in kwargs.items() if name not in cls._beside_the_law}
+        kept = {name: shape for name, shape in kwargs.items() if name not in cls._non_batch_fields}
         return super().infer_shapes(*args, **kept)
 
-    @classmethod
-    def gather_pytree_data_fields(cls) -> tuple[str, ...]:
-        """The names of the leaves, in alphabetical order."""
-        return tuple(sorted(super().gather_pytree_data_fields()))
+    def log_prob(self, value: ArrayLike, intermediates: list[Any] | None = None) -> Array:
+        """Log-probability of counts, as the function of the package for this distribution.
 
-    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """The parameters as leaves."""
-        leaves = tuple(self.__dict__[name] for name in self.gather_pytree_data_fields())
-        return leaves, tuple(self.__dict__.get(name) for name in self._static_fields())
+        Args:
+            value: Counts of any real or integer dtype, broadcast against the batch shape.
+            intermediates: Not used.
 
-    @classmethod
-    def tree_unflatten(cls, aux_data: tuple[Any, ...], params: tuple[Any, ...]) -> Self:
-        """A distribution with these leaves, which may be anything: nothing is checked."""
-        distribution = object.__new__(cls)
-        static = zip(cls._static_fields(), aux_data, strict=True)
-        leaves = zip(cls.gather_pytree_data_fields(), params, strict=True)
-        distribution.__dict__.update(
-            {name: value for name, value in static if value is not None}, **dict(leaves)
-        )
-        return distribution
+        Returns:
+            Log-probabilities, -inf outside the support. With `validate_args`, values that are not
+            counts are outside it, and there is a warning; without, real values are scored by the
+            extension to them by the gamma function.
+        """
+        log_prob = self.family.log_prob(value, eps=self._eps, **self._arguments())
+        if not self._validate_args:
+            return log_prob
+        return jnp.where(self._validate_sample(value), log_prob, -jnp.inf)
 
-    @classmethod
-    def _static_fields(cls) -> tuple[str, ...]:
-        return tuple(sorted({*cls.gather_pytree_aux_fields()} - {"_batch_shape", "_event_shape"}))
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Integer counts of shape `sample_shape + batch_shape`, by `jaxnb.random`.
+
+        Args:
+            key: One key of jax.random, typed or raw.
+            sample_shape: Shape of the independent draws, in front.
+        """
+        return self.family.sampler(key, *self._parameters(), shape=self.shape(tuple(sample_shape)))
 
     def rsample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        """The same as `sample`: counts have no derivative, and `has_rsample` is false."""
+        """The same as `sample`: counts have no derivative, and `has_rsample` is false.
+
+        NumPyro's own discrete distributions raise NotImplementedError here. scvi-tools' draw.
+        """
         return self.sample(key, sample_shape)
+
+    @property
+    def mean(self) -> Array:
+        """The mean."""
+        return self.family.mean(*self._parameters())
+
+    @property
+    def variance(self) -> Array:
+        """The variance."""
+        return self.family.variance(*self._parameters())
+
+    @property
+    def mode(self) -> Array:
+        """The most probable count; the larger one of two of a negative binomial."""
+        return self.family.mode(*self._parameters())
+
+    def log_cdf(self, value: ArrayLike) -> Array:
+        """The logarithm of P(X <= value), exact in both tails.
+
+        Args:
+            value: Numbers, broadcast against the batch shape; those that are not whole are rounded
+                down.
+        """
+        return self._function("log_cdf")(value, **self._arguments())
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        """The logarithm of P(X > value), as `log_cdf`."""
+        return self._function("log_sf")(value, **self._arguments())
+
+    def cdf(self, value: ArrayLike) -> Array:
+        """P(X <= value), as `log_cdf`."""
+        return self._function("cdf")(value, **self._arguments())
+
+    def icdf(self, q: ArrayLike) -> Array:
+        """The smallest count x with P(X <= x) >= q.
+
+        Args:
+            q: Probabilities in [0, 1], broadcast against the batch shape.
+        """
+        return self._function("quantile")(q, **self._arguments())
+
+    def entropy(self) -> Array:
+        """The entropy in nats."""
+        return self._function("entropy")(**self._arguments())
 
     def pearson_residuals(self, x: ArrayLike) -> Array:
         """(x - mean) / sqrt(variance).
@@ -116,22 +191,89 @@ class CountDistribution(Distribution):
             x: Counts, broadcast against the batch shape.
 
         Returns:
-            The residuals; where the law is a point mass, 0 for x = 0 and infinity for others.
+            The residuals; where the distribution is a point mass, 0 for x = 0 and infinity for
+            other counts.
         """
-        mean = self.mean
+        mean, variance = self.mean, self.variance
         floating = jnp.issubdtype(jnp.result_type(x), jnp.floating)
         deviation = (x if floating else jnp.asarray(x, mean.dtype)) - mean
-        certain = self.variance == 0
-        residual = deviation / jnp.sqrt(jnp.where(certain, 1.0, self.variance))
+        certain = variance == 0
+        residual = deviation / jnp.sqrt(jnp.where(certain, 1.0, variance))
         return jnp.where(certain & (deviation != 0), jnp.inf, residual)
 
     def __repr__(self) -> str:
-        parameters = ((name, self.__dict__[name]) for name in self.gather_pytree_data_fields())
-        listed = [f"{name.strip('_')}: {_described(p)}" for name, p in parameters if p is not None]
+        listed = [f"{name}: {_described(value)}" for name, value in self._given.items()]
         return f"{type(self).__name__}({', '.join(listed)}, batch_shape={self.batch_shape})"
 
+    def _function(self, name: str) -> Callable[..., Array]:
+        function: Callable[..., Array] | None = getattr(self.family, name)
+        if function is None:
+            raise NotImplementedError(f"{type(self).__name__} has no {name}")
+        return function
 
-def _complain_unless(
+    def _arguments(self) -> dict[str, Array | None]:
+        """The keywords of the log-probability function, each parameter on the scale it has."""
+        present = canonical(self._given)
+        arguments: dict[str, Array | None] = {}
+        for parameter in self.family.parameters:
+            if parameter.log_name is not None and parameter.log_attribute in present:
+                arguments[parameter.log_name] = present[parameter.log_attribute]
+            else:
+                arguments[parameter.name] = present.get(parameter.attribute)
+        return arguments
+
+    def _parameters(self) -> list[Array]:
+        """The parameters in the order of the table, on the linear scale."""
+        present = canonical(self._given)
+        attributes = {p.name: p.attribute for p in self.family.parameters}
+        return [
+            linear(present, p.attribute, attributes.get(p.default or ""))
+            for p in self.family.parameters
+        ]
+
+    def _linear(self, attribute: str, default: str | None = None) -> Array:
+        return linear(canonical(self._given), attribute, default)
+
+    def _logarithm(self, attribute: str, default: str | None = None) -> Array:
+        return logarithm(canonical(self._given), attribute, default)
+
+    def _validate_sample(self, value: ArrayLike) -> Array:
+        # One compiled program, without NumPyro's remainder, which takes longer than the likelihood.
+        counts = _is_count(value, self.support.lower_bound)
+        if not_jax_tracer(counts) and not np.all(counts):
+            warnings.warn(
+                "Out-of-support values provided to log prob method. "
+                "The value argument should be within the support.",
+                stacklevel=find_stack_level(),
+            )
+        return counts
+
+
+@vmap_over.register
+def _vmap_over_counts(dist: CountDistribution, **axes: int | None) -> CountDistribution:
+    """The axes as a distribution with them in place of its parameters."""
+    fields = dist._non_batch_fields
+    if unknown := set(axes) - set(dist._given) - fields:
+        raise ValueError(
+            f"vmap_over got axes for {sorted(unknown)}, but this {type(dist).__name__} was made"
+            f" from {list(dist._given)}"
+        )
+    mapped = copy.copy(dist)
+    mapped._given = {name: axes.get(name) for name in dist._given}
+    for field in fields:
+        setattr(mapped, field, axes.get(field))
+    return mapped
+
+
+@jax.jit
+def _is_count(value: ArrayLike, smallest: int) -> Array:
+    array = jnp.asarray(value)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        return array >= smallest
+    return (array >= smallest) & (array - jnp.floor(array) == 0)  # inf - inf is NaN
+
+
+def _raise_unless(
     valid: ArrayLike, owner: str, name: str, constraint: Any, value: ArrayLike
 ) -> None:
     invalid = ~np.asarray(valid)

@@ -1,6 +1,6 @@
-"""From the parameters a caller gives to the ones that are kept, and back."""
+"""From the parameters that a caller gives to those of the table, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -11,26 +11,34 @@ from numpyro.distributions import biject_to, constraints
 from numpyro.distributions.transforms import IdentityTransform
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb.families import Family
 
 __all__ = [
     "MEAN_AND_DISPERSION",
     "ZERO_INFLATION",
+    "Choices",
     "aligned",
     "as_float",
+    "canonical",
     "chosen",
-    "exactly_one",
+    "constraints_of",
     "extended_real",
+    "linear",
     "log_ratio",
-    "mean_and_dispersion",
+    "logarithm",
     "normalized",
+    "scale_choices",
     "success_probability",
-    "zero_inflation_logits",
 ]
 
 Choices = Sequence[tuple[str, ...]]
+"""Sets of parameters of which a caller gives exactly one, in full."""
 
 MEAN_AND_DISPERSION: Choices = (
     ("mu", "theta"),
+    ("mu", "log_theta"),
+    ("log_mu", "theta"),
+    ("log_mu", "log_theta"),
     ("total_count", "probs"),
     ("total_count", "logits"),
 )
@@ -41,7 +49,7 @@ class _ExtendedReal(constraints.ParameterFreeConstraint):
     """Every number but NaN. An infinite logit is a certainty, which the likelihoods allow."""
 
     def __call__(self, x: ArrayLike) -> ArrayLike:
-        return x == x
+        return ~(jnp.isnan(x) if isinstance(x, Array) else np.isnan(x))
 
     def feasible_like(self, prototype: ArrayLike) -> Array:
         return jnp.zeros_like(prototype)
@@ -55,10 +63,24 @@ def _to_extended_real(constraint: _ExtendedReal) -> IdentityTransform:
     return IdentityTransform()
 
 
-def exactly_one(owner: str, choices: Choices, **given: ArrayLike | None) -> dict[str, Array]:
-    """The parameters that are not None, as float arrays; see `chosen`."""
-    present = chosen(owner, choices, **given)
-    return {name: as_float(name, value) for name, value in present.items()}
+def constraints_of(family: Family) -> dict[str, constraints.Constraint]:
+    """NumPyro's constraints on the parameters of the table and on their logarithms."""
+    by_name = {"nonnegative": constraints.nonnegative, "extended real": extended_real}
+    linear = {p.attribute: by_name[p.constraint] for p in family.parameters}
+    logarithms = [p.log_attribute for p in family.parameters if p.log_attribute is not None]
+    return linear | dict.fromkeys(logarithms, extended_real)
+
+
+def scale_choices(family: Family) -> tuple[Choices, ...]:
+    """For each parameter of the table: on the linear scale, on the log scale, or left out."""
+    return tuple(
+        (
+            (p.attribute,),
+            *([(p.log_attribute,)] if p.log_attribute else []),
+            *([()] if p.default else []),
+        )
+        for p in family.parameters
+    )
 
 
 def chosen(owner: str, choices: Choices, **given: Any) -> dict[str, Any]:
@@ -69,14 +91,58 @@ def chosen(owner: str, choices: Choices, **given: Any) -> dict[str, Any]:
     """
     present = {name: value for name, value in given.items() if value is not None}
     if set(present) not in [set(choice) for choice in choices]:
-        listed = " or ".join(f"({', '.join(choice)})" for choice in choices)
+        number = "at most" if () in choices else "exactly"
+        listed = " or ".join(f"({', '.join(choice)})" for choice in choices if choice)
         got = ", ".join(present) or "none of them"
-        raise ValueError(f"{owner} needs exactly one of {listed}; got {got}")
+        raise ValueError(f"{owner} needs {number} one of {listed}; got {got}")
     return present
 
 
+def canonical(given: Mapping[str, Array]) -> dict[str, Array]:
+    """The parameters of the table, each on one scale, from the parameters given."""
+    parameters = dict(given)
+    if "total_count" in parameters:
+        parameters["theta"] = theta = parameters.pop("total_count")
+        if "logits" in parameters:
+            # At 0 the derivative of log would make NaN of that of the point mass.
+            positive = theta != 0
+            log_theta = jnp.where(positive, jnp.log(jnp.where(positive, theta, 1.0)), -jnp.inf)
+            parameters["log_mu"] = parameters.pop("logits") + log_theta
+        else:
+            probs = parameters.pop("probs")
+            parameters["mu"] = theta * (probs / (1 - probs))
+    if "zi_probs" in parameters:
+        zi_probs = parameters.pop("zi_probs")
+        parameters["zi_logits"] = log_ratio(zi_probs, 1 - zi_probs)
+    return parameters
+
+
+def linear(present: Mapping[str, Array], attribute: str, default: str | None = None) -> Array:
+    """One of the canonical parameters, or else the one it defaults to, on the linear scale."""
+    if attribute in present:
+        return present[attribute]
+    if f"log_{attribute}" in present:
+        return jnp.exp(present[f"log_{attribute}"])
+    return linear(present, _required(attribute, default))
+
+
+def logarithm(present: Mapping[str, Array], attribute: str, default: str | None = None) -> Array:
+    """The same on the log scale."""
+    if f"log_{attribute}" in present:
+        return present[f"log_{attribute}"]
+    if attribute in present:
+        return jnp.log(present[attribute])
+    return logarithm(present, _required(attribute, default))
+
+
+def _required(attribute: str, default: str | None) -> str:
+    if default is None:
+        raise AttributeError(f"the distribution was made without {attribute}")
+    return default
+
+
 def normalized(key: str, mu: Any, scale: Any) -> Any:
-    """The parameter, array or tensor, that stands for normalised expression.
+    """The parameter, array or tensor, that is normalized expression under this key.
 
     Raises:
         ValueError: The key is neither "mu" nor "scale", or there is no scale.
@@ -99,43 +165,21 @@ def as_float(name: str, value: ArrayLike) -> Array:
     return array if floating else array.astype(jnp.result_type(float))
 
 
-def aligned(**parameters: Array | None) -> dict[str, Array | None]:
+def aligned(parameters: Mapping[str, Array]) -> dict[str, Array]:
     """The parameters with leading axes of length 1, so that all have the same rank.
 
     Only then do they still broadcast after `vmap` has put a new axis in front of each.
     """
-    shapes = {name: p.shape for name, p in parameters.items() if p is not None}
     try:
-        rank = len(jnp.broadcast_shapes(*shapes.values()))
+        rank = len(jnp.broadcast_shapes(*(p.shape for p in parameters.values())))
     except ValueError:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        listed = ", ".join(f"{name} {p.shape}" for name, p in parameters.items())
         raise ValueError(f"parameters do not broadcast together: {listed}") from None
-    return {
-        name: None if p is None else lax.expand_dims(p, range(rank - p.ndim))
-        for name, p in parameters.items()
-    }
-
-
-def mean_and_dispersion(given: dict[str, Array]) -> tuple[Array, Array]:
-    """The mu and theta of one choice of `MEAN_AND_DISPERSION`."""
-    match given:
-        case {"mu": mu, "theta": theta}:
-            return mu, theta
-        case {"total_count": total_count, "probs": probs}:
-            return total_count * (probs / (1 - probs)), total_count
-    return given["total_count"] * jnp.exp(given["logits"]), given["total_count"]
-
-
-def zero_inflation_logits(given: dict[str, Array]) -> Array:
-    """The logit of the extra zero from one choice of `ZERO_INFLATION`."""
-    if "zi_logits" in given:
-        return given["zi_logits"]
-    zi_probs = given["zi_probs"]
-    return log_ratio(zi_probs, 1 - zi_probs)
+    return {name: lax.expand_dims(p, range(rank - p.ndim)) for name, p in parameters.items()}
 
 
 def success_probability(mu: Array, theta: Array) -> Array:
-    """The ratio mu / (mu + theta), for infinite and for huge arguments too."""
+    """The ratio mu / (mu + theta), also for infinite and very large arguments."""
     # Divided by the larger one, which neither overflows nor makes inf / inf of an infinite one.
     larger = jnp.maximum(jnp.maximum(mu, theta), np.finfo(mu.dtype).tiny)
     mu_part, theta_part = (jnp.where(p == jnp.inf, 1.0, p / larger) for p in (mu, theta))
@@ -159,10 +203,11 @@ def log_ratio(a: Array, b: Array) -> Array:
 def _log_ratio_jvp(
     primals: tuple[Array, Array], tangents: tuple[Array, Array]
 ) -> tuple[Array, Array]:
-    # In closed form because autodiff would carry 0 * inf out of the branches not taken. A slope is
-    # kept finite where a or b is 0, since that of the likelihood in an infinite logit is 0.
-    (a, b), (along_a, along_b) = primals, tangents
+    # In closed form because autodiff would carry 0 * inf out of the branches not taken. The
+    # derivative is kept finite where a or b is 0, since that of the likelihood in an infinite
+    # logit is 0.
+    (a, b), (a_dot, b_dot) = primals, tangents
     tiny = float(np.finfo(a.dtype).tiny)
-    slope = along_a / jnp.maximum(a, tiny) - along_b / jnp.maximum(b, tiny)
+    derivative = a_dot / jnp.maximum(a, tiny) - b_dot / jnp.maximum(b, tiny)
     value = log_ratio(a, b)
-    return value, jnp.broadcast_to(slope, value.shape)
+    return value, jnp.broadcast_to(derivative, value.shape)

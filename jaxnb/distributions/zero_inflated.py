@@ -1,25 +1,19 @@
 """The zero-inflated negative binomial distribution."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import jax.numpy as jnp
 from jax.nn import sigmoid
 from numpyro.distributions import constraints
-from numpyro.distributions.util import lazy_property, validate_sample
 
-from jaxnb import random
 from jaxnb._types import Array, ArrayLike
-from jaxnb.distributions.mean_dispersion import MeanDispersion
-from jaxnb.distributions.moments import nb_mean, nb_mode, nb_variance
+from jaxnb.distributions.negative_binomial import MeanDispersion, NegativeBinomial
 from jaxnb.distributions.parameters import (
     MEAN_AND_DISPERSION,
     ZERO_INFLATION,
-    exactly_one,
-    extended_real,
-    mean_and_dispersion,
-    zero_inflation_logits,
+    Choices,
+    constraints_of,
 )
-from jaxnb.likelihoods import log_zinb_positive
+from jaxnb.families import ZERO_INFLATED_NEGATIVE_BINOMIAL, Family
 
 __all__ = ["ZeroInflatedNegativeBinomial"]
 
@@ -32,19 +26,25 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         P(x) = \sigma(\pi)\,[x = 0] + \sigma(-\pi)\,\mathrm{NB}(x; \mu, \theta)
 
     with :math:`\sigma` the logistic function and :math:`\pi` = `zi_logits`. The leaves of the
-    distribution as a tree are `mu`, `theta` and `zi_logits`; see `NegativeBinomial`.
+    distribution as a tree are the parameters given; see `NegativeBinomial`.
+
+    With p = `zi_probs`, m and v the mean and variance of the negative binomial, the mean is
+    (1 - p) m and the variance (1 - p) (v + p m**2). The mode is 0 or that of the negative binomial,
+    whichever is more probable.
 
     Args:
-        total_count: As in `NegativeBinomial`, and so are the next five.
+        total_count: As in `NegativeBinomial`, and so are the next four.
         probs: Success probability of the negative binomial part.
         logits: Log-odds of success of the negative binomial part.
         mu: Mean of the negative binomial part.
         theta: Inverse dispersion of the negative binomial part.
         zi_logits: Log-odds of an additional zero, infinite or not.
-        scale: Normalised expression, carried along untouched.
+        scale: Normalized expression, carried along untouched.
+        log_mu: log(mu) instead of `mu`.
+        log_theta: log(theta) instead of `theta`.
         zi_probs: Probability of an additional zero, in [0, 1], instead of `zi_logits`. At exactly
             0 or 1 the derivative of `log_prob` in it is 0.
-        eps: Floor on the mean in `log_prob`; a number, 0 for Hamiltonian samplers, as there.
+        eps: Floor on the mean in `log_prob`, as in `NegativeBinomial`.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:
@@ -53,12 +53,13 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         TypeError: A parameter is complex.
     """
 
-    arg_constraints: ClassVar = MeanDispersion.arg_constraints | {
-        "zi_logits": extended_real,
-        "zi_probs": constraints.unit_interval,
-    }
-    pytree_data_fields: tuple[str, ...] = ("zi_logits",)
-    zi_logits: Array
+    arg_constraints: ClassVar = (
+        constraints_of(ZERO_INFLATED_NEGATIVE_BINOMIAL)
+        | NegativeBinomial.arg_constraints
+        | {"zi_probs": constraints.unit_interval}
+    )
+    family: ClassVar[Family] = ZERO_INFLATED_NEGATIVE_BINOMIAL
+    choices: ClassVar[tuple[Choices, ...]] = (MEAN_AND_DISPERSION, ZERO_INFLATION)
 
     def __init__(
         self,
@@ -70,65 +71,33 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         zi_logits: ArrayLike | None = None,
         scale: ArrayLike | None = None,
         *,
+        log_mu: ArrayLike | None = None,
+        log_theta: ArrayLike | None = None,
         zi_probs: ArrayLike | None = None,
-        eps: ArrayLike = 1e-8,
+        eps: float | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        name = "ZeroInflatedNegativeBinomial"
-        given = exactly_one(
-            name,
-            MEAN_AND_DISPERSION,
+        self.scale = scale
+        super().__init__(
             total_count=total_count,
             probs=probs,
             logits=logits,
             mu=mu,
             theta=theta,
-        )
-        mean, dispersion = mean_and_dispersion(given)
-        inflation = exactly_one(name, ZERO_INFLATION, zi_logits=zi_logits, zi_probs=zi_probs)
-        self.scale = scale
-        super().__init__(
-            given | inflation,
-            mu=mean,
-            theta=dispersion,
-            zi_logits=zero_inflation_logits(inflation),
+            log_mu=log_mu,
+            log_theta=log_theta,
+            zi_logits=zi_logits,
+            zi_probs=zi_probs,
             eps=eps,
             validate_args=validate_args,
         )
 
-    @lazy_property
+    @property
+    def zi_logits(self) -> Array:
+        """The log-odds of an additional zero."""
+        return self._linear("zi_logits")
+
+    @property
     def zi_probs(self) -> Array:
         """The probability of an additional zero."""
-        return sigmoid(self.zi_logits)
-
-    @validate_sample
-    def log_prob(self, value: ArrayLike, intermediates: list[Any] | None = None) -> Array:
-        """Log-probability of counts, as `jaxnb.log_zinb_positive`; see `NegativeBinomial`."""
-        return log_zinb_positive(value, self.mu, self.theta, self.zi_logits, self._eps)
-
-    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
-        """Integer counts of shape `sample_shape + batch_shape`; see `NegativeBinomial`."""
-        shape = self.shape(tuple(sample_shape))
-        return random.zero_inflated_negative_binomial(
-            key, self.mu, self.theta, self.zi_logits, shape
-        )
-
-    @property
-    def mean(self) -> Array:
-        """The mean of the negative binomial times 1 - zi_probs."""
-        return sigmoid(-self.zi_logits) * nb_mean(self.mu, self.theta)
-
-    @property
-    def variance(self) -> Array:
-        """(1 - zi_probs) (v + zi_probs m**2), m and v those of the negative binomial."""
-        mean, variance = nb_mean(self.mu, self.theta), nb_variance(self.mu, self.theta)
-        inflated, counted = sigmoid(self.zi_logits), sigmoid(-self.zi_logits)
-        return counted * (variance + mean * (inflated * mean))
-
-    @property
-    def mode(self) -> Array:
-        """0 or the mode of the negative binomial, whichever is likelier; 0 if neither."""
-        candidate = nb_mode(self.mu, self.theta)
-        parameters = (self.mu, self.theta, self.zi_logits, self._eps)
-        likelier = log_zinb_positive(candidate, *parameters) > log_zinb_positive(0, *parameters)
-        return jnp.where(likelier, candidate, candidate * 0)
+        return self._given["zi_probs"] if "zi_probs" in self._given else sigmoid(self.zi_logits)

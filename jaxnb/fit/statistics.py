@@ -162,6 +162,29 @@ class CountStatistics:
         k = np.concatenate([np.arange(1.0, FIRST_TAIL), np.exp(_TAIL.at(0, panels))])
         return k, np.concatenate([explicit, self.tail_weights], axis=1)
 
+    def coarse(self) -> Self:
+        """The same without what zero inflation needs, on panels of width 1.
+
+        Their polynomials are of no higher degree than those of the narrow panels inside them, so
+        the weights are those that one would have collected there.
+        """
+        if not self.zero_inflation:
+            return self
+        made = type(self)(self.genes, groups=self.groups)
+        for name in (*_ADDED, "tail_weights"):
+            setattr(made, name, getattr(self, name))
+        nodes = self.nodes
+        panel = made.panels.panel(nodes)
+        if nodes.size:
+            made._hold(int(panel.min()), int(panel.max()))
+        basis = made.panels.basis(nodes, panel)
+        for p in np.unique(panel):
+            start = (int(p) - made.first_panel) * made.panels.nodes
+            here, own = panel == p, slice(start, start + made.panels.nodes)
+            made.cell_weights[:, own] = self.cell_weights[:, here] @ basis[here]
+            made.count_weights[..., own] = self.count_weights[..., here] @ basis[here]
+        return made
+
     def add(self, counts: Any, size_factors: Any, groups: Any = None) -> Self:
         """Add cells.
 

@@ -1,4 +1,6 @@
-"""Casting, aligning and bounding the arguments of the likelihoods."""
+"""Checking, casting and aligning the arguments of the likelihoods."""
+
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +8,62 @@ from jax import lax
 
 from jaxnb._types import Array, ArrayLike
 
-__all__ = ["bounded_theta", "floored_mean", "largest", "positive_mean", "promote"]
+__all__ = [
+    "Scale",
+    "Scales",
+    "floor_of",
+    "largest",
+    "on_scales",
+    "promote",
+    "refuse_tables",
+    "required",
+]
+
+Scale = Literal["linear", "log"]
+"""Whether a parameter is given itself or by its natural logarithm."""
+
+Scales = tuple[Scale, ...]
+
+_DENSE_REMEDIES = {
+    "scipy": "make it dense with .toarray(), or fit it with jaxnb.fit",
+    "pandas": "pass .to_numpy(), or fit it with jaxnb.fit",
+    "anndata": "pass one of its layers as a dense array, or fit it with jaxnb.fit",
+    "torch": "use the function of the same name in jaxnb.torch_bridge",
+}
+
+
+def on_scales(
+    owner: str, **parameters: tuple[ArrayLike | None, ArrayLike | None]
+) -> tuple[list[ArrayLike], Scales]:
+    """The values given for each parameter, a pair (itself, its logarithm), and their scales.
+
+    Raises:
+        TypeError: A parameter is given on no scale, or on both.
+    """
+    values, scales = [], []
+    for name, (value, log_value) in parameters.items():
+        if value is not None and log_value is None:
+            values.append(value)
+            scales.append("linear")
+        elif log_value is not None and value is None:
+            values.append(log_value)
+            scales.append("log")
+        else:
+            got = "neither" if value is None else "both"
+            raise TypeError(f"{owner} needs exactly one of {name} and log_{name}; got {got}")
+    return values, tuple(scales)  # type: ignore[arg-type]
+
+
+def required(owner: str, **argument: ArrayLike | None) -> ArrayLike:
+    """The value of an argument without which the function is not defined.
+
+    Raises:
+        TypeError: It is None.
+    """
+    ((name, value),) = argument.items()
+    if value is None:
+        raise TypeError(f"{owner} needs {name}")
+    return value
 
 
 def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[Array]]:
@@ -39,6 +96,21 @@ def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[A
     return result_type, aligned
 
 
+def refuse_tables(**arguments: object) -> None:
+    """Raise for sparse matrices, tables and tensors, which are no arrays.
+
+    Raises:
+        TypeError: One of the arguments is such an object; the message says what to pass.
+    """
+    for name, value in arguments.items():
+        package = type(value).__module__.partition(".")[0]
+        if package in _DENSE_REMEDIES:
+            raise TypeError(
+                f"{name} must be an array, not a {package} {type(value).__name__}: "
+                f"{_DENSE_REMEDIES[package]}"
+            )
+
+
 def _numeric(name: str, value: ArrayLike) -> Array:
     array = jnp.asarray(value)
     if jnp.iscomplexobj(array):
@@ -49,26 +121,20 @@ def _numeric(name: str, value: ArrayLike) -> Array:
 def largest(dtype: jnp.dtype) -> float:
     """The stand-in for infinity: 2**99 in float32, 2**798 in float64.
 
-    At that theta the law is Poisson's to the last digit for every count and mean below 1e15, and
-    its reciprocal, even times a rounding error of the mean, is still a normal number.
+    At that theta the distribution is Poisson to the last digit for every count and mean below
+    1e15, and its reciprocal, even times a rounding error of the mean, is still a normal number.
     """
     return float(2.0 ** int(0.78 * np.finfo(dtype).maxexp))
 
 
-def floored_mean(mu: Array, eps: Array) -> Array:
-    """max(mu, eps), bounded above; NaN for mu < 0."""
-    return jnp.where(mu < 0, jnp.nan, jnp.clip(mu, eps, largest(mu.dtype)))
+def floor_of(eps: ArrayLike | None, dtype: jnp.dtype, *scales_of_means: Scale) -> Array:
+    """The floor on the means: `eps`, or the default of the dtype.
 
-
-def positive_mean(mu: Array, eps: Array) -> Array:
-    """The floored mean, no less than the smallest normal number.
-
-    For derivatives, whose limit at mu = 0 is infinite where x > 0 but never NaN.
+    The default, 1e-30 in float32 and 1e-290 in float64, is as small as lets x / floor, the
+    derivative in a mean at the floor, be a number for every x that the dtype counts exactly. Means
+    on the log scale need none.
     """
-    return jnp.maximum(floored_mean(mu, eps), np.finfo(mu.dtype).tiny)
-
-
-def bounded_theta(theta: Array) -> Array:
-    """Theta with 0 and infinity replaced by numbers within reach; NaN for theta < 0."""
-    bounded = jnp.clip(theta, np.finfo(theta.dtype).tiny, largest(theta.dtype))
-    return jnp.where(theta < 0, jnp.nan, bounded)
+    if eps is None:
+        default = 1e-30 if dtype == jnp.float32 else 1e-290
+        eps = default if "linear" in scales_of_means else 0.0
+    return jnp.asarray(eps, dtype)

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 
 from jaxnb._materialize import materialize
 from jaxnb._types import Array
-from jaxnb.likelihoods.arguments import bounded_theta
+from jaxnb.likelihoods.arguments import largest
 from jaxnb.special.gamma import (
     RECURRENCE_STEPS,
-    digamma_gap_steps,
+    digamma_remainder_steps,
     reciprocal_argument,
     stirling_error,
-    trigamma_gap_steps,
+    trigamma_remainder_steps,
 )
 
 __all__ = ["Dispersion", "dispersion"]
@@ -23,8 +23,7 @@ class Dispersion(NamedTuple):
     """Quantities that depend on theta alone.
 
     Attributes:
-        theta: Theta within (0, infinity): its limits are replaced by stand-ins.
-        weight: The same, but 0 where theta is 0.
+        theta: Theta, with a stand-in for numbers beyond `largest`.
         inverse: 1 / theta.
         steps: How many steps of the recurrence are taken: 2 where theta < 2, else 0.
         p: The reciprocal argument of theta + steps.
@@ -32,10 +31,10 @@ class Dispersion(NamedTuple):
         variance_scale: w(theta) of `dispersion`.
         digamma_step: eta(theta) - eta(theta + steps).
         trigamma_step: zeta(theta) - zeta(theta + steps).
+        curvature_step: theta digamma_step - theta**2 trigamma_step, without cancellation.
     """
 
     theta: Array
-    weight: Array
     inverse: Array
     steps: Array
     p: Array
@@ -43,9 +42,10 @@ class Dispersion(NamedTuple):
     variance_scale: Array
     digamma_step: Array
     trigamma_step: Array
+    curvature_step: Array
 
 
-def dispersion(theta: Array, *, finish: bool) -> Dispersion:
+def dispersion(theta: Array, *, materialized: bool) -> Dispersion:
     """Everything that the likelihood and its derivatives need of theta alone.
 
     Stirling's formula for log Gamma(theta) enters the log-likelihood as A(theta) - log(w(theta))/2.
@@ -58,11 +58,12 @@ def dispersion(theta: Array, *, finish: bool) -> Dispersion:
     where no term is large but the first logarithm, which is part of the result.
 
     Args:
-        theta: Inverse dispersion, float32 or float64; NaN where it is negative.
-        finish: Finish these arrays before the caller's element-wise work. Where theta is smaller
-            than the counts, that saves XLA from computing them again for every element.
+        theta: Inverse dispersion, a positive normal number or infinity, float32 or float64.
+        materialized: Compute these arrays in full before the caller's element-wise work. Where
+            theta is smaller than the counts, that saves XLA from computing them again for every
+            element.
     """
-    bounded = bounded_theta(theta)
+    bounded = jnp.minimum(theta, largest(theta.dtype))
     small = theta < RECURRENCE_STEPS
     t = jnp.where(small, bounded, 1.0)
     p = reciprocal_argument(jnp.where(small, bounded + RECURRENCE_STEPS, bounded))
@@ -71,13 +72,23 @@ def dispersion(theta: Array, *, finish: bool) -> Dispersion:
     )
     parts = Dispersion(
         theta=bounded,
-        weight=jnp.where(theta == 0, 0.0, bounded),
         inverse=1 / bounded,
         steps=jnp.where(small, RECURRENCE_STEPS, 0).astype(theta.dtype),
         p=p,
         log_scale=jnp.where(small, recurrence, 0.0) - stirling_error(p),
         variance_scale=jnp.where(small, 1.0, 2 * pi / bounded),
-        digamma_step=jnp.where(small, digamma_gap_steps(t), 0.0),
-        trigamma_step=jnp.where(small, trigamma_gap_steps(t), 0.0),
+        digamma_step=jnp.where(small, digamma_remainder_steps(t), 0.0),
+        trigamma_step=jnp.where(small, trigamma_remainder_steps(t), 0.0),
+        curvature_step=jnp.where(small, _curvature_steps(t), 0.0),
     )
-    return Dispersion(*materialize(*parts)) if finish else parts
+    return Dispersion(*materialize(*parts)) if materialized else parts
+
+
+def _curvature_steps(t: Array) -> Array:
+    """The sum over z = t and t + 1 of t (1/z - log(1 + 1/z)) - t**2 / (z**2 (z + 1)).
+
+    At z = t the ones of both parts are taken out: t / (1 + t) - t log(1 + 1/t).
+    """
+    z = t + 1
+    first = t / z - t * jnp.log1p(1 / t)
+    return first + t * (1 / z - jnp.log1p(1 / z)) - (t / z) ** 2 / (z + 1)

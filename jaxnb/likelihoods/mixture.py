@@ -7,33 +7,41 @@ import jax.numpy as jnp
 
 from jaxnb._materialize import materialize
 from jaxnb._types import Array, ArrayLike
-from jaxnb.likelihoods.arguments import bounded_theta, positive_mean, promote
-from jaxnb.likelihoods.derivatives import Slope, Tangent, tangent
-from jaxnb.likelihoods.negative_binomial import log_nb, nb_slopes
+from jaxnb.likelihoods.arguments import (
+    Scales,
+    floor_of,
+    on_scales,
+    promote,
+    refuse_tables,
+    required,
+)
+from jaxnb.likelihoods.derivatives import Derivative, Tangent, tangent
+from jaxnb.likelihoods.nb_point import kernel_range, parameter_values
+from jaxnb.likelihoods.negative_binomial import log_nb, nb_derivatives
 from jaxnb.likelihoods.two_components import (
-    Odds,
     d_log_odds,
     log_two_components,
-    odds,
     weight_factors,
     weighted,
 )
-from jaxnb.special.elementary import reciprocal
-from jaxnb.special.exponential import expm1
 from jaxnb.special.log1p import log1p_minus_x
 
-__all__ = ["log_mixture_nb", "mixture_with_slopes"]
+__all__ = ["log_mixture_nb", "mixture_with_derivatives"]
 
 
-@jax.jit
 def log_mixture_nb(
     x: ArrayLike,
-    mu_1: ArrayLike,
-    mu_2: ArrayLike,
-    theta_1: ArrayLike,
-    theta_2: ArrayLike | None,
-    pi_logits: ArrayLike,
-    eps: ArrayLike = 1e-8,
+    mu_1: ArrayLike | None = None,
+    mu_2: ArrayLike | None = None,
+    theta_1: ArrayLike | None = None,
+    theta_2: ArrayLike | None = None,
+    pi_logits: ArrayLike | None = None,
+    eps: ArrayLike | None = None,
+    *,
+    log_mu_1: ArrayLike | None = None,
+    log_mu_2: ArrayLike | None = None,
+    log_theta_1: ArrayLike | None = None,
+    log_theta_2: ArrayLike | None = None,
 ) -> Array:
     r"""Log-probability of counts under a mixture of two negative binomials.
 
@@ -49,16 +57,21 @@ def log_mixture_nb(
         mu_1: Mean of component 1, mu_1 >= 0.
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
-        theta_2: Inverse dispersion of component 2; None for that of component 1.
+        theta_2: Inverse dispersion of component 2. If neither it nor `log_theta_2` is given, it is
+            that of component 1.
         pi_logits: Log-odds of component 1, infinite or not.
         eps: Floor on both means, as in `log_nb_positive`.
+        log_mu_1: log(mu_1), instead of `mu_1`; and so on.
+        log_mu_2: log(mu_2).
+        log_theta_1: log(theta_1).
+        log_theta_2: log(theta_2).
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to. Edges, derivatives
         and errors as for `log_nb_positive`; a component that cannot explain the count has weight 0.
 
     Raises:
-        TypeError: An argument is complex.
+        TypeError: `pi_logits` is missing; and as `log_nb_positive`.
         ValueError: The shapes do not broadcast.
 
     Accuracy as for `log_nb_positive`: at most 3.2 units, 1.4 at the 99th percentile. The
@@ -70,85 +83,144 @@ def log_mixture_nb(
         Gayoso et al. (2021), Joint probabilistic modeling of single-cell multi-omic data with
         totalVI, for the mixture of foreground and background counts.
     """
-    result_type, arguments = promote(
-        x=x,
-        mu_1=mu_1,
-        mu_2=mu_2,
-        theta_1=theta_1,
-        theta_2=theta_1 if theta_2 is None else theta_2,
-        pi_logits=pi_logits,
+    owner = "log_mixture_nb"
+    refuse_tables(x=x)
+    if theta_2 is None and log_theta_2 is None:
+        theta_2, log_theta_2 = theta_1, log_theta_1
+    parameters, scales = on_scales(
+        owner,
+        mu_1=(mu_1, log_mu_1),
+        mu_2=(mu_2, log_mu_2),
+        theta_1=(theta_1, log_theta_1),
+        theta_2=(theta_2, log_theta_2),
     )
-    floor = jnp.asarray(eps, arguments[0].dtype)
-    return _log_mixture(*arguments, floor).astype(result_type)
+    pi_logits = required(owner, pi_logits=pi_logits)
+    value: Array = _log_mixture_nb(scales, x, *parameters, pi_logits, eps)
+    return value
 
 
-@jax.custom_jvp
-def _log_mixture(
-    x: Array, mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, q: Array, eps: Array
+@partial(jax.jit, static_argnums=0)
+def _log_mixture_nb(
+    scales: Scales,
+    x: ArrayLike,
+    mu_1: ArrayLike,
+    mu_2: ArrayLike,
+    theta_1: ArrayLike,
+    theta_2: ArrayLike,
+    pi_logits: ArrayLike,
+    eps: ArrayLike | None,
 ) -> Array:
-    return _mixed(log_nb(x, mu_1, theta_1, eps), log_nb(x, mu_2, theta_2, eps), q)[0]
+    result_type, arguments = promote(
+        x=x, mu_1=mu_1, mu_2=mu_2, theta_1=theta_1, theta_2=theta_2, pi_logits=pi_logits
+    )
+    floor = floor_of(eps, arguments[0].dtype, *scales[:2])
+    return _log_mixture(scales, *arguments, floor).astype(result_type)
+
+
+_Arguments = tuple[Array, Array, Array, Array, Array, Array, Array]
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _log_mixture(
+    scales: Scales,
+    x: Array,
+    mu_1: Array,
+    mu_2: Array,
+    theta_1: Array,
+    theta_2: Array,
+    q: Array,
+    eps: Array,
+) -> Array:
+    scales_1, scales_2 = scales[::2], scales[1::2]
+    return _mixed(
+        log_nb(x, mu_1, theta_1, eps, scales_1), log_nb(x, mu_2, theta_2, eps, scales_2), q
+    )
 
 
 @partial(_log_mixture.defjvp, symbolic_zeros=True)
 def _log_mixture_jvp(
-    primals: tuple[Array, ...], tangents: tuple[Tangent, ...]
+    scales: Scales, primals: _Arguments, tangents: tuple[Tangent, ...]
 ) -> tuple[Array, Array]:
-    value, slopes = mixture_with_slopes(*primals)
-    return value, tangent(value, slopes, tangents[:6])
+    value, derivatives = mixture_with_derivatives(*primals, scales)
+    return value, tangent(value, derivatives, tangents[:6])
 
 
-def mixture_with_slopes(
-    x: Array, mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, q: Array, eps: Array
-) -> tuple[Array, list[Slope]]:
+def mixture_with_derivatives(
+    x: Array,
+    mu_1: Array,
+    mu_2: Array,
+    theta_1: Array,
+    theta_2: Array,
+    q: Array,
+    eps: Array,
+    scales: Scales,
+) -> tuple[Array, list[Derivative]]:
     """The value, and its derivatives in x, mu_1, mu_2, theta_1, theta_2 and q, each when called."""
-    log_1, log_2 = log_nb(x, mu_1, theta_1, eps), log_nb(x, mu_2, theta_2, eps)
-    value, o = _mixed(log_1, log_2, q)
+    scales_1, scales_2 = scales[::2], scales[1::2]
+    log_1 = log_nb(x, mu_1, theta_1, eps, scales_1)
+    log_2 = log_nb(x, mu_2, theta_2, eps, scales_2)
+    d = _subtracted(log_1, log_2)
 
     def d_x() -> Array:
         return x_1() + x_2()
 
     def d_q() -> Array:
-        close = _difference(
-            x, positive_mean(mu_1, eps), positive_mean(mu_2, eps), bounded_theta(theta_1)
-        )
-        usable = (theta_1 == theta_2) & (x >= 0) & jnp.isfinite(log_1) & jnp.isfinite(log_2)
-        d = _with_derivative_of(o.d, jnp.where(usable, close, o.d))
-        return d_log_odds(o._replace(d=d, gap=expm1(-jnp.abs(d))))
+        first, t, _ = parameter_values(scales_1, mu_1, theta_1, eps)
+        second, other_t, _ = parameter_values(scales_2, mu_2, theta_2, eps)
+        limits = kernel_range(x.dtype)
+        usable = (t == other_t) & limits.holds(x, first, t) & limits.holds(x, second, t)
+        close = _difference(x, *(jnp.where(usable, y, 1.0) for y in (first, second, t)))
+        better = jnp.where(usable & (x >= 0) & (x <= limits.x), close, d)
+        return materialize(d_log_odds(_with_derivative_of(d, better), q))[0]
 
-    weight_1, weight_2 = weight_factors(o)
-    x_1, d_mu_1, d_theta_1 = weighted(weight_1, nb_slopes(x, mu_1, theta_1, eps))
-    x_2, d_mu_2, d_theta_2 = weighted(weight_2, nb_slopes(x, mu_2, theta_2, eps))
-    return value, [d_x, d_mu_1, d_mu_2, d_theta_1, d_theta_2, d_q]
+    weight_1, weight_2 = weight_factors(d, q)
+    x_1, d_mu_1, d_theta_1 = weighted(weight_1, nb_derivatives(x, mu_1, theta_1, eps, scales_1))
+    x_2, d_mu_2, d_theta_2 = weighted(weight_2, nb_derivatives(x, mu_2, theta_2, eps, scales_2))
+    return _mixed(log_1, log_2, q), [d_x, d_mu_1, d_mu_2, d_theta_1, d_theta_2, d_q]
 
 
-def _mixed(log_1: Array, log_2: Array, q: Array) -> tuple[Array, Odds]:
+def _mixed(log_1: Array, log_2: Array, q: Array) -> Array:
+    return materialize(log_two_components(log_1, log_2, _subtracted(log_1, log_2), q))[0]
+
+
+def _subtracted(log_1: Array, log_2: Array) -> Array:
     # where both are -inf the count tells nothing of the component
-    o = odds(jnp.where(log_1 == log_2, 0.0, log_1 - log_2), q)
-    return materialize(log_two_components(log_1, log_2, o))[0], o
+    neither = (log_1 == -jnp.inf) & (log_2 == -jnp.inf)
+    return jnp.where(neither, 0.0, jnp.where(neither, 0.0, log_1) - jnp.where(neither, 0.0, log_2))
 
 
 def _difference(x: Array, mu_1: Array, mu_2: Array, t: Array) -> Array:
-    """Log NB(x; mu_1, theta) - log NB(x; mu_2, theta), relative to itself.
+    """log NB(x; mu_1, theta) - log NB(x; mu_2, theta), relative to itself.
 
     With a = theta (mu_1 - mu_2) / (mu_2 m_1), b = (mu_1 - mu_2) / m_2 and m = theta + mu, it is
     x log(1 + a) - theta log(1 + b). No gamma function is left, and with phi(u) = log(1 + u) - u the
     parts linear in mu_1 - mu_2 combine to
 
         x a - theta b = (mu_1 - mu_2) / m_1 * theta / m_2 * ((x / mu_2 - 1) m_2 - (mu_1 - mu_2)).
+
+    Where the means are far apart, these parts cancel what phi has in place of the logarithms, and
+    the latter are taken themselves.
     """
-    gap = mu_1 - mu_2
+    difference = mu_1 - mu_2
     m_1, m_2 = t + mu_1, t + mu_2
-    inverse_mu_2, inverse_m_1, inverse_m_2 = (reciprocal(y) for y in (mu_2, m_1, m_2))
-    a = t * inverse_m_1 * (gap * inverse_mu_2)
-    linear = (gap * inverse_m_1) * (t * inverse_m_2) * ((x - mu_2) * inverse_mu_2 * m_2 - gap)
-    phi_a = log1p_minus_x(a, mu_1 * inverse_mu_2 * (m_2 * inverse_m_1))
-    phi_b = log1p_minus_x(gap * inverse_m_2, m_1 * inverse_m_2)
-    return linear + (x * phi_a - t * phi_b)
+    a, b = (t / m_1) * (difference / mu_2), difference / m_2
+    linear = (difference / m_1) * (t / m_2) * (((x - mu_2) / mu_2) * m_2 - difference)
+    near_a, near_b = jnp.abs(a) < 0.5, jnp.abs(b) < 0.5
+    phi_a, log_a = _logarithms(a, (mu_1 / mu_2) * (m_2 / m_1), near_a)
+    phi_b, log_b = _logarithms(b, m_1 / m_2, near_b)
+    close = linear + (x * phi_a - t * phi_b)
+    return jnp.where(near_a & near_b, close, x * log_a - t * log_b)
+
+
+def _logarithms(u: Array, one_plus_u: Array, near: Array) -> tuple[Array, Array]:
+    """phi(u), where u is near 0, and log(1 + u)."""
+    phi = log1p_minus_x(jnp.where(near, u, 0.0), jnp.where(near, one_plus_u, 1.0))
+    return phi, jnp.where(near, phi + u, jnp.log(jnp.where(near, 1.0, one_plus_u)))
 
 
 @jax.custom_jvp
 def _with_derivative_of(function: Array, value: Array) -> Array:
-    """The value given, with the derivative of the function that it stands for."""
+    """The value given, with the derivative of the function that it is a better value of."""
     return value
 
 

@@ -15,27 +15,53 @@ size of the result. At 0 and 1 no gamma function is needed: there c = -mu / m, n
 
     l = t log(1 + c) + [x = 1] log(t mu / m).
 
-Counts that are not whole (the Gamma-function extension) take the first form from 2 on; those below
-2 are evaluated at x + 2 by the caller and led back by the `recurrence_...` terms. Arguments:
-0 <= mu <= `largest`, x likewise.
+Counts that are not whole (the extension by the gamma function) take the first form from 2 on; those
+below 2 are left to `nb_fractional`.
+
+Arguments: x is 0, 1 or from 2 to 2**60; mean and theta are within the
+range of `nb_point.kernel_range`, theta up to `largest`. `nb_full_range` has the same functions
+for every argument.
+
+The derivatives in log(mu) and log(theta) have closed forms of their own, which neither overflow nor
+cancel where a parameter is small: with p = t / m and q = mu / m,
+
+    dl/dlog(mu) = p (x - mu),            d2l/dlog(mu)2 = -p q n,
+    d2l/dlog(mu) dlog(t) = p q (x - mu).
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 
 from jaxnb._types import Array
+from jaxnb.likelihoods.arguments import largest
 from jaxnb.likelihoods.dispersion import Dispersion
-from jaxnb.special.elementary import reciprocal
+from jaxnb.special.elementary import reciprocal, two_sum
 from jaxnb.special.gamma import (
-    digamma_gap,
-    digamma_gap_difference,
+    digamma_remainder_difference,
     reciprocal_argument,
     stirling_error,
-    trigamma_gap,
-    trigamma_gap_difference,
+    trigamma_remainder_difference,
 )
 from jaxnb.special.log1p import log, log1p_minus_x
+
+__all__ = ["KERNELS", "Kernel", "Ratios", "Wrt", "poisson_aside", "ratios"]
+
+Kernel = Callable[[Array, Array, Dispersion], Array]
+
+Wrt = tuple[str, ...]
+"""The coordinates in which a function is differentiated, sorted: "x", "mu" or "log_mu", ..."""
+
+
+def poisson_aside(wrt: Wrt, value: Array, d: Dispersion) -> Array:
+    """A derivative in theta as 0 where theta is infinite, or beyond the stand-in for it.
+
+    The distribution is Poisson to the last digit there; the stand-in itself has another derivative.
+    """
+    if not {"theta", "log_theta"} & set(wrt):
+        return value
+    return jnp.where(d.theta >= largest(d.theta.dtype), 0.0, value)
 
 
 class Ratios(NamedTuple):
@@ -49,16 +75,16 @@ class Ratios(NamedTuple):
     one_plus_c: Array
 
 
-def _ratios(x: Array, mu: Array, t: Array) -> Ratios:
-    """N, 1/m and c, the latter with the rounding of m and of x - mu put back.
+def ratios(x: Array, mu: Array, t: Array) -> Ratios:
+    """n, 1/m and c, the latter with the rounding of m and of x - mu put back.
 
     An error of one rounding in c is felt twice in t phi(c), which may be all of l. So the residual
     of the division is worked out, with the rounding errors of its operands, and added.
     """
-    few = x <= 1  # a NaN is not few, and goes through
+    few = x <= 1
     gamma_x = jnp.where(few, 0.0, x)
-    m, m_error = _two_sum(t, mu)
-    difference, difference_error = _two_sum(gamma_x, -mu)
+    m, m_error = two_sum(t, mu)
+    difference, difference_error = two_sum(gamma_x, -mu)
     inverse_m = reciprocal(m)
     quotient = difference * inverse_m
     residual = (difference - quotient * m) + (difference_error - quotient * m_error)
@@ -67,16 +93,8 @@ def _ratios(x: Array, mu: Array, t: Array) -> Ratios:
     return Ratios(~few, jnp.where(few, 1.0, x), n, inverse_m, c, n * inverse_m)
 
 
-def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
-    """A + b rounded, and what the rounding left out (Knuth, TAOCP 2, 4.2.2, theorem B)."""
-    total = a + b
-    b_part = total - a
-    return total, (a - (total - b_part)) + (b - b_part)
-
-
-def log_nb(x: Array, mu: Array, d: Dispersion) -> Array:
-    """L for x = 0, 1 or >= 2."""
-    r = _ratios(x, mu, d.theta)
+def _log_nb(x: Array, mu: Array, d: Dispersion) -> Array:
+    r = ratios(x, mu, d.theta)
     t_c = d.theta * r.c
     inverse_x = reciprocal(r.x)
     quotient = -t_c * inverse_x
@@ -90,92 +108,121 @@ def log_nb(x: Array, mu: Array, d: Dispersion) -> Array:
     return jnp.where(
         r.many,
         d.theta * phi_c + r.x * phi_s + stirling + d.log_scale - 0.5 * logarithm,
-        d.weight * (phi_c + r.c) + logarithm,
+        d.theta * (phi_c + r.c) + logarithm,
     )
 
 
-def d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
-    """dl/dtheta = phi(c) + eta(t) - eta(n) for x = 0, 1 or >= 2.
+def _d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
+    """phi(c) + eta(t) - eta(n).
 
     The two parts have opposite signs and each is right to its last digits; the second is
     -c / t at x = 1 and 0 at x = 0.
     """
-    r = _ratios(x, mu, d.theta)
-    gap = d.digamma_step + digamma_gap_difference(d.p, reciprocal_argument(r.n), r.x - d.steps)
-    few_gap = jnp.where(x == 1, -r.c * d.inverse, 0.0)
-    return log1p_minus_x(r.c, r.one_plus_c) + jnp.where(r.many, gap, few_gap)
+    r = ratios(x, mu, d.theta)
+    many = d.digamma_step + _eta_difference(r, d)
+    few = jnp.where(x == 1, -r.c * d.inverse, 0.0)
+    return log1p_minus_x(r.c, r.one_plus_c) + jnp.where(r.many, many, few)
 
 
-def d_theta_d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
-    """d2l/dtheta2 = c**2 / n - (zeta(t) - zeta(n)) for x = 0, 1 or >= 2.
+def _d_log_theta(x: Array, mu: Array, d: Dispersion) -> Array:
+    """t dl/dt, each part of which is of the size of the result."""
+    return d.theta * _d_theta(x, mu, d)
+
+
+def _d_theta_d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
+    """c**2 / n - (zeta(t) - zeta(n)).
 
     The second part is mu (mu + 2t) / (t m)**2 at x = 1 and 0 at x = 0.
     """
-    r = _ratios(x, mu, d.theta)
-    gap = d.trigamma_step + trigamma_gap_difference(d.p, reciprocal_argument(r.n), r.x - d.steps)
-    p = mu * r.inverse_m
-    few_gap = jnp.where(x == 1, p * d.inverse * (p + 2 * d.theta * r.inverse_m) * d.inverse, 0.0)
-    return r.c * r.c * reciprocal(r.n) - jnp.where(r.many, gap, few_gap)
+    r = ratios(x, mu, d.theta)
+    many = d.trigamma_step + _zeta_difference(r, d)
+    q = mu * r.inverse_m
+    few = jnp.where(x == 1, q * d.inverse * (q + 2 * d.theta * r.inverse_m) * d.inverse, 0.0)
+    return r.c * r.c * reciprocal(r.n) - jnp.where(r.many, many, few)
 
 
-def d_mu(x: Array, mu: Array, t: Array) -> Array:
-    """dl/dmu = t (x - mu) / (mu m) for x >= 0."""
-    positive = ~(x <= 0)  # a NaN goes through
-    excess = jnp.where(positive, (x - mu) * reciprocal(jnp.where(positive, mu, 1.0)), -1.0)
-    return excess * (t * reciprocal(t + mu))
+def _d_log_theta_d_log_theta(x: Array, mu: Array, d: Dispersion) -> Array:
+    """t dl/dt + t**2 d2l/dt2 = t (phi(c) + t c**2 / n) + t eta_difference - t**2 zeta_difference.
+
+    The last two parts nearly cancel where t is small: `Dispersion.curvature_step` is their sum as
+    far as it depends on t alone. At x = 1 that sum is -p q, and at x = 0 it is 0.
+    """
+    r = ratios(x, mu, d.theta)
+    many = d.curvature_step + d.theta * (_eta_difference(r, d) - d.theta * _zeta_difference(r, d))
+    p, q = d.theta * r.inverse_m, mu * r.inverse_m
+    few = jnp.where(x == 1, -p * q, 0.0)
+    t_over_n = d.theta * reciprocal(r.n)
+    phi_c = log1p_minus_x(r.c, r.one_plus_c)
+    return d.theta * (phi_c + r.c * r.c * t_over_n) + jnp.where(r.many, many, few)
 
 
-def d_mu_d_mu(x: Array, mu: Array, t: Array) -> Array:
-    """d2l/dmu2 = t (mu**2 - x (t + 2 mu)) / (mu m)**2 for x >= 0."""
-    positive = ~(x <= 0)  # a NaN goes through
-    inverse_mu = reciprocal(jnp.where(positive, mu, 1.0))
-    inverse_m = reciprocal(t + mu)
-    curvature = jnp.where(positive, (x * inverse_mu) * (1 + mu * inverse_m) * inverse_mu, 0.0)
-    return (t * inverse_m) * (inverse_m - curvature)
+def _eta_difference(r: Ratios, d: Dispersion) -> Array:
+    """eta(t + steps) - eta(n) for x >= 2."""
+    return digamma_remainder_difference(d.p, reciprocal_argument(r.n), r.x - d.steps)
 
 
-def d_mu_d_theta(x: Array, mu: Array, t: Array) -> Array:
-    """d2l/dmu dtheta = (x - mu) / m**2 for x >= 0."""
-    inverse_m = reciprocal(t + mu)
+def _zeta_difference(r: Ratios, d: Dispersion) -> Array:
+    """zeta(t + steps) - zeta(n) for x >= 2."""
+    return trigamma_remainder_difference(d.p, reciprocal_argument(r.n), r.x - d.steps)
+
+
+def _d_mu(x: Array, mu: Array, d: Dispersion) -> Array:
+    """t (x - mu) / (mu m)."""
+    excess = jnp.where(x > 0, (x - mu) * reciprocal(jnp.where(x > 0, mu, 1.0)), -1.0)
+    return excess * (d.theta * reciprocal(d.theta + mu))
+
+
+def _d_log_mu(x: Array, mu: Array, d: Dispersion) -> Array:
+    return (x - mu) * (d.theta * reciprocal(d.theta + mu))
+
+
+def _d_mu_d_mu(x: Array, mu: Array, d: Dispersion) -> Array:
+    """t (mu**2 - x (t + 2 mu)) / (mu m)**2."""
+    inverse_mu = reciprocal(jnp.where(x > 0, mu, 1.0))
+    inverse_m = reciprocal(d.theta + mu)
+    curvature = jnp.where(x > 0, (x * inverse_mu) * (1 + mu * inverse_m) * inverse_mu, 0.0)
+    return (d.theta * inverse_m) * (inverse_m - curvature)
+
+
+def _d_log_mu_d_log_mu(x: Array, mu: Array, d: Dispersion) -> Array:
+    inverse_m = reciprocal(d.theta + mu)
+    return -(d.theta * inverse_m) * (mu * ((x + d.theta) * inverse_m))
+
+
+def _d_mu_d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
+    """(x - mu) / m**2."""
+    inverse_m = reciprocal(d.theta + mu)
     return (x - mu) * inverse_m * inverse_m
 
 
-def d_x(x: Array, mu: Array, t: Array) -> Array:
-    """dl/dx = psi(n) - psi(x+1) + log(mu / m) for real x >= 0, mu > 0, t > 0.
-
-    As a logarithm of the ratio (mu n) / (m (x+1)), near 1 close to the mode, and the gaps.
-    """
-    inverse = 1 / ((t + mu) * (x + 1))
-    return jnp.log1p(-(t * (x - mu) + (t + mu)) * inverse) + digamma_gap(x + 1) - digamma_gap(x + t)
+def _d_log_mu_d_theta(x: Array, mu: Array, d: Dispersion) -> Array:
+    inverse_m = reciprocal(d.theta + mu)
+    return ((x - mu) * inverse_m) * (mu * inverse_m)
 
 
-def d_x_d_mu(x: Array, mu: Array, t: Array) -> Array:
-    """d2l/dx dmu = t / (mu m)."""
-    return t / (mu * (t + mu))
+def _d_mu_d_log_theta(x: Array, mu: Array, d: Dispersion) -> Array:
+    inverse_m = reciprocal(d.theta + mu)
+    return ((x - mu) * inverse_m) * (d.theta * inverse_m)
 
 
-def d_x_d_theta(x: Array, mu: Array, t: Array) -> Array:
-    """d2l/dx dtheta = (mu - x) / (n m) + zeta(n) for real x >= 0, t > 0."""
-    n = x + t
-    return (mu - x) / (n * (t + mu)) + trigamma_gap(n)
+def _d_log_mu_d_log_theta(x: Array, mu: Array, d: Dispersion) -> Array:
+    inverse_m = reciprocal(d.theta + mu)
+    return ((x - mu) * (d.theta * inverse_m)) * (mu * inverse_m)
 
 
-def recurrence(x: Array, mu: Array, t: Array) -> Array:
-    """l(x) - l(x+2)."""
-    ratio = (t + mu) / mu
-    return jnp.log((x + 1) / (x + t) * ratio) + jnp.log((x + 2) / (x + 1 + t) * ratio)
-
-
-def recurrence_d_theta(x: Array, mu: Array, t: Array) -> Array:
-    """The derivative of `recurrence` in theta, each step -1/(x+t) + 1/m in one fraction."""
-    m = t + mu
-    return -((mu - x) / (x + t) + (mu - x - 1) / (x + 1 + t)) / m
-
-
-def recurrence_d_theta_d_theta(x: Array, mu: Array, t: Array) -> Array:
-    """The second derivative of `recurrence` in theta, each step 1/(x+t)**2 - 1/m**2."""
-    m = t + mu
-    first, second = x + t, x + 1 + t
-    return (mu - x) * (m + first) / (m * first) ** 2 + (mu - x - 1) * (m + second) / (
-        m * second
-    ) ** 2
+KERNELS: Final[dict[Wrt, Kernel]] = {
+    (): _log_nb,
+    ("mu",): _d_mu,
+    ("log_mu",): _d_log_mu,
+    ("theta",): _d_theta,
+    ("log_theta",): _d_log_theta,
+    ("mu", "mu"): _d_mu_d_mu,
+    ("log_mu", "log_mu"): _d_log_mu_d_log_mu,
+    ("mu", "theta"): _d_mu_d_theta,
+    ("log_mu", "theta"): _d_log_mu_d_theta,
+    ("mu", "log_theta"): _d_mu_d_log_theta,
+    ("log_mu", "log_theta"): _d_log_mu_d_log_theta,
+    ("theta", "theta"): _d_theta_d_theta,
+    ("log_theta", "log_theta"): _d_log_theta_d_log_theta,
+}
+"""The log-probability and its derivatives, by the coordinates differentiated in."""

@@ -7,26 +7,37 @@ import jax.numpy as jnp
 
 from jaxnb._materialize import materialize
 from jaxnb._types import Array, ArrayLike
-from jaxnb.likelihoods.arguments import promote
-from jaxnb.likelihoods.derivatives import Slope, Tangent, tangent
-from jaxnb.likelihoods.negative_binomial import log_nb, nb_slopes
+from jaxnb.likelihoods.arguments import (
+    Scales,
+    floor_of,
+    on_scales,
+    promote,
+    refuse_tables,
+    required,
+)
+from jaxnb.likelihoods.derivatives import Derivative, Tangent, tangent
+from jaxnb.likelihoods.negative_binomial import log_nb, nb_derivatives
 from jaxnb.likelihoods.two_components import (
-    Odds,
     d_log_odds,
     log_two_components,
-    odds,
     weight_factors,
     weighted,
 )
 
-__all__ = ["log_zinb_positive", "zinb_parameter_slopes", "zinb_with_slopes"]
+__all__ = ["log_zinb_positive", "zinb_parameter_derivatives", "zinb_with_derivatives"]
 
 
-@jax.jit
 def log_zinb_positive(
-    x: ArrayLike, mu: ArrayLike, theta: ArrayLike, pi: ArrayLike, eps: ArrayLike = 1e-8
+    x: ArrayLike,
+    mu: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
+    pi: ArrayLike | None = None,
+    eps: ArrayLike | None = None,
+    *,
+    log_mu: ArrayLike | None = None,
+    log_theta: ArrayLike | None = None,
 ) -> Array:
-    r"""Log-probability of counts under a zero-inflated negative binomial.
+    r"""Log-probability of counts under a zero-inflated negative binomial distribution.
 
     .. math::
 
@@ -41,13 +52,15 @@ def log_zinb_positive(
         pi: Log-odds of an extra zero, infinite or not: -inf is the plain negative binomial, +inf a
             point mass at zero.
         eps: Floor on the mean, as in `log_nb_positive`.
+        log_mu: log(mu), instead of `mu`.
+        log_theta: log(theta), instead of `theta`.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to. Edges, derivatives
         and errors as for `log_nb_positive`.
 
     Raises:
-        TypeError: An argument is complex.
+        TypeError: `pi` is missing; and as `log_nb_positive`.
         ValueError: The shapes do not broadcast.
 
     Accuracy as for `log_nb_positive`: at most 2.6 units, 1.3 at the 99th percentile. The
@@ -56,49 +69,88 @@ def log_zinb_positive(
     References:
         Lopez et al. (2018), Deep generative modeling for single-cell transcriptomics.
     """
+    owner = "log_zinb_positive"
+    refuse_tables(x=x)
+    parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
+    pi = required(owner, pi=pi)
+    value: Array = _log_zinb_positive(scales, x, *parameters, pi, eps)
+    return value
+
+
+@partial(jax.jit, static_argnums=0)
+def _log_zinb_positive(
+    scales: Scales,
+    x: ArrayLike,
+    mu: ArrayLike,
+    theta: ArrayLike,
+    pi: ArrayLike,
+    eps: ArrayLike | None,
+) -> Array:
     result_type, (x, mu, theta, pi) = promote(x=x, mu=mu, theta=theta, pi=pi)
-    return _log_zinb(x, mu, theta, pi, jnp.asarray(eps, mu.dtype)).astype(result_type)
+    floor = floor_of(eps, mu.dtype, scales[0])
+    return _log_zinb(scales, x, mu, theta, pi, floor).astype(result_type)
 
 
-@jax.custom_jvp
-def _log_zinb(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> Array:
-    return _inflated(x, log_nb(x, mu, theta, eps), pi)[0]
+_Arguments = tuple[Array, Array, Array, Array, Array]
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _log_zinb(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> Array:
+    return _inflated(x, log_nb(x, mu, theta, eps, scales), pi)
 
 
 @partial(_log_zinb.defjvp, symbolic_zeros=True)
-def _log_zinb_jvp(primals: tuple[Array, ...], tangents: tuple[Tangent, ...]) -> tuple[Array, Array]:
-    value, slopes = zinb_with_slopes(*primals)
-    return value, tangent(value, slopes, tangents[:4])
+def _log_zinb_jvp(
+    scales: Scales, primals: _Arguments, tangents: tuple[Tangent, ...]
+) -> tuple[Array, Array]:
+    value, derivatives = zinb_with_derivatives(*primals, scales)
+    return value, tangent(value, derivatives, tangents[:4])
 
 
-def zinb_with_slopes(
-    x: Array, mu: Array, theta: Array, pi: Array, eps: Array
-) -> tuple[Array, list[Slope]]:
+def zinb_with_derivatives(
+    x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales
+) -> tuple[Array, list[Derivative]]:
     """The value, and its derivatives in x, mu, theta and pi, each computed when called."""
-    value, o = _inflated(x, log_nb(x, mu, theta, eps), pi)
-    _, weight = weight_factors(o)
-    slopes = weighted(weight, nb_slopes(x, mu, theta, eps))
-    return value, [*slopes, partial(d_log_odds, o)]
+    nb = log_nb(x, mu, theta, eps, scales)
+    return _inflated(x, nb, pi), _derivatives(x, mu, theta, pi, eps, scales, nb)
 
 
-def zinb_parameter_slopes(x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> list[Slope]:
-    """The derivatives in mu, theta and pi, for where the value is not wanted.
+def zinb_parameter_derivatives(
+    x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales
+) -> list[Derivative]:
+    """The values of the derivatives in mu, theta and pi, for where nothing else is wanted.
 
-    All that they take of the negative binomial's value is that at 0, which costs less. They are no
-    functions to be differentiated in x.
+    All that they take of the negative binomial's value is that at 0, which costs less. They must
+    not be differentiated: their own derivative in x is wrong. `zinb_with_derivatives` has those.
     """
     zero = jnp.zeros((1,) * x.ndim, x.dtype)
-    _, o = _inflated(x, log_nb(zero, mu, theta, eps), pi)
-    _, weight = weight_factors(o)
-    _, d_mu, d_theta = nb_slopes(x, mu, theta, eps)
-    return [*weighted(weight, [d_mu, d_theta]), partial(d_log_odds, o)]
+    nb = log_nb(zero, mu, theta, eps, scales)
+    return _derivatives(x, mu, theta, pi, eps, scales, nb)[1:]
 
 
-def _inflated(x: Array, nb: Array, pi: Array) -> tuple[Array, Odds]:
-    # The point mass has log-probability 0 at x = 0 and -inf elsewhere, so that the difference of
-    # the components is exact. Outside the support neither explains the count, and it is 0.
-    outside = ~(x >= 0) | jnp.isnan(nb)
-    point_mass = jnp.where(x == 0, 0.0, jnp.where(outside, nb, -jnp.inf))
-    difference = jnp.where(x == 0, -nb, jnp.where(outside, 0.0, -jnp.inf))
-    o = odds(difference, pi)
-    return materialize(log_two_components(point_mass, nb, o))[0], o
+def _derivatives(
+    x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales, nb: Array
+) -> list[Derivative]:
+    difference = _difference(x, nb)
+    _, weight = weight_factors(difference, pi)
+    of_nb = weighted(weight, nb_derivatives(x, mu, theta, eps, scales))
+    return [*of_nb, lambda: materialize(d_log_odds(difference, pi))[0]]
+
+
+def _inflated(x: Array, nb: Array, pi: Array) -> Array:
+    point_mass = jnp.where(x == 0, 0.0, jnp.where(_unexplained(x, nb), nb, -jnp.inf))
+    return materialize(log_two_components(point_mass, nb, _difference(x, nb), pi))[0]
+
+
+def _difference(x: Array, nb: Array) -> Array:
+    """The log-probability of x under the point mass, less that under the negative binomial.
+
+    The former is 0 at x = 0 and -inf elsewhere, so that the difference is exact. Where neither
+    explains the count it is 0.
+    """
+    return jnp.where(x == 0, -nb, jnp.where(_unexplained(x, nb), 0.0, -jnp.inf))
+
+
+def _unexplained(x: Array, nb: Array) -> Array:
+    """Outside the support of both components, or NaN."""
+    return ~(x >= 0) | jnp.isnan(nb)

@@ -1,4 +1,4 @@
-"""Exact draws from the gamma, Poisson and negative binomial laws, with keys of jax.random."""
+"""Exact draws from the gamma, Poisson and negative binomial distributions, with jax.random keys."""
 
 from jaxnb.random.draws import (
     gamma,

@@ -73,19 +73,3 @@ def working_count(dtype: np.dtype) -> np.dtype:
 def flat(parameter: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> Array:
     """The parameter cast, broadcast and flattened."""
     return jnp.broadcast_to(jax.lax.convert_element_type(parameter, dtype), shape).reshape(-1)
-
-
-def convert_count(counts: Array, dtype: np.dtype) -> Array:
-    """Counts in the dtype asked for, saturating at its maximum.
-
-    A negative or NaN count, the mark of an invalid parameter, becomes NaN, -1 in a signed integer
-    dtype, 0 in an unsigned one.
-    """
-    if jnp.issubdtype(dtype, jnp.floating):
-        return jnp.where(counts < 0, jnp.nan, counts).astype(dtype)
-    largest = np.asarray(np.iinfo(dtype).max, dtype)
-    if jnp.issubdtype(counts.dtype, jnp.integer):
-        return jnp.minimum(counts, largest.astype(counts.dtype)).astype(dtype)
-    too_large = counts >= float(largest)
-    in_range = jnp.where((counts >= 0) & ~too_large, counts, 0.0).astype(dtype)
-    return jnp.where(too_large, largest, in_range)

@@ -2,7 +2,7 @@
 
 A word is a function of the key, of the element's flat index and of a stream number that says what
 the word is for. Any try of any element can therefore be drawn alone, in any order: this is what
-lets the samplers set rejected elements aside without draws depending on their neighbours.
+lets the samplers set rejected elements aside without draws depending on their neighbors.
 """
 
 from typing import NamedTuple
@@ -110,7 +110,7 @@ def complement(word: Word) -> Word:
 
 
 def uniform(word: Word, dtype: DTypeLike) -> Array:
-    """A uniform in (0, 1], at the centre of its cell of width 2⁻³¹ (2⁻⁶² for a wide word).
+    """A uniform in (0, 1], at the center of its cell of width 2⁻³¹ (2⁻⁶² for a wide word).
 
     Small values keep full relative precision, so that u ≤ p has the probability p down to the
     width of a cell; a value at the far end may round to 1. Use the complement to resolve that end.

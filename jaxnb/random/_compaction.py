@@ -1,9 +1,9 @@
 """Rejection sampling over whole arrays: the rejected few are queued and tried again in a buffer.
 
-One vectorised try settles nine elements in ten. Going over the whole array again for the rest would
-cost as much for every further try; instead they pass through a buffer of a 128th of the size, each
-leaving its slot to the next in the queue once it is accepted. A try depends on the element and
-on the try's number alone: when it happens, and beside which others, does not change its outcome.
+One vectorized try settles nine elements in ten. Going over the whole array again for the rest would
+cost as much for every further try; instead they pass through a buffer of a 128th of the size, where
+an accepted element gives its slot to the next in the queue. A try depends only on the element and
+on the number of the try, not on when it happens or which other elements are in the buffer.
 """
 
 from collections.abc import Callable
@@ -23,8 +23,8 @@ FirstPass = Callable[[], tuple[Array, Array | int]]
 _SHRINK = 128
 # Up to this size the whole array is tried again: queueing would cost more than it saves.
 _SMALL = 4096
-# No sampler here rejects more than a third of its tries, so 3⁻¹⁰⁰ bounds what is left. The bound
-# stands so that no input, whatever it is, can make a loop run for ever.
+# No sampler here rejects more than a third of its tries, so 3⁻¹⁰⁰ bounds what is left. The limit
+# makes every loop end, whatever the input.
 _MAX_TRIALS = 100
 _BITS = 32
 
@@ -35,8 +35,8 @@ def accept_reject(
     """Draws for all elements, each tried until accepted.
 
     Args:
-      first_pass: Trial 0 of all elements of a large array, in a cheaper way or in the same as
-        `attempt`. It may leave for later what `attempt` settles from the same random words.
+      first_pass: Trial 0 of all elements of a large array. It may be cheaper than `attempt` and
+        leave elements for later that `attempt` then settles from the same random words.
       attempt: Any trial of any elements, called as `attempt(key, trial, index, *parameters)` with
         flat arrays of one size.
       dtype: The dtype of the draws, signed.
@@ -44,7 +44,8 @@ def accept_reject(
       parameters: Flat arrays, one value for each element.
 
     Returns:
-      The draws, a flat array: negative where no trial was accepted, which takes invalid parameters.
+      The draws, a flat array: negative where no trial was accepted, which happens only for invalid
+      parameters.
     """
     size = parameters[0].size
     if size <= _SMALL:
@@ -54,9 +55,9 @@ def accept_reject(
 
 
 def _unsettled(size: int, dtype: DTypeLike, *varying: Array | Key) -> Array:
-    """-1 for each element, made to vary over shards as the arrays do that draws will depend on.
+    """-1 for each element, with the sharding type of the arrays that the draws will depend on.
 
-    A loop under shard_map must begin with values of the type it goes on with.
+    Under shard_map the initial values of a loop must have the type of its later values.
     """
     nothing = [(x != x).astype(dtype) * 0 for x in jax.tree.leaves(varying)]
     return sum(nothing, start=jnp.full(size, -1, dtype))
@@ -83,7 +84,7 @@ def _retry_queued(
     masks, cumulative = pack_bits(draws < 0)
     queued = cumulative[-1]
     empty = draws.size
-    # Adding nothing of the queue gives the constants its type under shard_map.
+    # Adding this zero gives the constants the type of the queue under shard_map.
     nothing = queued * 0
     first_trial = jnp.asarray(trial, jnp.int32) + nothing
 
@@ -112,8 +113,8 @@ def _retry_queued(
 def pack_bits(flags: Array) -> tuple[Array, Array]:
     """Flags as 32-bit masks, and how many are set up to and including each mask.
 
-    Bit b of mask m is flag b·M + m, M the number of masks: neighbouring flags go to neighbouring
-    masks, so that the packing vectorises.
+    Bit b of mask m is flag b·M + m, M the number of masks: neighboring flags go to neighboring
+    masks, so that the packing vectorizes.
     """
     count = -(-flags.size // _BITS)
     rows = jnp.pad(flags, (0, count * _BITS - flags.size)).reshape(_BITS, count)
@@ -125,7 +126,7 @@ def pack_bits(flags: Array) -> tuple[Array, Array]:
 def nth_set_bit(masks: Array, cumulative: Array, ranks: Array) -> Array:
     """The positions, in the order of `pack_bits`, of the set flags of these ranks (from 0).
 
-    A rank beyond the last set flag gets some position or other.
+    For a rank beyond the last set flag the position is arbitrary.
     """
     mask = jnp.searchsorted(cumulative, ranks, side="right", method="scan_unrolled")
     mask = jnp.minimum(mask, masks.size - 1)

@@ -17,6 +17,8 @@ from jaxnb.random._bits import (
     uniform,
 )
 from jaxnb.random._compaction import accept_reject
+from jaxnb.special.gamma import reciprocal_argument, stirling_error
+from jaxnb.special.log1p import log1p_minus_x
 
 # Hörmann's constants hold from here on; below, sixteen steps of inversion settle 97 draws in 100.
 _LARGE = 10.0
@@ -26,12 +28,7 @@ _TAIL = 2.0**-8
 # P(X > 56) < 2⁻⁶⁴ for a rate below 10: no uniform reaches further.
 _LAST = 56
 
-_STIRLING_TABLE = np.array(
-    [
-        math.lgamma(k + 1.0) - (k * math.log(k) if k else 0.0) + k - 0.5 * math.log(max(k, 1))
-        for k in range(16)
-    ]
-)
+_HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def poisson_counts(key: Key, lam: Array, dtype: DTypeLike) -> Array:
@@ -56,8 +53,8 @@ def poisson_counts(key: Key, lam: Array, dtype: DTypeLike) -> Array:
         def without() -> tuple[Array, Array]:
             return jnp.where(lam < _LARGE, inverted, jnp.full_like(inverted, -1)), jnp.int32(0)
 
-        # Where large rates are few, they have their first try among the leftovers. The way taken
-        # does not matter to the draws: a large rate has the same tries in both, a small one none.
+        # Where large rates are few, they have their first try among the leftovers. The draws are
+        # the same either way: a large rate has the same tries in both branches, a small one none.
         many_large = jnp.sum(lam >= _LARGE) * 16 > lam.size
         passed: tuple[Array, Array] = lax.cond(many_large, with_rejection, without)
         return passed
@@ -76,8 +73,8 @@ def _large_rate(lam: Array) -> Array:
 def _invert(key: Key, index: Array, lam: Array, *, settle: bool) -> Array:
     """The count at which the cdf passes a uniform; -1 where that is left for later.
 
-    The same uniform is looked at whether or not `settle` is set: what the first, quick look leaves
-    is settled by the second as if it had been settled at once.
+    Both settings use the same uniform: the quick one leaves some elements, and `settle` gives each
+    of them the count that it would have had at once.
     """
     word, _ = random_words(key, index, POISSON, wide=settle or needs_wide(lam.dtype))
     level = uniform(word, lam.dtype)
@@ -133,7 +130,7 @@ def _transformed_rejection(
     k = jnp.maximum(count, 1.0)
     hat = inverse_alpha / (skew / (distance * distance) + spread)
     level = uniform(level_word, lam.dtype) * hat * jnp.sqrt(k)
-    log_probability = -_deviance_part(count, lam, offset - fraction) - _stirling_error(count)
+    log_probability = -_half_deviance(count, lam, offset - fraction) - _log_factorial_rest(count)
     accepted = (count >= 0.0) & (jnp.log(level) <= log_probability)
     # Past this the standard deviation is lost in the rounding of the rate itself.
     beyond = lam > 2.0 ** (2 * (np.finfo(lam.dtype).nmant + 7))
@@ -141,34 +138,20 @@ def _transformed_rejection(
     return jnp.where(accepted | beyond, _sum(whole, offset, dtype), -1)
 
 
-def _deviance_part(k: Array, lam: Array, excess: Array) -> Array:
-    """The deviance part k log(k/lam) + lam - k for k ≥ 0, excess = k - lam given exactly.
+def _half_deviance(k: Array, lam: Array, excess: Array) -> Array:
+    """K log(k/lam) + lam - k for an integer k ≥ 0, where excess = k - lam is given exactly.
 
-    Loader (2000), "Fast and accurate computation of binomial probabilities", section 3: near lam by
-    the series of log(k/lam) = 2 artanh(v) in v = (k - lam)/(k + lam).
+    In u = -excess/k, and with φ(u) = log(1 + u) - u, it is -k φ(u); Loader (2000), "Fast and
+    accurate computation of binomial probabilities", section 3.
     """
-    v = excess / (k + lam)
-    near = jnp.abs(v) < 0.1
-    v_squared = jnp.where(near, v * v, 0.0)
-    # Terms enough for 0.01ⁿ to vanish beside 1/3.
-    series = jnp.zeros_like(v)
-    for term in reversed(range(5 if v.dtype == jnp.float32 else 8)):
-        series = series * v_squared + 1.0 / (2 * term + 3)
-    near_value = excess * v + 2.0 * k * v * v_squared * series
-    far_value = k * jnp.log(jnp.maximum(k, 0.5) / lam) - excess
-    return jnp.where(near, near_value, far_value)
+    positive = jnp.maximum(k, 1.0)
+    return jnp.where(k < 1.0, lam, -positive * log1p_minus_x(-excess / positive, lam / positive))
 
 
-def _stirling_error(k: Array) -> Array:
-    """The rest of log k!, that is log k! - k log k + k - ½ log(max(k, 1)), for an integer k ≥ 0.
-
-    By table and series, as Loader (2000), section 4.
-    """
-    tabulated = jnp.asarray(_STIRLING_TABLE, k.dtype)[jnp.minimum(k, 15.0).astype(jnp.int32)]
-    reciprocal = 1.0 / jnp.maximum(k, 15.0)
-    square = reciprocal * reciprocal
-    series = 1 / 12 - square * (1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188)))
-    return jnp.where(k <= 15.0, tabulated, 0.5 * math.log(2 * math.pi) + series * reciprocal)
+def _log_factorial_rest(k: Array) -> Array:
+    """Log k! - k log k + k - ½ log(max(k, 1)) for an integer k ≥ 0: 0, 1, then Stirling's error."""
+    from_two = stirling_error(reciprocal_argument(jnp.maximum(k, 2.0))) + _HALF_LOG_2_PI
+    return jnp.where(k < 2.0, k, from_two)
 
 
 def _sum(whole: Array, offset: Array, dtype: DTypeLike) -> Array:

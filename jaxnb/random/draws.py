@@ -2,22 +2,15 @@
 
 All follow jax.random: an explicit key of any implementation, the shape of the parameters broadcast
 together unless one is given, and a dtype. A draw depends on the key, on the shape of the result and
-on the parameters of its own element. The laws are exact; no approximation takes over for large or
-small parameters.
+on the parameters of its own element. The distributions are exact; no approximation takes
+over for large or small parameters.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
-
-import jax
-import jax.numpy as jnp
-from jax import lax
+from collections.abc import Sequence
 
 from jaxnb._types import Array, ArrayLike, DTypeLike
-from jaxnb.random import _arguments, _rates
-from jaxnb.random._bits import fold_key
-from jaxnb.random._gamma import standard_gamma
-from jaxnb.random._poisson import poisson_counts
+from jaxnb.random import _counts
+from jaxnb.random._gamma import draw_gamma
 
 __all__ = [
     "gamma",
@@ -53,7 +46,7 @@ def gamma(
     References:
       Marsaglia and Tsang (2000), "A simple method for generating gamma variables".
     """
-    draws: Array = _draw_gamma(key, a, _hashable(shape), dtype)
+    draws: Array = draw_gamma(key, a, shape if shape is None else tuple(shape), dtype)
     return draws
 
 
@@ -84,7 +77,7 @@ def poisson(
       Hörmann (1993), "The transformed rejection method for generating Poisson random variables",
       for rates from 10; inversion below.
     """
-    return _draw_counts("poisson", _rates.poisson_rate, key, (lam,), shape, dtype)
+    return _counts.draw("poisson", _counts.poisson_rate, key, (lam,), shape, dtype)
 
 
 def negative_binomial(
@@ -102,7 +95,7 @@ def negative_binomial(
     Args:
       key: One key of jax.random, typed or raw, of any implementation.
       mu: Mean, 0 ≤ mu ≤ ∞, broadcast to shape.
-      theta: Inverse dispersion, 0 ≤ theta ≤ ∞, broadcast to shape; ∞ gives the Poisson law.
+      theta: Inverse dispersion, 0 ≤ theta ≤ ∞, broadcast to shape; ∞ is the Poisson case.
       shape: Shape of the result; that of the parameters broadcast together by default.
       dtype: An integer or float dtype, as for `poisson`.
 
@@ -116,8 +109,8 @@ def negative_binomial(
         keys.
       TypeError: If key is no key.
     """
-    law = _rates.negative_binomial_rate
-    return _draw_counts("negative_binomial", law, key, (mu, theta), shape, dtype)
+    rate = _counts.negative_binomial_rate
+    return _counts.draw("negative_binomial", rate, key, (mu, theta), shape, dtype)
 
 
 def zero_inflated_negative_binomial(
@@ -149,8 +142,8 @@ def zero_inflated_negative_binomial(
         keys.
       TypeError: If key is no key.
     """
-    name, law = "zero_inflated_negative_binomial", _rates.zero_inflated_rate
-    return _draw_counts(name, law, key, (mu, theta, pi), shape, dtype)
+    name, rate = "zero_inflated_negative_binomial", _counts.zero_inflated_rate
+    return _counts.draw(name, rate, key, (mu, theta, pi), shape, dtype)
 
 
 def negative_binomial_mixture(
@@ -189,59 +182,5 @@ def negative_binomial_mixture(
     """
     theta_2 = theta_1 if theta_2 is None else theta_2
     parameters = (mu_1, mu_2, theta_1, theta_2, pi_logits)
-    name, law = "negative_binomial_mixture", _rates.mixture_rate
-    return _draw_counts(name, law, key, parameters, shape, dtype)
-
-
-def _hashable(shape: Sequence[int] | None) -> tuple[int, ...] | None:
-    return None if shape is None else tuple(shape)
-
-
-# What follows is compiled with its checks, which then cost nothing when a call is repeated: for a
-# single draw they would take most of the time.
-
-
-@partial(jax.jit, static_argnums=(2, 3))
-def _draw_gamma(
-    key: ArrayLike, a: ArrayLike, shape: tuple[int, ...] | None, dtype: DTypeLike
-) -> Array:
-    available = _arguments.float_dtype("gamma", dtype)
-    full_shape = _arguments.result_shape("gamma", shape, a)
-    flat = _arguments.flat(a, full_shape, _arguments.working_float(available))
-    # Invalid shapes are drawn as 1 and marked afterwards: nothing inside has to reckon with NaN.
-    draws = standard_gamma(fold_key(key), jnp.where(flat >= 0, flat, 1.0))
-    marked = jnp.where(flat >= 0, draws, jnp.nan)
-    return lax.reshape(marked.astype(available), full_shape)
-
-
-def _draw_counts(
-    name: str,
-    law: Callable[..., Array],
-    key: ArrayLike,
-    parameters: tuple[ArrayLike, ...],
-    shape: Sequence[int] | None,
-    dtype: DTypeLike,
-) -> Array:
-    draws: Array = _draw_counts_compiled(name, law, key, parameters, _hashable(shape), dtype)
-    return draws
-
-
-@partial(jax.jit, static_argnums=(0, 1, 4, 5))
-def _draw_counts_compiled(
-    name: str,
-    law: Callable[..., Array],
-    key: ArrayLike,
-    parameters: tuple[ArrayLike, ...],
-    shape: tuple[int, ...] | None,
-    dtype: DTypeLike,
-) -> Array:
-    available = _arguments.count_dtype(name, dtype)
-    full_shape = _arguments.result_shape(name, shape, *parameters)
-    working = _arguments.working_float(available)
-    folded = fold_key(key)
-    flat = (_arguments.flat(parameter, full_shape, working) for parameter in parameters)
-    rate = law(folded, *map(lax.stop_gradient, flat))
-    counting = _arguments.working_count(available)
-    counts = poisson_counts(folded, jnp.where(rate >= 0, rate, 0.0), counting)
-    marked = jnp.where(rate >= 0, counts, jnp.full_like(counts, -1))
-    return lax.reshape(_arguments.convert_count(marked, available), full_shape)
+    name, rate = "negative_binomial_mixture", _counts.mixture_rate
+    return _counts.draw(name, rate, key, parameters, shape, dtype)

@@ -6,42 +6,51 @@ are smooth down to q = 0 (z = infinity), and a difference of two arguments is ex
     1 / (z + 1/4) - 1 / (z + x + 1/4) = x p q.
 
 `eta(z) = log z - psi(z)` and `zeta(z) = psi_1(z) - 1/z`, both positive and decreasing, are called
-the digamma and the trigamma gap.
+the digamma and the trigamma remainder.
 """
 
 import jax.numpy as jnp
 
 from jaxnb._types import Array
-from jaxnb.special.coefficients import DIGAMMA_GAP_SLOPE, STIRLING_ERROR, Table
+from jaxnb.special.coefficients import (
+    DIGAMMA_REMAINDER_DERIVATIVE,
+    LGAMMA_OVER_ROOTS,
+    STIRLING_ERROR,
+    Table,
+)
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.log1p import log1p_minus_x
 from jaxnb.special.polynomial import divided_difference, horner
 
 __all__ = [
     "RECURRENCE_STEPS",
-    "digamma_gap",
-    "digamma_gap_difference",
-    "digamma_gap_steps",
+    "digamma_remainder",
+    "digamma_remainder_difference",
+    "digamma_remainder_steps",
+    "lgamma_1p",
     "reciprocal_argument",
     "stirling_error",
-    "trigamma_gap",
-    "trigamma_gap_difference",
-    "trigamma_gap_steps",
+    "trigamma_remainder",
+    "trigamma_remainder_difference",
+    "trigamma_remainder_steps",
 ]
 
 RECURRENCE_STEPS = 2  # that bring any z > 0 to where the polynomials hold
 
 
-def _antiderivative(slope: Table) -> Table:
+def _antiderivative(derivative: Table) -> Table:
     return {
-        dtype: (*(c / (len(cs) - k) for k, c in enumerate(cs)), 0.0) for dtype, cs in slope.items()
+        dtype: (*(c / (len(cs) - k) for k, c in enumerate(cs)), 0.0)
+        for dtype, cs in derivative.items()
     }
 
 
-# The slope of eta in q was fitted rather than eta, so that eta and zeta = q**2 d(eta)/dq come from
-# one table, each with a small relative error.
-_DIGAMMA_GAP = _antiderivative(DIGAMMA_GAP_SLOPE)
-_TRIGAMMA_GAP: Table = {dtype: (*cs, 0.0, 0.0) for dtype, cs in DIGAMMA_GAP_SLOPE.items()}
+# The derivative of eta in q was fitted rather than eta, so that eta and zeta = q**2 d(eta)/dq come
+# from one table, each with a small relative error.
+_DIGAMMA_REMAINDER = _antiderivative(DIGAMMA_REMAINDER_DERIVATIVE)
+_TRIGAMMA_REMAINDER: Table = {
+    dtype: (*cs, 0.0, 0.0) for dtype, cs in DIGAMMA_REMAINDER_DERIVATIVE.items()
+}
 
 
 def reciprocal_argument(z: Array) -> Array:
@@ -58,7 +67,13 @@ def stirling_error(q: Array) -> Array:
     return q * horner(STIRLING_ERROR[q.dtype.name], q)
 
 
-def digamma_gap_difference(p: Array, q: Array, distance: Array) -> Array:
+def lgamma_1p(x: Array) -> Array:
+    """log Gamma(1 + x) for 0 <= x <= 2, with its roots 0 and 1 as factors."""
+    y = x - 1
+    return x * y * horner(LGAMMA_OVER_ROOTS[x.dtype.name], y)
+
+
+def digamma_remainder_difference(p: Array, q: Array, distance: Array) -> Array:
     """eta(y) - eta(z) for y, z >= 2, relative error a few ulp however close y and z are.
 
     Args:
@@ -66,42 +81,42 @@ def digamma_gap_difference(p: Array, q: Array, distance: Array) -> Array:
         q: Reciprocal argument of z.
         distance: z - y, as the caller knows it.
     """
-    return distance * p * q * divided_difference(_DIGAMMA_GAP[q.dtype.name], p, q)
+    return distance * p * q * divided_difference(_DIGAMMA_REMAINDER[q.dtype.name], p, q)
 
 
-def trigamma_gap_difference(p: Array, q: Array, distance: Array) -> Array:
-    """zeta(y) - zeta(z), arguments as for `digamma_gap_difference`.
+def trigamma_remainder_difference(p: Array, q: Array, distance: Array) -> Array:
+    """zeta(y) - zeta(z), arguments as for `digamma_remainder_difference`.
 
-    In effect the slope of a fitted polynomial, it is good to 8 ulp (float32) and 60 ulp (float64)
-    where both arguments are near 2, to a few ulp elsewhere.
+    In effect the derivative of a fitted polynomial, it is good to 8 ulp (float32) and 60 ulp
+    (float64) where both arguments are near 2, to a few ulp elsewhere.
     """
-    return distance * p * q * divided_difference(_TRIGAMMA_GAP[q.dtype.name], p, q)
+    return distance * p * q * divided_difference(_TRIGAMMA_REMAINDER[q.dtype.name], p, q)
 
 
-def digamma_gap_steps(z: Array) -> Array:
+def digamma_remainder_steps(z: Array) -> Array:
     """eta(z) - eta(z+2): every step 1/z - log(1 + 1/z) of the recurrence is positive."""
     return -(_phi_of_inverse(z) + _phi_of_inverse(z + 1))
 
 
-def trigamma_gap_steps(z: Array) -> Array:
+def trigamma_remainder_steps(z: Array) -> Array:
     """zeta(z) - zeta(z+2): every step 1 / (z**2 (z+1)) is positive."""
     return 1 / (z * z * (z + 1)) + 1 / ((z + 1) ** 2 * (z + 2))
 
 
-def digamma_gap(z: Array) -> Array:
+def digamma_remainder(z: Array) -> Array:
     """eta(z) for any z > 0."""
     small, low, high = _raised(z)
     q = reciprocal_argument(high)
-    gap = horner(_DIGAMMA_GAP[q.dtype.name], q)
-    return gap + jnp.where(small, digamma_gap_steps(low), 0.0)
+    remainder = horner(_DIGAMMA_REMAINDER[q.dtype.name], q)
+    return remainder + jnp.where(small, digamma_remainder_steps(low), 0.0)
 
 
-def trigamma_gap(z: Array) -> Array:
+def trigamma_remainder(z: Array) -> Array:
     """zeta(z) for any z > 0."""
     small, low, high = _raised(z)
     q = reciprocal_argument(high)
-    gap = horner(_TRIGAMMA_GAP[q.dtype.name], q)
-    return gap + jnp.where(small, trigamma_gap_steps(low), 0.0)
+    remainder = horner(_TRIGAMMA_REMAINDER[q.dtype.name], q)
+    return remainder + jnp.where(small, trigamma_remainder_steps(low), 0.0)
 
 
 def _raised(z: Array) -> tuple[Array, Array, Array]:

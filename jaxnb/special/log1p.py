@@ -1,21 +1,16 @@
 """Logarithms: log(1 + u) - u, the function behind every deviance, log itself and 2 atanh."""
 
-from math import log as log_of_number
-
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from jaxnb._types import Array
 from jaxnb.special.coefficients import ATANH_TAIL, LOG1P_MINUS_X
-from jaxnb.special.elementary import reciprocal, split_binary
+from jaxnb.special.elementary import INTEGER, LOG_2, LOG_2_HIGH, LOG_2_LOW, reciprocal, split_binary
 from jaxnb.special.polynomial import horner
 
-__all__ = ["double_atanh", "log", "log1p_minus_x"]
-
-_LOG_2 = log_of_number(2)
-# The leading 12 bits, so that k times them and 1 - 2**k add without rounding, and the rest.
-_LOG_2_HIGH = 2839 / 4096
-_LOG_2_LOW = 3.1946184945309417e-05
+__all__ = ["double_atanh", "log", "log1p_minus_x", "log1p_minus_x_near_zero", "log_of_any"]
 
 
 @jax.custom_jvp
@@ -38,11 +33,10 @@ def log1p_minus_x(u: Array, one_plus_u: Array) -> Array:
         The value in the dtype of `u`, within 4 ulp for exact arguments (2.5 for 99 in 100); the
         derivative is taken with respect to `u` alone.
     """
-    k, power, inverse_power, mantissa = split_binary(one_plus_u)
-    # f from u, which has more digits than 1 + u, until u is nearly -1
-    f = jnp.where(k <= -2, mantissa - 1, u * inverse_power + (inverse_power - 1))
-    shift = f * (1 - power) + (k * _LOG_2_HIGH + (1 - power))
-    return shift + (_phi_near_zero(f) + k * _LOG_2_LOW)
+    value: Array = lax.platform_dependent(
+        u, one_plus_u, cpu=_fusible_log1p_minus_x, default=_native_log1p_minus_x
+    )
+    return value
 
 
 @log1p_minus_x.defjvp
@@ -53,17 +47,65 @@ def _log1p_minus_x_jvp(
     return log1p_minus_x(u, one_plus_u), -u * reciprocal(one_plus_u) * tangents[0]
 
 
+def _fusible_log1p_minus_x(u: Array, one_plus_u: Array) -> Array:
+    k, power, inverse_power, mantissa = split_binary(one_plus_u)
+    # f from u, which has more digits than 1 + u, until u is nearly -1
+    f = jnp.where(k <= -2, mantissa - 1, u * inverse_power + (inverse_power - 1))
+    shift = f * (1 - power) + (k * LOG_2_HIGH + (1 - power))
+    return shift + (log1p_minus_x_near_zero(f) + k * LOG_2_LOW)
+
+
+def _native_log1p_minus_x(u: Array, one_plus_u: Array) -> Array:
+    # Beyond 1/6 and 16/3 the two parts differ enough to be subtracted.
+    middle = (one_plus_u > 1 / 6) & (one_plus_u < 16 / 3)
+    k = sum((one_plus_u >= edge).astype(u.dtype) for edge in (1 / 3, 2 / 3, 4 / 3, 8 / 3)) - 2
+    k = jnp.where(middle, k, 0.0)
+    power = jnp.exp2(k)
+    scaled = jnp.where(middle, u, 0.0) / power
+    f = scaled + (1 / power - 1)
+    near = (
+        f * (1 - power)
+        + (k * LOG_2_HIGH + (1 - power))
+        + (log1p_minus_x_near_zero(f) + k * LOG_2_LOW)
+    )
+    return jnp.where(middle, near, jnp.log(jnp.where(middle, 1.0, one_plus_u)) - u)
+
+
 @jax.custom_jvp
 def log(y: Array) -> Array:
     """Natural logarithm of a positive normal y; relative error below 2 ulp."""
-    k, _, _, mantissa = split_binary(y)
-    f = mantissa - 1
-    return k * _LOG_2 + (f + _phi_near_zero(f))
+    value: Array = lax.platform_dependent(y, cpu=_fusible_log, default=jnp.log)
+    return value
 
 
 @log.defjvp
 def _log_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     return log(*primals), reciprocal(*primals) * tangents[0]
+
+
+def _fusible_log(y: Array) -> Array:
+    k, _, _, mantissa = split_binary(y)
+    f = mantissa - 1
+    return k * LOG_2 + (f + log1p_minus_x_near_zero(f))
+
+
+def log_of_any(y: Array) -> Array:
+    """Natural logarithm of any y, subnormal numbers included; NaN for y < 0.
+
+    XLA's CPU code takes subnormal numbers for 0. Their bits, read as an integer, are the number in
+    units of the smallest one; the derivative there is 0.
+    """
+    value: Array = lax.platform_dependent(y, cpu=_log_by_bits, default=jnp.log)
+    return value
+
+
+def _log_by_bits(y: Array) -> Array:
+    info = np.finfo(y.dtype)
+    bits = lax.bitcast_convert_type(lax.stop_gradient(y), INTEGER[y.dtype.name])
+    subnormal = (bits > 0) & (bits < 1 << info.nmant)
+    log_smallest = (info.minexp - info.nmant) * LOG_2
+    log_subnormal = jnp.log(jnp.maximum(bits, 1).astype(y.dtype)) + log_smallest
+    return jnp.where(subnormal, log_subnormal, jnp.log(jnp.where(subnormal, 1.0, y)))
 
 
 def double_atanh(v: Array) -> Array:
@@ -72,5 +114,6 @@ def double_atanh(v: Array) -> Array:
     return 2 * v + v * (v_squared * horner(ATANH_TAIL[v.dtype.name], v_squared))
 
 
-def _phi_near_zero(f: Array) -> Array:
+def log1p_minus_x_near_zero(f: Array) -> Array:
+    """phi(f) for |f| <= 1/3; relative error below 2 ulp."""
     return f * f * horner(LOG1P_MINUS_X[f.dtype.name], f)

@@ -27,14 +27,15 @@ _SAMPLERS: dict[str, Callable[..., Array]] = {
 def draw(
     name: str, shape: torch.Size, *parameters: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Counts of that shape in the dtype of the parameters, from the sampler of that name.
+    """Counts in the dtype of the parameters.
 
-    The number of draws is rounded up as a minibatch is, so that few programs are compiled.
+    The number of draws is rounded up like the length of a minibatch, so that few programs are
+    compiled.
 
     Args:
-        name: Of one of the laws in `jaxnb.random`.
-        shape: To which the parameters broadcast.
-        parameters: Of one floating dtype.
+        name: The name of a sampler in `jaxnb.random`.
+        shape: The shape of the draws, to which the parameters broadcast.
+        parameters: Its parameters, of one floating dtype.
         generator: Where the seed comes from; torch's default one if None.
     """
     for parameter in parameters:

@@ -2,15 +2,17 @@
 
 import csv
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import count_files
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from jaxnb.cli import comparison, main
+from jaxnb.cli import main
 
 COLUMNS = {
     "gene",
@@ -38,7 +40,8 @@ COLUMNS = {
 
 @pytest.fixture
 def small(tmp_path: Path, counts: np.ndarray) -> Path:
-    path = tmp_path / "small.csv"
+    path = tmp_path / "s" / "small.csv"
+    path.parent.mkdir()
     header = ",".join(["cell", "A", "B", "NONE", "D", "E", "F"])
     rows = [",".join([f"c{at}", *map(str, row)]) for at, row in enumerate(counts)]
     path.write_text("\n".join([header, *rows]))
@@ -53,19 +56,40 @@ def rows_of(path: Path) -> dict[str, dict[str, str]]:
 def test_everything_is_printed_and_written(small: Path, run, counts: np.ndarray) -> None:
     result = run(small)
     assert result.status == 0
-    assert result.files == ["small_fit.csv", "small_fit.png"]
-    rows = rows_of(result.folder / "small_fit.csv")
+    assert result.files == ["s_small_fit.csv", "s_small_fit.png"]
+    rows = rows_of(result.folder / "s_small_fit.csv")
     assert list(rows) == ["A", "B", "NONE", "D", "E", "F"]
     assert set(rows["A"]) >= COLUMNS
     assert rows["NONE"]["nb_status"] == "all_zeros"
     assert rows["NONE"]["bic_choice"] == "-"
     assert float(rows["A"]["zeros_observed"]) == pytest.approx(np.mean(counts[:, 0] == 0))
     assert float(rows["B"]["p_value"]) < 0.05 < float(rows["A"]["p_value"])
-    for text in ("6 genes in 60 cells", "By BIC", "NB fits", "ZINB fits", "small_fit.csv"):
+    for text in ("6 genes in 60 cells", "By BIC", "NB fits", "ZINB fits", "s_small_fit.csv"):
         assert text in result.out
-    height, width, _ = imread(result.folder / "small_fit.png").shape
+    assert "q-value" in result.out
+    assert result.out.splitlines()[-2].startswith("next: look at")
+    assert "overwrote" not in result.out
+    height, width, _ = imread(result.folder / "s_small_fit.png").shape
     assert width > 1000
     assert height > 500
+    assert "read 60 cells (c0, c1, c2, ...) x 6 genes (A, B, NONE, ...)" in result.err
+    again = run(small, "--family", "nb", "--plot", "none")
+    assert (
+        "s_small_fit.csv  (one line per gene; --help explains the columns)  (overwrote" in again.out
+    )
+
+
+def test_two_samples_and_two_layers_get_names_of_their_own(small: Path, run) -> None:
+    for sample in ("A", "B"):
+        Path(sample).mkdir()
+        Path(sample, "m.csv").write_text(small.read_text())
+        assert run(f"{sample}/m.csv", "--family", "nb", "--plot", "none").status == 0
+    assert run(small, "--out", "none", "--plot", "none").files == [
+        "A",
+        "A_m_fit.csv",
+        "B",
+        "B_m_fit.csv",
+    ]
 
 
 @pytest.mark.parametrize(("family", "other"), [("nb", "zinb"), ("zinb", "nb")])
@@ -85,7 +109,7 @@ def test_size_factors_from_a_file_are_used_as_they_are(small: Path, run, tmp_pat
     twos = run(small, "--size-factors", tmp_path / "twos.txt", "--family", "nb", "--out", "2.csv")
     assert plain.status == twos.status == 0
     mean, half = (
-        float(rows_of(plain.folder / name)["A"]["nb_mean"]) for name in ("small_fit.csv", "2.csv")
+        float(rows_of(plain.folder / name)["A"]["nb_mean"]) for name in ("s_small_fit.csv", "2.csv")
     )
     assert half == pytest.approx(mean / 2, rel=1e-5)
 
@@ -108,6 +132,46 @@ def test_bad_size_factors(small: Path, run, tmp_path: Path, content: str | None,
     assert result.files == []
 
 
+def test_totals_of_one_gene_are_refused(run, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("cell,A\n" + "".join(f"c{at},{at}\n" for at in range(60)))
+    result = run(tmp_path / "m.csv")
+    assert result.status == 2
+    assert "one column only" in result.err
+    assert "--size-factors none, obs:FIELD" in result.err
+    assert result.files == []
+
+
+def test_totals_of_few_genes_are_told(small: Path, run) -> None:
+    result = run(small, "--family", "nb", "--out", "none", "--plot", "none")
+    assert result.status == 0
+    assert re.search(
+        r"'.' is \d\d% of all counts \(there are only 6 columns\), and .* theta comes out about "
+        r"[12].\d times too large; consider --size-factors none",
+        result.err,
+    )
+
+
+def test_size_factors_from_a_field(small: Path, run) -> None:
+    rows = small.read_text().splitlines()
+    rows = [f"{row},{'depth' if at == 0 else 2 * at}" for at, row in enumerate(rows)]
+    small.write_text("\n".join(rows))
+    options = ("--index-columns", "cell,depth", "--family", "nb", "--plot", "none")
+    result = run(small, *options, "--size-factors", "obs:depth")
+    assert result.status == 0
+    assert "of all counts" not in result.err
+    unknown = run(small, *options, "--size-factors", "obs:total")
+    assert "no such field of the cells; it has depth" in unknown.err
+
+
+@pytest.mark.filterwarnings("default")
+def test_totals_over_more_genes_are_pointed_to(run, tmp_path: Path) -> None:
+    data = count_files.annotated()
+    data[:, :6].copy().write_h5ad(tmp_path / "m.h5ad")
+    result = run(tmp_path / "m.h5ad", "--family", "nb", "--out", "none", "--plot", "none")
+    assert result.status == 0
+    assert "consider --size-factors obs:total_counts" in result.err
+
+
 def test_cells_without_counts_are_left_out_and_told(small: Path, run) -> None:
     small.write_text(small.read_text() + "\nempty,0,0,0,0,0,0\n")
     result = run(small, "--plot", "none")
@@ -116,11 +180,15 @@ def test_cells_without_counts_are_left_out_and_told(small: Path, run) -> None:
     assert "6 genes in 60 cells" in result.out
 
 
-def test_numbers_that_are_not_integers_are_told(small: Path, run) -> None:
+def test_estimated_counts_have_to_be_allowed(small: Path, run) -> None:
     small.write_text(small.read_text().replace(",5", ",5.5"))
-    result = run(small, "--plot", "none", "--family", "nb")
+    refused = run(small)
+    assert refused.status == 2
+    assert "--allow-non-integer" in refused.err
+    assert refused.files == []
+    result = run(small, "--allow-non-integer", "--plot", "none", "--family", "nb")
     assert result.status == 0
-    assert "not integers" in result.err
+    assert "are not whole numbers" in result.err
 
 
 @pytest.mark.parametrize(
@@ -130,10 +198,14 @@ def test_numbers_that_are_not_integers_are_told(small: Path, run) -> None:
         (["--out", "."], "is a directory"),
         (["--plot", "nowhere/p.png"], "no such directory"),
         (["--out", "t.png", "--plot", "t.png"], "both the table and the picture"),
+        (["--out", "/dev/null"], "is a device or a pipe"),
+        (["--plot", "p.jpg"], "give one of .png, .pdf, .svg"),
+        (["--out", "t" * 300], "name too long"),
+        (["--size-factors", "obs:total"], "no such field of the cells; it has no fields"),
     ],
 )
 def test_bad_outputs_are_refused_before_the_fit(small: Path, run, options, says, monkeypatch):
-    monkeypatch.setattr("jaxnb.cli.fit.fit_nb", lambda *_, **__: pytest.fail("was fitted"))
+    monkeypatch.setattr("jaxnb.fit.fit_nb", lambda *_, **__: pytest.fail("was fitted"))
     result = run(small, *options)
     assert result.status == 2
     assert says in result.err
@@ -148,15 +220,15 @@ def test_the_input_is_never_overwritten(small: Path, run) -> None:
 
 
 def test_a_failure_while_drawing_leaves_no_half_picture(small: Path, run, monkeypatch) -> None:
-    def fail(_comparison: object, _name: str, file: Path) -> None:
+    def fail(_figure: object, file: Path, **_: object) -> None:
         file.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("jaxnb.cli.fit.draw", fail)
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
     result = run(small)
     assert result.status == 2
     assert "No space left on device" in result.err
-    assert result.files == ["small_fit.csv"]
+    assert result.files == ["s_small_fit.csv"]
 
 
 def test_without_matplotlib(small: Path, run, monkeypatch) -> None:
@@ -171,7 +243,7 @@ def test_without_matplotlib(small: Path, run, monkeypatch) -> None:
     unasked = run(small)
     assert unasked.status == 0
     assert 'pip install "jaxnb[plot]"' in unasked.err
-    assert unasked.files == ["small_fit.csv"]
+    assert unasked.files == ["s_small_fit.csv"]
 
 
 @pytest.mark.parametrize("words", [["fit", "--family", "gamma"], ["fit", "--top", "0"], []])
@@ -197,13 +269,27 @@ def test_the_bundled_data_as_a_process(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "jaxnb", "fit", "--x64", "--top", "3"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.stderr == (
+        "jaxnb: note: read 700 cells (no names) x 765 genes (HES4, TNFRSF4, SSU72, ...) from "
+        "pbmc68k\n"
+    )
     assert "765 genes in 700 cells; 67.4% of the counts are zero" in done.stdout
     lyz = rows_of(tmp_path / "pbmc68k_fit.csv")["LYZ"]
     assert float(lyz["nb_theta"]) == pytest.approx(0.2094390978, rel=1e-8)
     assert float(lyz["nb_log_likelihood"]) == pytest.approx(-2044.783233, abs=1e-5)
 
 
-def test_q_values_are_benjamini_and_hochbergs() -> None:
-    q = comparison._q_values(np.array([0.01, 0.04, 0.03, 0.5]))
-    np.testing.assert_allclose(q, [0.04, 0.16 / 3, 0.16 / 3, 0.5])
+def test_help_waits_for_nothing() -> None:
+    program = """
+import sys
+from jaxnb.cli import main
+try:
+    main(["fit", "--help"])
+finally:
+    print([name for name in ("jax", "numpy", "scipy", "pandas") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "usage: jaxnb fit" in done.stdout
+    assert done.stdout.endswith("[]\n"), done.stderr

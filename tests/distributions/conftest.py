@@ -1,7 +1,7 @@
 """Fixtures over the registry of cases."""
 
 import pytest
-from distributions.cases import CASES, ONE_OF_EACH
+from distributions.cases import CASES, ONE_OF_EACH, made
 
 
 @pytest.fixture(params=CASES)
@@ -9,13 +9,11 @@ def case(request):
     return CASES[request.param]
 
 
-@pytest.fixture
-def law(case):
-    constructor, parameters = case
-    return constructor(**parameters)
+@pytest.fixture(params=CASES)
+def distribution(request):
+    return made(request.param)
 
 
 @pytest.fixture(params=ONE_OF_EACH)
 def one_of_each(request):
-    constructor, parameters = CASES[request.param]
-    return constructor(**parameters)
+    return made(request.param)

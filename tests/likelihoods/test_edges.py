@@ -11,19 +11,19 @@ INF, NAN = np.inf, np.nan
 nb, zinb, mix = jaxnb.log_nb_positive, jaxnb.log_zinb_positive, jaxnb.log_mixture_nb
 
 
-def value_and_slopes(law, *args, eps=1e-8):
+def value_and_gradient(function, *args, eps=None):
     args = [jnp.asarray(a, float) for a in args]
-    return jax.value_and_grad(lambda *a: law(*a, eps=eps), tuple(range(1, len(args))))(*args)
+    return jax.value_and_grad(lambda *a: function(*a, eps=eps), tuple(range(1, len(args))))(*args)
 
 
 @pytest.mark.parametrize(
-    ("law", "parameters"),
+    ("function", "parameters"),
     [(nb, (3.0, 2.0)), (zinb, (3.0, 2.0, 0.3)), (mix, (2.0, 3.0, 1.0, 1.0, 0.3))],
 )
-def test_outside_the_support(law, parameters):
-    value, slopes = value_and_slopes(law, -1, *parameters)
+def test_outside_the_support(function, parameters):
+    value, gradient = value_and_gradient(function, -1, *parameters)
     assert value == -INF
-    assert all(s == 0 for s in slopes)
+    assert all(s == 0 for s in gradient)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_nan_and_negative_parameters_give_nan(x, mu, theta):
 def test_infinite_theta_is_poisson(x, mu):
     from scipy.stats import poisson
 
-    value, (d_mu, d_theta) = value_and_slopes(nb, x, mu, INF)
+    value, (d_mu, d_theta) = value_and_gradient(nb, x, mu, INF)
     np.testing.assert_allclose(value, poisson.logpmf(x, np.float32(mu)), rtol=1e-6)
     np.testing.assert_allclose(d_mu, x / mu - 1, rtol=1e-6)
     assert d_theta == 0
@@ -59,25 +59,36 @@ def test_no_step_on_the_way_to_poisson():
 
 @pytest.mark.parametrize("theta", [0.0, 1e-30])
 def test_vanishing_theta_is_a_point_mass(theta):
-    value, slopes = value_and_slopes(nb, 0, 2.0, theta)
+    value, gradient = value_and_gradient(nb, 0, 2.0, theta)
     np.testing.assert_allclose(value, 0, atol=1e-27)
-    assert np.isfinite(slopes).all()
-    value, (d_mu, d_theta) = value_and_slopes(nb, 3, 2.0, theta)
+    assert np.isfinite(gradient).all()
+    value, (d_mu, d_theta) = value_and_gradient(nb, 3, 2.0, theta)
     assert value == -INF if theta == 0 else value < -60
     assert np.isfinite(d_mu)
     assert d_theta > 1e29
 
 
 def test_zero_mean_with_and_without_floor():
-    value, (d_mu, d_theta) = value_and_slopes(nb, 0, 0.0, 2.0, eps=0.0)
+    value, (d_mu, d_theta) = value_and_gradient(nb, 0, 0.0, 2.0, eps=0.0)
     assert (value, d_mu, d_theta) == (0, -1, 0)
-    value, slopes = value_and_slopes(nb, 3, 0.0, 2.0, eps=0.0)
+    value, gradient = value_and_gradient(nb, 3, 0.0, 2.0, eps=0.0)
     assert value == -INF
-    assert not np.isnan(slopes).any()
-    value, (d_mu, _) = value_and_slopes(nb, 3, 0.0, 2.0)
-    at_floor, (d_at_floor, _) = value_and_slopes(nb, 3, 1e-8, 2.0)
-    assert (value, d_mu) == (at_floor, d_at_floor)
-    assert d_mu == pytest.approx(3e8, rel=1e-6)
+    assert not np.isnan(gradient).any()
+    value, (d_mu, _) = value_and_gradient(nb, 3, 0.0, 2.0)
+    at_floor, (d_at_floor, _) = value_and_gradient(nb, 3, 1e-30, 2.0)
+    assert (value, d_mu) == (at_floor, 0)
+    assert d_at_floor == pytest.approx(3e30, rel=1e-6)
+
+
+@pytest.mark.parametrize("eps", [1e-8, 1e-30, 0.0])
+def test_value_and_derivative_agree_on_the_floor(eps):
+    """Below it the value is constant and the derivative 0; at it and above both are exact."""
+    below = value_and_gradient(nb, 3, eps / 2, 2.0, eps=eps)
+    assert below[1][0] == 0 or eps == 0
+    if eps:
+        assert below[0] == nb(3, eps, 2.0, 0.0)
+        above = value_and_gradient(nb, 3, 2 * eps, 2.0, eps=eps)[1][0]
+        np.testing.assert_allclose(above, 1.5 / eps, rtol=1e-6)
 
 
 def test_the_floor_is_not_a_bias():
@@ -89,66 +100,66 @@ def test_the_floor_is_not_a_bias():
 
 def test_infinite_mean():
     for x in (0, 3):
-        value, slopes = value_and_slopes(nb, x, INF, 2.0)
+        value, gradient = value_and_gradient(nb, x, INF, 2.0)
         assert value == -INF
-        assert not np.isnan(slopes).any()
-    value, slopes = value_and_slopes(zinb, 0, INF, 2.0, 0.3)
+        assert not np.isnan(gradient).any()
+    value, gradient = value_and_gradient(zinb, 0, INF, 2.0, 0.3)
     np.testing.assert_allclose(value, -np.log1p(np.exp(-0.3)), rtol=1e-6)
-    assert np.isfinite(slopes).all()
+    assert np.isfinite(gradient).all()
 
 
 @pytest.mark.parametrize("x", [0, 3])
 @pytest.mark.parametrize("pi", [-INF, INF])
 def test_infinite_log_odds(x, pi):
-    value, slopes = value_and_slopes(zinb, x, 1.0, 2.0, pi)
-    plain, plain_slopes = value_and_slopes(nb, x, 1.0, 2.0)
+    value, gradient = value_and_gradient(zinb, x, 1.0, 2.0, pi)
+    plain, plain_gradient = value_and_gradient(nb, x, 1.0, 2.0)
     if pi < 0:
         np.testing.assert_allclose(value, plain, rtol=1e-6)
-        np.testing.assert_allclose(slopes[:2], plain_slopes, rtol=1e-6)
+        np.testing.assert_allclose(gradient[:2], plain_gradient, rtol=1e-6)
     else:
         assert value == (0 if x == 0 else -INF)
-    np.testing.assert_allclose(slopes[2], 0, atol=1e-30)
-    assert np.isfinite(slopes).all()
+    np.testing.assert_allclose(gradient[2], 0, atol=1e-30)
+    assert np.isfinite(gradient).all()
 
-    value, slopes = value_and_slopes(mix, x, 1.0, 3.0, 2.0, 2.0, pi)
+    value, gradient = value_and_gradient(mix, x, 1.0, 3.0, 2.0, 2.0, pi)
     np.testing.assert_allclose(value, nb(x, 1.0 if pi > 0 else 3.0, 2.0), rtol=1e-6)
-    assert np.isfinite(slopes).all()
+    assert np.isfinite(gradient).all()
 
 
 def test_deep_zero_is_rescued_by_inflation():
     """NB(0) = -1000 and pi = -40: the extra zeros explain the count, e**-1000 does not."""
-    value, slopes = value_and_slopes(zinb, 0, 1000.0, INF, -40.0)
+    value, gradient = value_and_gradient(zinb, 0, 1000.0, INF, -40.0)
     np.testing.assert_allclose(value, -40, rtol=1e-6)
-    np.testing.assert_allclose(slopes, [0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(gradient, [0, 0, 1], atol=1e-12)
 
 
 def test_a_component_that_cannot_explain_the_count_has_no_weight():
-    value, slopes = value_and_slopes(mix, 2, 0.0, 2.0, 1.0, 1.0, 0.3, eps=0.0)
+    value, gradient = value_and_gradient(mix, 2, 0.0, 2.0, 1.0, 1.0, 0.3, eps=0.0)
     np.testing.assert_allclose(value, nb(2, 2.0, 1.0) - np.log1p(np.exp(0.3)), rtol=1e-6)
-    assert not np.isnan(slopes).any()
-    value, slopes = value_and_slopes(mix, 2, 0.0, 0.0, 1.0, 1.0, 0.3, eps=0.0)
+    assert not np.isnan(gradient).any()
+    value, gradient = value_and_gradient(mix, 2, 0.0, 0.0, 1.0, 1.0, 0.3, eps=0.0)
     assert value == -INF
-    assert slopes[4] == 0
+    assert gradient[4] == 0
 
 
 def test_large_finite_values():
-    assert np.isfinite(value_and_slopes(nb, 1e15, 1e15, 1e10)[1]).all()
+    assert np.isfinite(value_and_gradient(nb, 1e15, 1e15, 1e10)[1]).all()
     assert nb(INF, 1.0, 1.0) == -INF
     assert np.isfinite(nb(16_777_215, 1e-6, 1e10))
 
 
 @pytest.mark.parametrize(
-    ("law", "args"),
+    ("function", "args"),
     [
         (nb, ([0, 1, 5, 0.5, 0, 3], [1, 2, 3, 1, 0, 1e-9], [INF, 1, 1e-3, 2, 1, 1e9])),
         (zinb, ([0, 0, 5, 0, 3], [1, 1e3, 3, 1, 1], [INF, INF, 1, 2, 2], [0, -40, 1, -INF, INF])),
     ],
 )
-def test_no_false_alarm_under_debug_nans(law, args):
+def test_no_false_alarm_under_debug_nans(function, args):
     args = [jnp.asarray(a, float) for a in args]
-    finite = jax.vmap(lambda *a: law(*a) > -INF)(*args)
+    finite = jax.vmap(lambda *a: function(*a) > -INF)(*args)
     args = [a[finite] for a in args]
     positions = tuple(range(1, len(args)))
     with jax.debug_nans(True):
-        jax.value_and_grad(lambda *a: law(*a).sum(), positions)(*args)
-        jax.hessian(lambda *a: law(*a).sum(), positions)(*args)
+        jax.value_and_grad(lambda *a: function(*a).sum(), positions)(*args)
+        jax.hessian(lambda *a: function(*a).sum(), positions)(*args)

@@ -13,7 +13,7 @@ from jax.test_util import check_grads
 
 import jaxnb
 
-LAWS = {
+FUNCTIONS = {
     "nb": (jaxnb.log_nb_positive, (2.5, 1.7)),
     "zinb": (jaxnb.log_zinb_positive, (2.5, 1.7, -0.4)),
     "mix": (jaxnb.log_mixture_nb, (2.5, 4.1, 1.7, 0.9, -0.4)),
@@ -25,13 +25,13 @@ LAWS = {
 COUNTS = np.array([0.0, 1.0, 2.0, 3.0, 17.0, 0.4, 1.3])
 
 
-@pytest.fixture(params=LAWS)
-def law(request):
-    return LAWS[request.param]
+@pytest.fixture(params=FUNCTIONS)
+def case(request):
+    return FUNCTIONS[request.param]
 
 
-def test_jit_and_vmap_agree_with_the_plain_call(law):
-    function, parameters = law
+def test_jit_and_vmap_agree_with_the_plain_call(case):
+    function, parameters = case
     plain = function(COUNTS, *parameters)
     np.testing.assert_allclose(jax.jit(function)(COUNTS, *parameters), plain, rtol=2e-6)
     mapped = jax.vmap(function, (0, *[None] * len(parameters)))(COUNTS, *parameters)
@@ -42,24 +42,24 @@ def test_jit_and_vmap_agree_with_the_plain_call(law):
     np.testing.assert_allclose(rows, np.broadcast_to(plain, (3, 7)), rtol=2e-6)
 
 
-def test_derivatives_agree_with_differences(law):
-    function, parameters = law
+def test_derivatives_agree_with_differences(case):
+    function, parameters = case
     with jax.enable_x64(True):
         at_counts = jax.jit(lambda *p: function(COUNTS, *p))
         check_grads(at_counts, parameters, order=3, modes=["fwd"], rtol=1e-5, atol=1e-6)
         check_grads(at_counts, parameters, order=1, modes=["rev"], rtol=1e-5, atol=1e-6)
 
 
-def test_derivative_in_x(law):
-    function, parameters = law
+def test_derivative_in_x(case):
+    function, parameters = case
     with jax.enable_x64(True):
         along_x = jax.jit(lambda x: function(x, *parameters))
         check_grads(along_x, (COUNTS[2:],), order=2, modes=["fwd"], rtol=1e-5, atol=1e-6)
         check_grads(along_x, (COUNTS[2:],), order=1, modes=["rev"], rtol=1e-5, atol=1e-6)
 
 
-def test_hessian_is_symmetric_and_agrees_with_jvp_of_grad(law):
-    function, parameters = law
+def test_hessian_is_symmetric_and_agrees_with_jvp_of_grad(case):
+    function, parameters = case
     positions = tuple(range(1, len(parameters) + 1))
     hessian_of = jax.jit(jax.hessian(function, positions))
     gradient = jax.grad(function, positions)
@@ -75,8 +75,8 @@ def test_hessian_is_symmetric_and_agrees_with_jvp_of_grad(law):
             np.testing.assert_allclose(column(x, direction), hessian[:, k], rtol=3e-5, atol=1e-7)
 
 
-def test_gradients_have_the_shape_of_their_arguments(law):
-    function, parameters = law
+def test_gradients_have_the_shape_of_their_arguments(case):
+    function, parameters = case
     x = np.arange(12.0).reshape(4, 3)
     shapes = itertools.cycle([(4, 1), (3,), (), (1, 3), (4, 3)])
     arrays = [jnp.full(s, p) for s, p in zip(shapes, parameters, strict=False)]
@@ -94,8 +94,8 @@ def test_gradients_have_the_shape_of_their_arguments(law):
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int32", "uint8", "uint16", "bool"])
-def test_integer_counts(law, dtype):
-    function, parameters = law
+def test_integer_counts(case, dtype):
+    function, parameters = case
     x = np.array([0, 1, 1], dtype)
     got = function(x, *parameters)
     np.testing.assert_array_equal(got, function(x.astype(float), *parameters))
@@ -104,8 +104,8 @@ def test_integer_counts(law, dtype):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
-def test_half_precision_is_computed_in_single(law, dtype):
-    function, parameters = law
+def test_half_precision_is_computed_in_single(case, dtype):
+    function, parameters = case
     half = [jnp.asarray(p, dtype) for p in parameters]
     got = function(np.arange(9), *half)
     assert got.dtype == dtype
@@ -115,15 +115,15 @@ def test_half_precision_is_computed_in_single(law, dtype):
     assert all(s.dtype == dtype for s in slopes)
 
 
-def test_python_scalars_do_not_widen(law):
-    function, parameters = law
+def test_python_scalars_do_not_widen(case):
+    function, parameters = case
     first, *rest = parameters
     assert function(3, jnp.float32(first), *rest).dtype == jnp.float32
     assert function(3, jnp.bfloat16(first), *rest).dtype == jnp.bfloat16
 
 
-def test_strict_promotion(law):
-    function, parameters = law
+def test_strict_promotion(case):
+    function, parameters = case
     with jax.numpy_dtype_promotion("strict"):
         single = [jnp.float32(p) for p in parameters]
         positions = tuple(range(1, len(single) + 1))
@@ -141,8 +141,8 @@ def test_double_precision_inside_a_single_precision_program():
         assert jaxnb.log_nb_positive(x, jnp.float32(mu), theta).dtype == jnp.float64
 
 
-def test_scan_checkpoint_and_remat(law):
-    function, parameters = law
+def test_scan_checkpoint_and_remat(case):
+    function, parameters = case
 
     def total(mu):
         def step(carry, x):

@@ -67,7 +67,9 @@ def test_shapes_and_default_dtypes(sampler) -> None:
         assert draws.dtype == jnp.asarray(kind(0)).dtype
     scalars = [float(values[0]) for values in parameters]
     assert function(key, *scalars).shape == ()
-    assert function(key, *parameters, (0, 3)).shape == (0, 3)
+    for shape in [(0, 3), (3, 0, 3)]:
+        assert function(key, *parameters, shape).shape == shape
+    assert function(key, *(jnp.zeros((2, 0)) for _ in parameters)).shape == (2, 0)
     outer = [values.reshape((-1, 1) if i == 0 else (-1,)) for i, values in enumerate(parameters)]
     assert jax.eval_shape(function, key, *outer).shape == ((3, 1) if len(outer) == 1 else (3, 3))
 
@@ -261,7 +263,7 @@ def test_one_inflation_per_draw() -> None:
     assert abs(float((draws == 0).mean()) - 0.5) < 0.02
 
 
-def test_neighbours_do_not_matter(few_samplers) -> None:
+def test_neighbors_do_not_matter(few_samplers) -> None:
     function, parameters = few_samplers
     key, shape = jax.random.key(4), (30_000, 3)
     quiet = [jnp.broadcast_to(values, shape) for values in parameters]

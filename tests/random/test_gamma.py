@@ -1,15 +1,15 @@
-"""The gamma sampler's parts against multiple precision, and its implicit derivative."""
+"""The gamma sampler's parts against multiple precision and SciPy, and its implicit derivative."""
 
 import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from scipy import special
+from scipy import special, stats
 
 import jaxnb
-from jaxnb.random._bits import BOOST, complement, fold_key, random_words
-from jaxnb.random._gamma import _attempt, _boost, _log_acceptance
+from jaxnb.random._bits import BOOST, GAMMA, Word, complement, fold_key, random_words
+from jaxnb.random._gamma import _attempt, _boost, _log_acceptance, normal
 
 
 def working_dtypes() -> list:
@@ -34,10 +34,13 @@ def test_log_acceptance(s: float) -> None:
 
 
 @pytest.mark.parametrize("s", [1.0, 2.0, 1e6, np.inf])
-def test_first_try_is_accepted_in_95_of_100(s: float) -> None:
+def test_share_of_first_tries_accepted(s: float) -> None:
     index = jnp.arange(100_000, dtype=jnp.uint32)
     draws = _attempt(fold_key(jax.random.key(0)), 0, index, jnp.full(index.shape, s))
-    assert float(jnp.mean(draws >= 0)) > 0.95 if s < 2 else 0.98
+    # The acceptance is 0.9517 at s = 1, 0.9816 at s = 2 and 1 in the limit.
+    share = float(jnp.mean(draws >= 0))
+    assert share > (0.95 if s == 1 else 0.98)
+    assert share < 0.955 or s > 1
 
 
 @pytest.mark.parametrize("a", [1e-6, 1e-3, 0.3, 0.9])
@@ -61,7 +64,7 @@ def test_boost_at_both_ends_of_the_uniform(a: float) -> None:
 def test_implicit_derivative(a: float) -> None:
     key = jax.random.key(1)
     shapes = jnp.full(50, a)
-    draws, slopes = jax.jvp(lambda a: jaxnb.random.gamma(key, a), (shapes,), (jnp.ones(50),))
+    draws, derivatives = jax.jvp(lambda a: jaxnb.random.gamma(key, a), (shapes,), (jnp.ones(50),))
     w = np.maximum(np.asarray(draws, float), 1e-30)
     step = 1e-4 * a
     a = float(shapes[0])
@@ -69,7 +72,7 @@ def test_implicit_derivative(a: float) -> None:
     density = np.exp((a - 1) * np.log(w) - w - special.gammaln(a))
     regular = (w > 1e-20) & (density > 0)
     assert regular.sum() > 5
-    np.testing.assert_allclose(slopes[regular], (-by_a / density)[regular], rtol=2e-3)
+    np.testing.assert_allclose(derivatives[regular], (-by_a / density)[regular], rtol=2e-3)
 
 
 def test_gradient_per_component_is_jaxs() -> None:
@@ -93,3 +96,27 @@ def test_edges() -> None:
     )
     huge = jaxnb.random.gamma(jax.random.key(0), 1e10, (1000,))
     assert abs(float((huge / 1e10).mean()) - 1) < 1e-6
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(jnp.float32, 5e-7), (jnp.float64, 1e-14)])
+def test_normal_against_the_quantile_function(dtype, rtol: float) -> None:
+    if dtype == jnp.float64 and not jax.config.jax_enable_x64:
+        pytest.skip("float64 needs x64")
+    # Tail probabilities from 2⁻³³ to a half, evenly spaced in the logarithm.
+    halves = np.unique(np.logspace(0, np.log10(2**31 - 2), 4000).astype(np.uint32))
+    p = 0.5 * (halves + 0.5) * 2.0**-31
+    exact = -special.ndtri(p)
+    for sign in (0, 1):
+        found = normal(Word(jnp.asarray(halves * np.uint32(2) + np.uint32(sign)), None), dtype)
+        np.testing.assert_allclose(found, -exact if sign else exact, rtol=rtol, atol=5e-8)
+
+
+def test_normal_deviates_are_normal() -> None:
+    index = jnp.arange(200_000, dtype=jnp.uint32)
+    words = random_words(fold_key(jax.random.key(4)), index, GAMMA, wide=False)
+    for word in words:
+        draws = np.asarray(normal(word, jnp.float32), float)
+        assert stats.kstest(draws, "norm").pvalue > 1e-3
+    first, second = (np.asarray(normal(word, jnp.float32), float) for word in words)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(index.size)
+    assert abs(np.corrcoef(first[1:], first[:-1])[0, 1]) < 4 / np.sqrt(index.size)

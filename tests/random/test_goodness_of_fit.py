@@ -1,6 +1,6 @@
-"""Draws against their exact laws: Kolmogorov-Smirnov for gamma, chi-square for the counts.
+"""Draws against their exact distributions: Kolmogorov-Smirnov for gamma, chi-square for the counts.
 
-Exact cdfs come from the regularised incomplete gamma and beta functions of SciPy in float64, which
+Exact cdfs come from the regularized incomplete gamma and beta functions of SciPy in float64, which
 the first test here holds against sums of the probability mass itself in multiple precision.
 """
 
@@ -38,7 +38,7 @@ def negative_binomial_tails(mu: float, theta: float) -> Cdf:
 
 
 def mixed_tails(weight: float, first: Cdf, second: Cdf) -> Cdf:
-    """The tails of a mixture in which the first law has the given weight."""
+    """The tails of a mixture in which the first distribution has the given weight."""
 
     def tails(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return tuple(
@@ -61,7 +61,7 @@ def cell_edges(counts: np.ndarray) -> np.ndarray:
     tail = np.logspace(-5, -2, 13)
     levels = np.concatenate([tail, np.linspace(0.01, 0.99, LARGEST_CELLS), 1 - tail])
     found = np.quantile(counts, levels, method="lower").astype(float)
-    # The neighbours below too: a value that a sampler never draws must have a cell of its own.
+    # The neighbors below too: a value that a sampler never draws must have a cell of its own.
     edges = np.unique(np.concatenate([found, np.maximum(found - 1, 0)]))
     # A count that has saturated belongs above the last edge.
     return edges[edges < np.iinfo(np.int32).max]
@@ -119,19 +119,19 @@ def all_p_values(seed: int, size: int, thetas: tuple[float, ...], mus: tuple[flo
         found["poisson", mu] = chi_square_p_value(draws, negative_binomial_tails(mu, np.inf))
     for theta in thetas:
         for mu in mus:
-            law = negative_binomial_tails(mu, theta)
+            plain = negative_binomial_tails(mu, theta)
             draws = jaxnb.random.negative_binomial(next(keys), mu, theta, (size,), jnp.int32)
-            found["nb", theta, mu] = chi_square_p_value(draws, law)
+            found["nb", theta, mu] = chi_square_p_value(draws, plain)
             draws = jaxnb.random.zero_inflated_negative_binomial(
                 next(keys), mu, theta, -0.7, (size,), jnp.int32
             )
-            inflated = mixed_tails(special.expit(-0.7), always_zero, law)
+            inflated = mixed_tails(special.expit(-0.7), always_zero, plain)
             found["zinb", theta, mu] = chi_square_p_value(draws, inflated)
             draws = jaxnb.random.negative_binomial_mixture(
                 next(keys), mu, 4 * mu, theta, 7 * theta, 0.4, (size,), jnp.int32
             )
             other = negative_binomial_tails(4 * mu, 7 * theta)
-            mixture = mixed_tails(special.expit(0.4), law, other)
+            mixture = mixed_tails(special.expit(0.4), plain, other)
             found["mixture", theta, mu] = chi_square_p_value(draws, mixture)
     return found
 

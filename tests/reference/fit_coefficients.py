@@ -17,6 +17,7 @@ from collections.abc import Callable
 from mpmath import (
     atanh,
     chebyfit,
+    euler,
     linspace,
     log,
     log1p,
@@ -50,7 +51,7 @@ def stirling_error_over_q(q: mpf) -> mpf:
     return (loggamma(z + 1) - (z + mpf(1) / 2) * log(z) + z - log(2 * pi) / 2) / q
 
 
-def digamma_gap_slope(q: mpf) -> mpf:
+def digamma_remainder_derivative(q: mpf) -> mpf:
     """d/dq (log z - psi(z)) at z = 1/q - 1/4."""
     z = 1 / q - OFFSET
     return (psi(1, z) - 1 / z) / q**2
@@ -60,6 +61,11 @@ def atanh_tail(w: mpf) -> mpf:
     """(2 atanh(v) - 2v) / v**3 at w = v**2."""
     v = sqrt(w)
     return (2 * atanh(v) - 2 * v) / v**3
+
+
+def lgamma_over_roots(y: mpf) -> mpf:
+    """log Gamma(2 + y) / (y (1 + y))."""
+    return loggamma(2 + y) / (y * (1 + y))
 
 
 PIECES = {
@@ -76,11 +82,17 @@ PIECES = {
         (mpf(0), Q_MAX),
         {"float32": 4, "float64": 15},
     ),
-    "DIGAMMA_GAP_SLOPE": (
-        digamma_gap_slope,
+    "DIGAMMA_REMAINDER_DERIVATIVE": (
+        digamma_remainder_derivative,
         mpf(1) / 2,
         (mpf(0), Q_MAX),
         {"float32": 6, "float64": 17},
+    ),
+    "LGAMMA_OVER_ROOTS": (
+        lgamma_over_roots,
+        1 - euler,
+        (-mpf(1), mpf("1.0001")),  # not symmetric: 0 is no node
+        {"float32": 11, "float64": 26},
     ),
 }
 

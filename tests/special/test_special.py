@@ -44,8 +44,8 @@ def test_reciprocal(dtype):
     error = relative_error(jax.jit(elementary.reciprocal)(y), *exactly(lambda y: 1 / y, y))
     assert error.max() < 1
     assert np.isnan(jax.jit(elementary.reciprocal)(dtype.type(np.nan)))
-    slope = jax.grad(elementary.reciprocal)(dtype.type(3))
-    np.testing.assert_allclose(slope, -1 / 9, rtol=1e-6)
+    derivative = jax.grad(elementary.reciprocal)(dtype.type(3))
+    np.testing.assert_allclose(derivative, -1 / 9, rtol=1e-6)
 
 
 def test_reciprocal_is_the_same_formula_everywhere(dtype):
@@ -111,19 +111,19 @@ def test_exponentials(name, dtype):
     assert function(dtype.type(0)) == (1 if name == "exp" else 0)
     assert function(dtype.type(-1e30)) == (0 if name == "exp" else -1)
     assert np.isnan(function(dtype.type(np.nan)))
-    slope = jax.grad(getattr(exponential, name))(dtype.type(-0.7))
-    np.testing.assert_allclose(slope, np.exp(-0.7), rtol=1e-6)
+    derivative = jax.grad(getattr(exponential, name))(dtype.type(-0.7))
+    np.testing.assert_allclose(derivative, np.exp(-0.7), rtol=1e-6)
 
 
 def stirling(z):
     return mpmath.loggamma(z + 1) - (z + 0.5) * mpmath.log(z) + z - mpmath.log(2 * mpmath.pi) / 2
 
 
-def digamma_gap(z):
+def digamma_remainder(z):
     return mpmath.log(z) - mpmath.psi(0, z)
 
 
-def trigamma_gap(z):
+def trigamma_remainder(z):
     return mpmath.psi(1, z) - 1 / z
 
 
@@ -136,9 +136,9 @@ def test_stirling_error(dtype):
 
 @pytest.mark.parametrize(
     ("function", "exact"),
-    [(gamma.digamma_gap, digamma_gap), (gamma.trigamma_gap, trigamma_gap)],
+    [(gamma.digamma_remainder, digamma_remainder), (gamma.trigamma_remainder, trigamma_remainder)],
 )
-def test_gaps(function, exact, dtype):
+def test_remainders(function, exact, dtype):
     z = np.concatenate([spread(dtype, 1e-4, 10), spread(dtype, 1, 1e8)])
     error = relative_error(jax.jit(function)(z), *exactly(exact, z))
     assert error.max() < 12
@@ -148,11 +148,11 @@ def test_gaps(function, exact, dtype):
 @pytest.mark.parametrize(
     ("function", "exact", "limits"),
     [
-        (gamma.digamma_gap_difference, digamma_gap, {"float32": 4, "float64": 4}),
-        (gamma.trigamma_gap_difference, trigamma_gap, {"float32": 10, "float64": 80}),
+        (gamma.digamma_remainder_difference, digamma_remainder, {"float32": 4, "float64": 4}),
+        (gamma.trigamma_remainder_difference, trigamma_remainder, {"float32": 10, "float64": 80}),
     ],
 )
-def test_gap_differences_do_not_cancel(function, exact, limits, dtype):
+def test_remainder_differences_do_not_cancel(function, exact, limits, dtype):
     """Down to neighbouring numbers, where the difference of two values would be all rounding."""
     y = np.concatenate([spread(dtype, 2, 100), spread(dtype, 2, 1e7)])
     z = np.maximum(np.nextafter(y, dtype.type(np.inf)), y * (1 + spread(dtype, 1e-9, 10, len(y))))
@@ -172,8 +172,8 @@ def test_polynomials():
     p, q = jnp.float32(0.3), jnp.float32(0.7)
     cubic = (2.0, -1.0, 0.5, 3.0)
     np.testing.assert_allclose(polynomial.horner(cubic, p), np.polyval(cubic, 0.3), rtol=1e-6)
-    slope = (np.polyval(cubic, 0.3) - np.polyval(cubic, 0.7)) / (0.3 - 0.7)
-    np.testing.assert_allclose(polynomial.divided_difference(cubic, p, q), slope, rtol=1e-6)
+    derivative = (np.polyval(cubic, 0.3) - np.polyval(cubic, 0.7)) / (0.3 - 0.7)
+    np.testing.assert_allclose(polynomial.divided_difference(cubic, p, q), derivative, rtol=1e-6)
     derivative = np.polyval(np.polyder(cubic), 0.7)
     np.testing.assert_allclose(polynomial.divided_difference(cubic, q, q), derivative, rtol=1e-6)
 
@@ -184,6 +184,6 @@ def test_the_coefficients_are_those_that_the_script_fits(tmp_path):
     subprocess.run([sys.executable, str(script), "--out", str(target)], check=True)
     scope: dict = {}
     exec(target.read_text(), scope)
-    for name in ("ATANH_TAIL", "LOG1P_MINUS_X", "STIRLING_ERROR", "DIGAMMA_GAP_SLOPE"):
+    for name in ("ATANH_TAIL", "LOG1P_MINUS_X", "STIRLING_ERROR", "DIGAMMA_REMAINDER_DERIVATIVE"):
         for dtype, stored in getattr(coefficients, name).items():
             np.testing.assert_allclose(scope[name][dtype], stored, rtol=1e-9)

@@ -1,0 +1,30 @@
+"""Bad input and missing modules: one line that says what is wrong and what to do."""
+
+import importlib
+from types import ModuleType
+
+__all__ = ["InputError", "optional_module"]
+
+# How a user gets a module that jaxnb itself does not require.
+_INSTALL = {
+    "anndata": 'pip install "jaxnb[anndata]"',
+    "matplotlib": 'pip install "jaxnb[plot]"',
+}
+
+
+class InputError(ValueError):
+    """Bad input. The message is one line; the command line prints it and ends with status 2."""
+
+
+def optional_module(name: str, purpose: str) -> ModuleType:
+    """Import an optional dependency.
+
+    Raises:
+        InputError: it is not installed; the message names it and the command that installs it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        module = name.partition(".")[0]
+        command = _INSTALL.get(module, f"pip install {module}")
+        raise InputError(f"{purpose} needs {module}: {command}") from error

@@ -1,0 +1,191 @@
+"""The smallest count at which a distribution function reaches a level.
+
+The search keeps a bracket lo < count <= hi, the level not reached at lo and reached at hi, and
+evaluates one count a step, until nothing lies between. So it ends, by the rounding errors of the
+distribution function as they are, with F(count) >= q > F(count - 1) in the arithmetic of the
+program itself. The next count is the one to which a discrete Newton step on the logarithm of the
+smaller tail points; every sixth step halves the bracket instead, on a logarithmic scale, so that
+the number of steps is bounded whatever the distribution.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxnb._types import Array
+from jaxnb.cdf.tails import Tails
+
+__all__ = ["HIGHEST", "Level", "log_level", "level", "smallest_count"]
+
+HIGHEST: Final = 2.0**60  # no larger count is looked for
+_MOST_STEPS: Final = 200  # five are usual; six times the 30 halvings of the largest bracket suffice
+_HALVE_EVERY: Final = 6
+_DOUBT: Final = 16
+
+
+class Level(NamedTuple):
+    """What is to be reached.
+
+    Attributes:
+        value: A probability or its logarithm.
+        upper: Whether it is that of the upper tail.
+        logarithm: Whether it is a logarithm.
+        log_lower: The logarithm of the lower tail's probability, -inf to 0.
+        log_upper: That of the upper tail's.
+    """
+
+    value: Array
+    upper: bool
+    logarithm: bool
+    log_lower: Array
+    log_upper: Array
+
+    @property
+    def inside(self) -> Array:
+        """Whether it is a probability, and neither 0 nor 1."""
+        lowest, highest = (-jnp.inf, 0.0) if self.logarithm else (0.0, 1.0)
+        return (self.value > lowest) & (self.value < highest)
+
+    def reached(self, t: Tails) -> Array:
+        own = t.log_sf if self.upper else t.log_cdf
+        own = own if self.logarithm else jnp.exp(own)
+        return own <= self.value if self.upper else own >= self.value
+
+
+def level(probability: Array, upper: bool) -> Level:
+    """The level of a probability."""
+    small = jnp.clip(probability, 0.0, 1.0)
+    logs = jnp.log(small), jnp.log1p(-small)
+    return Level(probability, upper, False, *(reversed(logs) if upper else logs))
+
+
+def log_level(log_probability: Array, upper: bool) -> Level:
+    """The level of a log-probability."""
+    tiny = float(np.finfo(log_probability.dtype).tiny)
+    log_p = jnp.clip(log_probability, -float(np.finfo(log_probability.dtype).max), -tiny)
+    near = log_p > -0.5
+    other = jnp.where(
+        near, jnp.log(-jnp.expm1(jnp.where(near, log_p, -1.0))), jnp.log1p(-jnp.exp(log_p))
+    )
+    logs = log_p, other
+    return Level(log_probability, upper, True, *(reversed(logs) if upper else logs))
+
+
+def smallest_count(
+    tails: Callable[[Array], Tails],
+    log_probability: Callable[[Array], Array],
+    target: Level,
+    start: Array,
+) -> Array:
+    """The smallest whole x >= 0 with `target.reached(tails(x))`; infinity beyond `HIGHEST`.
+
+    Args:
+        tails: Both logarithms at whole counts of the full shape.
+        log_probability: That of single counts; it only guides the search.
+        target: The level, of the full shape.
+        start: The first count to try, of the full shape. Nothing is searched for where it is NaN
+            or the level is an end of the probabilities or none; the result there is 0.
+    """
+    use_upper = target.log_upper < target.log_lower
+    first = jnp.clip(jnp.nan_to_num(jnp.ceil(start)), 0.0, HIGHEST)
+    searched = target.inside & ~jnp.isnan(start)
+    lo, hi = jnp.full_like(first, -1.0), jnp.where(searched, jnp.inf, jnp.zeros_like(first))
+
+    def open_bracket(lo: Array, hi: Array) -> Array:
+        return _after(lo) < jnp.minimum(hi, 2 * HIGHEST)
+
+    def unfinished(state: tuple[Array, Array, Array, Array]) -> Array:
+        step, lo, hi, _ = state
+        return (step < _MOST_STEPS) & jnp.any(open_bracket(lo, hi))
+
+    def improved(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        step, lo, hi, x = state
+        t = tails(x)
+        reached = target.reached(t)
+        active = open_bracket(lo, hi)
+        lo = jnp.where(active & ~reached, x, lo)
+        hi = jnp.where(active & reached, x, hi)
+        newton = _newton(target, t, reached, log_probability(_next(x, reached)), use_upper)
+        last = active & newton.is_last
+        lo = jnp.where(last & reached, jnp.maximum(lo, _before(x)), lo)
+        hi = jnp.where(last & ~reached, jnp.minimum(hi, _after(x)), hi)
+        unsure = newton.unsure
+        guess = x + jnp.where(
+            reached,
+            jnp.minimum(newton.shift - unsure, -1.0),
+            jnp.maximum(newton.shift + unsure, 1.0),
+        )
+        halved = _middle(lo, hi, x)
+        narrow = hi - lo <= 4 * unsure + 2
+        guess = jnp.where(narrow, jnp.floor(lo + (hi - lo) * 0.5), guess)
+        use_half = (step % _HALVE_EVERY == _HALVE_EVERY - 1) | jnp.isnan(guess)
+        guess = jnp.where(use_half, halved, guess)
+        lowest, highest = _after(lo), _before(jnp.minimum(hi, 2 * HIGHEST))
+        x = jnp.where(
+            open_bracket(lo, hi), jnp.clip(guess, lowest, jnp.maximum(highest, lowest)), x
+        )
+        return step + 1, lo, hi, x
+
+    return lax.while_loop(unfinished, improved, (jnp.int32(0), lo, hi, first))[2]
+
+
+def _next(x: Array, reached: Array) -> Array:
+    """The count whose probability lies between F(x) and F at the neighbor towards the level."""
+    return jnp.where(reached, x, x + 1)
+
+
+class _Newton(NamedTuple):
+    """A discrete Newton step.
+
+    Attributes:
+        shift: The counts to the level.
+        unsure: How many counts rounding errors cannot tell apart.
+        is_last: Whether the level lies between this count and its neighbor, beyond any doubt.
+    """
+
+    shift: Array
+    unsure: Array
+    is_last: Array
+
+
+def _newton(target: Level, t: Tails, reached: Array, log_p: Array, use_upper: Array) -> _Newton:
+    """The step to the level, given log_p of the count between here and the neighbor towards it."""
+    eps = float(np.finfo(log_p.dtype).eps)
+    own = jnp.where(use_upper, t.log_sf, t.log_cdf)
+    share = jnp.exp(jnp.minimum(log_p - own, 0.0))  # of the tail that this count holds
+    gain = jnp.log1p(share)
+    loss = -jnp.log1p(-jnp.minimum(share, 1 - 1e-6))
+    per_count = jnp.where(reached == use_upper, gain, loss)
+    per_count = jnp.maximum(per_count, float(np.finfo(log_p.dtype).tiny))
+    distance = jnp.where(use_upper, t.log_sf - target.log_upper, target.log_lower - t.log_cdf)
+    rounding = 4 * eps * jnp.maximum(1.0, -own)
+    if not target.logarithm:
+        # the level itself is only as fine as eps times its probability
+        log_level = t.log_sf if target.upper else t.log_cdf
+        rounding = rounding + eps * jnp.exp(jnp.clip(log_level - own, -80.0, 80.0))
+    shift = jnp.ceil(distance / per_count - 1e-3)
+    unsure = jnp.floor(rounding / per_count)
+    return _Newton(
+        jnp.where(jnp.isnan(shift), 0.0, shift),
+        jnp.nan_to_num(unsure, posinf=0.0),
+        # the distribution function is good to 6 units and monotone to within them; 10 times that
+        jnp.abs(distance) + _DOUBT * rounding < per_count,
+    )
+
+
+def _middle(lo: Array, hi: Array, x: Array) -> Array:
+    """The geometric middle of the bracket; eightfold where it has no upper end yet."""
+    end = jnp.where(hi == jnp.inf, jnp.minimum(8 * (x + 2), 2 * HIGHEST), hi)
+    return jnp.floor(jnp.sqrt(lo + 2) * jnp.sqrt(end + 2) - 2)
+
+
+def _after(x: Array) -> Array:
+    """The next larger whole number of the dtype."""
+    return jnp.where(x + 1 > x, x + 1, jnp.nextafter(x, jnp.full_like(x, jnp.inf)))
+
+
+def _before(x: Array) -> Array:
+    return jnp.where(x - 1 < x, x - 1, jnp.nextafter(x, jnp.full_like(x, -jnp.inf)))

@@ -1,0 +1,68 @@
+"""log F where it is proportional to theta: for x = 0, and for theta < 2 where the tail is light.
+
+Notation: t = theta, b = x + 1, m = t + mu, n = b + t, p = t / m. The series of the incomplete beta
+function around p = 0 (DLMF 8.17.7) gives, with S = sum over k >= 1 of (1 - b)_k p**k / (k! (t + k)),
+
+    F = Gamma(n) / (Gamma(1 + t) Gamma(b)) p**t (1 + t S).
+
+Stirling's formula for Gamma(n) / Gamma(b), with phi(u) = log(1 + u) - u and the remainder delta of
+`special.gamma`, leaves no term that is not proportional to t,
+
+    log F = t [log(n p) + (delta(n) - delta(b)) / t - 1 / (2 b) - log(Gamma(1 + t)) / t]
+            + (b - 1/2) phi(t / b) + log(1 + t S),
+
+so that nothing is lost as t, and with it log F, tends to 0.
+"""
+
+from typing import Final
+
+import jax.numpy as jnp
+
+from jaxnb._types import Array
+from jaxnb.cdf.coefficients import LOG_GAMMA_OVER_ARGUMENT
+from jaxnb.special.coefficients import STIRLING_ERROR
+from jaxnb.special.elementary import reciprocal
+from jaxnb.special.gamma import reciprocal_argument
+from jaxnb.special.log1p import log, log1p_minus_x
+from jaxnb.special.polynomial import divided_difference, horner
+
+__all__ = ["few_counts", "log_cdf_at_zero", "log_cdf_small_theta"]
+
+# The terms of S alternate in sign; up to b p = 1.5 they lose no more than a digit's half.
+_LIMIT: Final = 1.5
+_TERMS: Final = {"float32": 13, "float64": 22}
+
+
+def few_counts(x: Array, mu: Array, theta: Array) -> Array:
+    """Where the series of this module holds, for x >= 1."""
+    return (theta < 2) & ((x + 1) * (theta * reciprocal(theta + mu)) < _LIMIT)
+
+
+def log_cdf_at_zero(mu: Array, theta: Array) -> Array:
+    """theta log(p)."""
+    inverse_m = reciprocal(theta + mu)
+    q = mu * inverse_m
+    return theta * (log1p_minus_x(-q, theta * inverse_m) - q)
+
+
+def log_cdf_small_theta(x: Array, mu: Array, theta: Array) -> Array:
+    """log F for x >= 1, theta < 2 and (x + 1) p < 1.5."""
+    dtype = x.dtype.name
+    b = x + 1
+    p = theta * reciprocal(theta + mu)
+    b_p = b * p
+    term = jnp.ones_like(b_p)
+    series = jnp.zeros_like(b_p)
+    for k in range(1, _TERMS[dtype] + 1):
+        term = term * ((k * p - b_p) * (1 / k))
+        series = series + term * reciprocal(theta + k)
+    inverse_b = reciprocal(b)
+    at_b, at_n = reciprocal_argument(b), reciprocal_argument(b + theta)
+    # (delta(n) - delta(b)) / t; the reciprocal arguments differ by -t at_b at_n
+    stirling = -at_n * at_b * divided_difference((*STIRLING_ERROR[dtype], 0.0), at_b, at_n)
+    gamma = horner(LOG_GAMMA_OVER_ARGUMENT[dtype], theta - 1)
+    per_theta = log(b_p + theta * p) + stirling - 0.5 * inverse_b - gamma
+    ratio = theta * inverse_b
+    correction = theta * series
+    log_sum = log1p_minus_x(correction, 1 + correction) + correction
+    return (theta * per_theta + (b - 0.5) * log1p_minus_x(ratio, 1 + ratio)) + log_sum

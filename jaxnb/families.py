@@ -1,0 +1,231 @@
+"""The table of distributions: what each one is called, takes and can compute.
+
+Everything that treats the distributions alike reads this table: the NumPyro classes, the torch
+bridge, the fits, the benchmarks and the tests. A new distribution is a kernel in
+`jaxnb.likelihoods`, a sampler in `jaxnb.random`, an entry here, and a class with its docstring in
+`jaxnb.distributions`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial, wraps
+from typing import Any, Literal
+
+from jaxnb import moments, random
+from jaxnb._types import Array, ArrayLike
+from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+from jaxnb.likelihoods.arguments import Scales
+from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.mixture import mixture_with_derivatives
+from jaxnb.likelihoods.negative_binomial import nb_with_derivatives
+from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
+
+__all__ = [
+    "FAMILIES",
+    "NEGATIVE_BINOMIAL",
+    "NEGATIVE_BINOMIAL_MIXTURE",
+    "ZERO_INFLATED_NEGATIVE_BINOMIAL",
+    "Constraint",
+    "Family",
+    "Parameter",
+    "tied",
+]
+
+Constraint = Literal["nonnegative", "extended real"]
+"""What a parameter may be: at least 0, infinity included; or any number but NaN."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a distribution.
+
+    Attributes:
+        name: Its keyword in the log-probability function.
+        attribute: Its keyword and attribute in the classes.
+        constraint: The values that it may have.
+        has_log_scale: Whether the logarithm may be given instead, under the name with "log_" in
+            front.
+        default: The name of the parameter whose value it takes where it is None.
+    """
+
+    name: str
+    attribute: str
+    constraint: Constraint
+    has_log_scale: bool = False
+    default: str | None = None
+
+    @property
+    def log_name(self) -> str | None:
+        """The keyword of the logarithm in the log-probability function, if there is one."""
+        return f"log_{self.name}" if self.has_log_scale else None
+
+    @property
+    def log_attribute(self) -> str | None:
+        """The keyword of the logarithm in the classes, if there is one."""
+        return f"log_{self.attribute}" if self.has_log_scale else None
+
+
+@dataclass(frozen=True)
+class Family:
+    """A distribution as functions of its parameters, which are in the order of `parameters`.
+
+    Attributes:
+        name: The name of the distribution, and of its sampler in `jaxnb.random`.
+        class_name: The name of its classes, here and in the torch bridge.
+        parameters: Its parameters.
+        log_prob: The public function of (x, *parameters, eps).
+        with_derivatives: The kernel. Of arguments that are cast to one dtype and aligned,
+            (x, *parameters, eps, scales), it returns the log-probability and its derivatives in x
+            and in each parameter. `scales` has one entry for each parameter with a log scale.
+        sampler: Of (key, *parameters, shape, dtype).
+        mean: Of the parameters; `xp=torch` for tensors.
+        variance: Likewise.
+        mode: Of the parameters, for arrays only.
+        log_cdf: The public function of (x, *parameters), log P(X <= x); None if there is none, and
+            so for the next four.
+        log_sf: log P(X > x).
+        cdf: P(X <= x).
+        sf: P(X > x).
+        quantile: The public function of (q, *parameters), the smallest x with P(X <= x) >= q.
+        entropy: The public function of the parameters.
+    """
+
+    name: str
+    class_name: str
+    parameters: tuple[Parameter, ...]
+    log_prob: Callable[..., Array]
+    with_derivatives: Callable[..., tuple[Array, list[Derivative]]]
+    sampler: Callable[..., Array]
+    mean: Callable[..., Any]
+    variance: Callable[..., Any]
+    mode: Callable[..., Array]
+    log_cdf: Callable[..., Array] | None = None
+    log_sf: Callable[..., Array] | None = None
+    cdf: Callable[..., Array] | None = None
+    sf: Callable[..., Array] | None = None
+    quantile: Callable[..., Array] | None = None
+    entropy: Callable[..., Array] | None = None
+
+    @property
+    def function_name(self) -> str:
+        """The name of the log-probability function, here and in the torch bridge."""
+        return self.log_prob.__name__
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names of the tensor arguments of the log-probability function."""
+        return ("x", *(parameter.name for parameter in self.parameters))
+
+    @property
+    def linear_scales(self) -> Scales:
+        """The scales of the kernel where no logarithm is given."""
+        return tuple("linear" for parameter in self.parameters if parameter.has_log_scale)
+
+
+def tied(family: Family) -> Family:
+    """The family without its optional parameters: each is the one that it takes its value from.
+
+    Its kernel gives the same array to both, so that what depends on that array alone is computed
+    once; the derivative is the sum of the two.
+    """
+    kept = tuple(parameter for parameter in family.parameters if parameter.default is None)
+    index = {parameter.name: place for place, parameter in enumerate(kept)}
+    sources = [index[parameter.default or parameter.name] for parameter in family.parameters]
+
+    def spread(values: Sequence[Any]) -> list[Any]:
+        return [values[source] for source in sources]
+
+    def with_none(values: Sequence[Any]) -> list[Any]:
+        given = dict(zip((parameter.name for parameter in kept), values, strict=True))
+        return [given.get(parameter.name) for parameter in family.parameters]
+
+    @wraps(family.log_prob)
+    def log_prob(x: ArrayLike, *values: ArrayLike, **options: Any) -> Array:
+        return family.log_prob(x, *with_none(values), **options)
+
+    def with_derivatives(x: Array, *arguments: Any) -> tuple[Array, list[Derivative]]:
+        *values, eps, scales = arguments
+        scaled = [parameter.has_log_scale for parameter in kept]
+        remaining = iter(scales)
+        scale_of = [next(remaining) if has_log_scale else None for has_log_scale in scaled]
+        every_scale = tuple(scale for scale in spread(scale_of) if scale is not None)
+        value, (d_x, *each) = family.with_derivatives(x, *spread(values), eps, every_scale)
+        sums = [
+            partial(_sum, [d for d, source in zip(each, sources, strict=True) if source == place])
+            for place in range(len(kept))
+        ]
+        return value, [d_x, *sums]
+
+    return replace(
+        family,
+        name=f"{family.name}_tied",
+        parameters=kept,
+        log_prob=log_prob,
+        with_derivatives=with_derivatives,
+        sampler=lambda key, *values, **options: family.sampler(key, *with_none(values), **options),
+        mean=lambda *values, **options: family.mean(*spread(values), **options),
+        variance=lambda *values, **options: family.variance(*spread(values), **options),
+        mode=lambda *values: family.mode(*spread(values)),
+    )
+
+
+def _sum(derivatives: Sequence[Derivative]) -> Array:
+    first, *others = (derivative() for derivative in derivatives)
+    return sum(others, start=first)
+
+
+_MU = Parameter("mu", "mu", "nonnegative", has_log_scale=True)
+_THETA = Parameter("theta", "theta", "nonnegative", has_log_scale=True)
+
+
+NEGATIVE_BINOMIAL = Family(
+    name="negative_binomial",
+    class_name="NegativeBinomial",
+    parameters=(_MU, _THETA),
+    log_prob=log_nb_positive,
+    with_derivatives=nb_with_derivatives,
+    sampler=random.negative_binomial,
+    mean=moments.nb_mean,
+    variance=moments.nb_variance,
+    mode=moments.nb_mode,
+)
+
+ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
+    name="zero_inflated_negative_binomial",
+    class_name="ZeroInflatedNegativeBinomial",
+    parameters=(_MU, _THETA, Parameter("pi", "zi_logits", "extended real")),
+    log_prob=log_zinb_positive,
+    with_derivatives=zinb_with_derivatives,
+    sampler=random.zero_inflated_negative_binomial,
+    mean=moments.zinb_mean,
+    variance=moments.zinb_variance,
+    mode=moments.zinb_mode,
+)
+
+NEGATIVE_BINOMIAL_MIXTURE = Family(
+    name="negative_binomial_mixture",
+    class_name="NegativeBinomialMixture",
+    parameters=(
+        Parameter("mu_1", "mu1", "nonnegative", has_log_scale=True),
+        Parameter("mu_2", "mu2", "nonnegative", has_log_scale=True),
+        Parameter("theta_1", "theta1", "nonnegative", has_log_scale=True),
+        Parameter("theta_2", "theta2", "nonnegative", has_log_scale=True, default="theta_1"),
+        Parameter("pi_logits", "mixture_logits", "extended real"),
+    ),
+    log_prob=log_mixture_nb,
+    with_derivatives=mixture_with_derivatives,
+    sampler=random.negative_binomial_mixture,
+    mean=moments.mixture_mean,
+    variance=moments.mixture_variance,
+    mode=moments.mixture_mode,
+)
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        NEGATIVE_BINOMIAL,
+        ZERO_INFLATED_NEGATIVE_BINOMIAL,
+        NEGATIVE_BINOMIAL_MIXTURE,
+    )
+}
+"""Every distribution of the package, by name."""

@@ -1,0 +1,259 @@
+"""Fits of the same counts side by side: which of them does every column need?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import erfc, expit
+
+from jaxnb._types import Array, ArrayLike
+from jaxnb.fit.result import FitResult, FitStatus
+from jaxnb.likelihoods import log_zinb_positive
+
+__all__ = [
+    "Comparison",
+    "LikelihoodRatio",
+    "bic",
+    "compare_fits",
+    "expected_variance",
+    "expected_zeros",
+    "likelihood_ratio_test",
+    "q_values",
+]
+
+_ELEMENTS_AT_ONCE = 1 << 20
+_LARGEST_WIDTH = 64
+
+# Free parameters, for BIC. A ZINB at theta = inf is the zero-inflated Poisson, with two.
+_PARAMETERS: dict[str, Callable[[FitResult], Any]] = {
+    "Poisson": lambda fit: 1,
+    "NB": lambda fit: 2,
+    "ZINB": lambda fit: np.where(np.isinf(fit.theta), 2, 3),
+}
+
+
+class Comparison(NamedTuple):
+    """Fits of the same counts, and what follows from them.
+
+    Attributes:
+        rows: number of rows (cells) fitted.
+        fits: by name: "Poisson", and "NB", "ZINB" or both.
+        zeros: expected share of zeros under each, by the same names.
+        variances: expected variance of the counts of all rows under each, by the same names.
+        table: one entry per column (gene) of the counts, by the title of the table's column;
+            ``pandas.DataFrame(comparison.table)`` makes a DataFrame of it.
+    """
+
+    rows: int
+    fits: dict[str, FitResult]
+    zeros: dict[str, NDArray[np.float64]]
+    variances: dict[str, NDArray[np.float64]]
+    table: dict[str, NDArray[Any]]
+
+
+class LikelihoodRatio(NamedTuple):
+    """A likelihood-ratio test of every column, each of shape ``(columns,)``."""
+
+    statistic: NDArray[np.float64]
+    p_value: NDArray[np.float64]
+    q_value: NDArray[np.float64]
+
+
+def compare_fits(
+    counts: Any,
+    size_factors: ArrayLike,
+    fits: Mapping[str, FitResult],
+    names: Sequence[str] | NDArray[np.str_] | None = None,
+) -> Comparison:
+    """Lay fits of the same counts side by side.
+
+    Args:
+        counts: what was fitted, shape ``(rows, columns)``: an array or a scipy sparse matrix.
+        size_factors: those of the fits, shape ``(rows,)``.
+        fits: results of `fit_poisson`, `fit_nb` and `fit_zinb` under "Poisson", "NB" and "ZINB";
+            at least one of them.
+        names: of the columns; None for 0, 1, ...
+
+    Returns:
+        A `Comparison`. Its table has the columns ``gene``, ``mean_observed``,
+        ``variance_observed`` (unbiased), ``zeros_observed``; for every fit its estimates, standard
+        errors, status and expected share of zeros; ``lr_statistic``, ``p_value`` and ``q_value``
+        (`likelihood_ratio_test`) if both NB and ZINB are there; and ``bic_choice``, the name of
+        the fit with the lowest BIC ("ZIP" for a ZINB at theta = inf, "-" for a column of zeros,
+        "?" where a fit has not converged).
+
+    Raises:
+        ValueError: a name in `fits` is unknown, there is none, or the lengths differ.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnb.fit import fit_nb, fit_poisson
+        >>> counts = np.array([[0, 3], [1, 9], [0, 0], [1, 20]])
+        >>> ones = np.ones(4)
+        >>> fits = {"Poisson": fit_poisson(counts, ones), "NB": fit_nb(counts, ones)}
+        >>> compare_fits(counts, ones, fits, ["A", "B"]).table["bic_choice"].tolist()
+        ['Poisson', 'NB']
+    """
+    # Most files hold counts as float32, in which means are good to six digits only.
+    matrix = sparse.csr_array(counts).astype(np.float64)
+    factors = np.asarray(size_factors, np.float64)
+    rows, columns = matrix.shape
+    _check(fits, rows, columns, factors, names)
+    zeros = {name: expected_zeros(fit, factors) for name, fit in fits.items()}
+    mean = np.asarray(matrix.mean(axis=0)).ravel()
+    squares = np.asarray(matrix.multiply(matrix).mean(axis=0)).ravel()
+    nonzero = np.bincount(matrix.indices[matrix.data != 0], minlength=columns)
+    table: dict[str, NDArray[Any]] = {
+        "gene": np.arange(columns).astype(np.str_) if names is None else np.asarray(names, np.str_),
+        "mean_observed": mean,
+        "variance_observed": np.maximum(squares - mean**2, 0) * rows / max(rows - 1, 1),
+        "zeros_observed": 1 - nonzero / rows,
+    }
+    for name, fit in fits.items():
+        table |= _columns_of(name, fit, zeros[name])
+    if "NB" in fits and "ZINB" in fits:
+        test = likelihood_ratio_test(fits["NB"], fits["ZINB"])
+        table |= {"lr_statistic": test.statistic, "p_value": test.p_value, "q_value": test.q_value}
+    table["bic_choice"] = _bic_choice(fits, rows)
+    variances = {name: expected_variance(fit, factors) for name, fit in fits.items()}
+    return Comparison(rows, dict(fits), zeros, variances, table)
+
+
+def expected_zeros(fit: FitResult, size_factors: ArrayLike) -> NDArray[np.float64]:
+    """Mean over the rows of the fitted probability of a zero, shape ``(columns,)``."""
+    # Totals of few counts repeat: each distinct size factor is evaluated once.
+    distinct, repeats = np.unique(np.asarray(size_factors, np.float64), return_counts=True)
+    weights = jnp.asarray(repeats / repeats.sum(), dtype=float)
+    factors = jnp.asarray(distinct, dtype=float)
+    width = int(np.clip(_ELEMENTS_AT_ONCE // distinct.size, 1, _LARGEST_WIDTH))
+    shares = np.empty(fit.mean.size)
+    for start in range(0, fit.mean.size, width):
+        part = slice(start, start + width)
+        size = shares[part].size
+        # One compiled shape: the last part is filled up.
+        parameters = (
+            np.resize(entry[part], width) for entry in (fit.mean, fit.theta, fit.zi_logits)
+        )
+        shares[part] = _zero_shares(factors, weights, *parameters)[:size]
+    return shares
+
+
+def expected_variance(fit: FitResult, size_factors: ArrayLike) -> NDArray[np.float64]:
+    """Variance of the count of a row drawn at random, shape ``(columns,)``.
+
+    The variance within the rows, averaged, and that of their means: with s a size factor, m the
+    mean, p the inflation and q = 1 − p, E[q(sm + s²m²(1/θ + p))] + Var[qsm].
+    """
+    factors = np.asarray(size_factors, np.float64)
+    mean, theta, zi_logits = (
+        np.asarray(entry, np.float64) for entry in (fit.mean, fit.theta, fit.zi_logits)
+    )
+    p, q = expit(zi_logits), expit(-zi_logits)
+    within = q * mean * (factors.mean() + np.mean(factors**2) * mean * (1 / theta + p))
+    variance: NDArray[np.float64] = within + (q * mean) ** 2 * factors.var()
+    return variance
+
+
+def likelihood_ratio_test(nb: FitResult, zinb: FitResult) -> LikelihoodRatio:
+    """Test for zero inflation: the ZINB against the NB, column by column.
+
+    No inflation is on the boundary of the ZINB's parameters, where half of the samples have their
+    maximum. The statistic 2(ll_ZINB − ll_NB) is therefore compared with ½χ²₀ + ½χ²₁, and a
+    statistic of 0 has the p-value 1.
+
+    References:
+        S. G. Self & K.-Y. Liang (1987), *Asymptotic properties of maximum likelihood estimators
+        and likelihood ratio tests under nonstandard conditions*, JASA 82, 605–610, case 5.
+    """
+    statistic = np.maximum(2 * (zinb.log_likelihood - nb.log_likelihood), 0)
+    p_value = np.where(statistic > 0, 0.5 * erfc(np.sqrt(statistic / 2)), 1.0)
+    return LikelihoodRatio(statistic, p_value, q_values(p_value))
+
+
+def q_values(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P-values adjusted for the false discovery rate, in the same order.
+
+    References:
+        Y. Benjamini & Y. Hochberg (1995), *Controlling the false discovery rate*, JRSS B 57,
+        289–300.
+    """
+    p = np.asarray(p_values, np.float64)
+    order = np.argsort(p)[::-1]
+    ranks = np.arange(p.size, 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum.accumulate(p[order] * p.size / ranks)
+    return adjusted
+
+
+def bic(name: str, fit: FitResult, rows: int) -> NDArray[np.float64]:
+    """Bayesian information criterion, k·log(rows) − 2·log-likelihood, shape ``(columns,)``.
+
+    k is 1 for "Poisson", 2 for "NB", 3 for "ZINB" and 2 where its theta is inf.
+
+    References:
+        G. Schwarz (1978), *Estimating the dimension of a model*, Annals of Statistics 6, 461–464.
+    """
+    score: NDArray[np.float64] = _PARAMETERS[name](fit) * np.log(rows) - 2 * fit.log_likelihood
+    return score
+
+
+@jax.jit
+def _zero_shares(
+    size_factors: Array, weights: Array, mean: Array, theta: Array, zi_logits: Array
+) -> Array:
+    mu = mean[:, None] * size_factors
+    log_zero = log_zinb_positive(jnp.zeros_like(mu), mu, theta[:, None], zi_logits[:, None], 0.0)
+    return jnp.sum(jnp.exp(log_zero) * weights, axis=1)
+
+
+def _check(
+    fits: Mapping[str, FitResult],
+    rows: int,
+    columns: int,
+    factors: NDArray[np.float64],
+    names: Sequence[str] | NDArray[np.str_] | None,
+) -> None:
+    known = ", ".join(_PARAMETERS)
+    if not fits or not set(fits) <= set(_PARAMETERS):
+        raise ValueError(f"fits must be named {known}, not {', '.join(fits) or 'empty'}")
+    if factors.shape != (rows,):
+        raise ValueError(f"size_factors must have shape {(rows,)}, not {factors.shape}")
+    lengths = {name: len(fit.mean) for name, fit in fits.items()}
+    if names is not None:
+        lengths["names"] = len(names)
+    for name, length in lengths.items():
+        if length != columns:
+            raise ValueError(f"{name}: {length} entries for {columns} columns of counts")
+
+
+def _columns_of(name: str, fit: FitResult, zeros: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    statuses = {int(status): status.name.lower() for status in FitStatus}
+    columns: dict[str, NDArray[Any]] = {"mean": fit.mean}
+    if name != "Poisson":
+        columns |= {"theta": fit.theta}
+    if name == "ZINB":
+        columns |= {"zero_inflation": expit(np.asarray(fit.zi_logits, np.float64))}
+    columns |= {"log_likelihood": fit.log_likelihood, "zeros": zeros}
+    if name != "Poisson":
+        errors = fit.standard_errors
+        columns |= {"log_mean_se": errors.log_mean, "log_theta_se": errors.log_theta}
+        if name == "ZINB":
+            columns |= {"zi_logits_se": errors.zi_logits}
+        columns |= {"status": np.array([statuses[int(code)] for code in fit.status])}
+    return {f"{name.lower()}_{title}": column for title, column in columns.items()}
+
+
+def _bic_choice(fits: Mapping[str, FitResult], rows: int) -> NDArray[np.str_]:
+    """The fit with the lowest BIC, the simpler one where two have the same."""
+    scores = np.stack([bic(name, fit, rows) for name, fit in fits.items()])
+    choice: NDArray[np.str_] = np.array(list(fits), "<U8")[np.argmin(scores, axis=0)]
+    if "ZINB" in fits:
+        choice[(choice == "ZINB") & np.isinf(fits["ZINB"].theta)] = "ZIP"
+    statuses = np.stack([fit.status for fit in fits.values()])
+    choice[np.any(statuses == FitStatus.NOT_CONVERGED, axis=0)] = "?"
+    choice[np.all(statuses == FitStatus.ALL_ZEROS, axis=0)] = "-"
+    return choice

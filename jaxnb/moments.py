@@ -1,0 +1,147 @@
+"""Mean, variance and mode of each distribution, also at the ends of its parameters' ranges.
+
+Means and variances are written once for arrays and for tensors. `xp` is the library that they are
+computed in: `ARRAYS` for jax.numpy, or any module with the same four functions, such as torch.
+Modes are for arrays only, since they have no derivative.
+"""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnb._types import Array
+from jaxnb.likelihoods import log_mixture_nb, log_zinb_positive
+
+__all__ = [
+    "ARRAYS",
+    "mixture_mean",
+    "mixture_mode",
+    "mixture_variance",
+    "nb_mean",
+    "nb_mode",
+    "nb_variance",
+    "zinb_mean",
+    "zinb_mode",
+    "zinb_variance",
+]
+
+ARRAYS = SimpleNamespace(where=jnp.where, floor=jnp.floor, isnan=jnp.isnan, sigmoid=jax.nn.sigmoid)
+
+
+def nb_mean(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
+    """The mean mu, but 0 at theta = 0, where the distribution is the point mass at zero."""
+    return xp.where(theta == 0, 0.0, mu)
+
+
+def nb_variance(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
+    """The variance mu + mu**2 / theta; mu at theta = inf, 0 at theta = 0."""
+    # mu * (mu / theta), since mu**2 overflows first; the inner where is for the gradient at 0
+    positive = xp.where(theta == 0, 1.0, theta)
+    return xp.where(theta == 0, 0.0, mu + mu * (mu / positive))
+
+
+def nb_mode(mu: Array, theta: Array) -> Array:
+    """floor(mu (theta - 1) / theta) where theta > 1, else 0; the larger one of two modes."""
+    above_one = jnp.where(theta > 1, theta, 1.0)
+    return jnp.where(jnp.isnan(mu + theta), jnp.nan, jnp.floor(mu * (1 - 1 / above_one)))
+
+
+def zinb_mean(mu: Any, theta: Any, zi_logits: Any, *, xp: Any = ARRAYS) -> Any:
+    """The mean of the negative binomial times the probability of no additional zero."""
+    return xp.sigmoid(-zi_logits) * nb_mean(mu, theta, xp=xp)
+
+
+def zinb_variance(mu: Any, theta: Any, zi_logits: Any, *, xp: Any = ARRAYS) -> Any:
+    """(1 - p) (v + p m**2), p = sigmoid(zi_logits), m and v those of the negative binomial."""
+    mean, variance = nb_mean(mu, theta, xp=xp), nb_variance(mu, theta, xp=xp)
+    inflated, counted = xp.sigmoid(zi_logits), xp.sigmoid(-zi_logits)
+    return counted * (variance + mean * (inflated * mean))
+
+
+def zinb_mode(mu: Array, theta: Array, zi_logits: Array) -> Array:
+    """0 or the mode of the negative binomial, whichever is more probable; 0 if neither."""
+    candidate = nb_mode(mu, theta)
+    at_candidate = log_zinb_positive(candidate, mu, theta, zi_logits)
+    at_zero = log_zinb_positive(0, mu, theta, zi_logits)
+    return jnp.where(at_candidate > at_zero, candidate, candidate * 0)
+
+
+def mixture_mean(
+    mu_1: Any, mu_2: Any, theta_1: Any, theta_2: Any, pi_logits: Any, *, xp: Any = ARRAYS
+) -> Any:
+    """The components' means weighted by their probabilities."""
+    weight_1, weight_2 = xp.sigmoid(pi_logits), xp.sigmoid(-pi_logits)
+    return weight_1 * nb_mean(mu_1, theta_1, xp=xp) + weight_2 * nb_mean(mu_2, theta_2, xp=xp)
+
+
+def mixture_variance(
+    mu_1: Any, mu_2: Any, theta_1: Any, theta_2: Any, pi_logits: Any, *, xp: Any = ARRAYS
+) -> Any:
+    """The weighted variances plus w1 w2 (m1 - m2)**2, m the means, w the probabilities."""
+    weight_1, weight_2 = xp.sigmoid(pi_logits), xp.sigmoid(-pi_logits)
+    within = weight_1 * nb_variance(mu_1, theta_1, xp=xp)
+    within = within + weight_2 * nb_variance(mu_2, theta_2, xp=xp)
+    between = nb_mean(mu_1, theta_1, xp=xp) - nb_mean(mu_2, theta_2, xp=xp)
+    return within + weight_1 * weight_2 * between * between
+
+
+def mixture_mode(
+    mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, pi_logits: Array
+) -> Array:
+    """The most probable count, which lies between the modes of the components."""
+    parameters = (mu_1, mu_2, theta_1, theta_2, pi_logits)
+    modes = nb_mode(mu_1, theta_1), nb_mode(mu_2, theta_2)
+    shape = jnp.broadcast_shapes(*(jnp.shape(parameter) for parameter in parameters))
+    low, high = (
+        jnp.broadcast_to(bound, shape) for bound in (jnp.minimum(*modes), jnp.maximum(*modes))
+    )
+
+    def log_prob(x: Array) -> Array:
+        value: Array = log_mixture_nb(x, *parameters)
+        return value
+
+    return _mode_between(log_prob, low, high)
+
+
+# 16 intervals a round, of which two are kept: 18 rounds bring 2**53 down to single counts.
+_INTERVALS = 16
+_ROUNDS = 18
+
+
+def _mode_between(log_prob: Callable[[Array], Array], low: Array, high: Array) -> Array:
+    """The whole number in [low, high] with the greatest log-probability.
+
+    Exact where there is one mode between the bounds, or one near each of them. The first grid is
+    therefore dense at both ends; later ones divide the bracket around the best point evenly.
+    """
+    steps = jnp.minimum(_column(2.0 ** jnp.arange(-1.0, 53.0), low), high - low)
+    first = jnp.sort(jnp.concatenate([low + jnp.floor(steps), high - jnp.floor(steps)]), axis=0)
+    fractions = _column(jnp.arange(_INTERVALS + 1) / _INTERVALS, low)
+
+    def divided(low: Array, high: Array) -> Array:
+        return jnp.floor(low + (high - low) * fractions)
+
+    def narrow(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        return _around_best(log_prob, divided(*bracket), 1)
+
+    bracket = _around_best(log_prob, first, 1)
+    last = divided(*lax.fori_loop(0, _ROUNDS, narrow, bracket))
+    return _around_best(log_prob, last, 0)[0]
+
+
+def _column(values: Array, like: Array) -> Array:
+    return jnp.expand_dims(values.astype(like.dtype), range(1, 1 + like.ndim))
+
+
+def _around_best(
+    log_prob: Callable[[Array], Array], grid: Array, distance: int
+) -> tuple[Array, Array]:
+    """The points `distance` places before and after the best one of a grid, or its ends."""
+    best = jnp.argmax(log_prob(grid), axis=0, keepdims=True)
+    places = (jnp.clip(best + shift, 0, len(grid) - 1) for shift in (-distance, distance))
+    before, after = (jnp.take_along_axis(grid, place, axis=0)[0] for place in places)
+    return before, after
