@@ -18,7 +18,7 @@ _METHODS = {
 
 def report(fit: Any, table: pd.DataFrame, top: int) -> str:
     """The first genes by p-value under a line that says what was tested, and a summary."""
-    rows, genes = fit.counts.matrix.shape
+    rows, genes = fit.source.rows, len(fit.source.genes)
     tested, method = table.attrs["tested"], table.attrs["method"]
     found = table["p_adjusted"] < _SIGNIFICANT
     lines = [
@@ -39,7 +39,7 @@ def report(fit: Any, table: pd.DataFrame, top: int) -> str:
 
 def next_step(fit: Any, table: pd.DataFrame) -> str:
     """What is worth doing with these results, one line."""
-    rows = fit.counts.matrix.shape[0]
+    rows = fit.source.rows
     if (table["status"] == "not converged").any():
         return "next: look at the genes that have not converged; their numbers mean nothing."
     if not (table["p_adjusted"] < _SIGNIFICANT).any():
@@ -72,7 +72,7 @@ def _first(table: pd.DataFrame, top: int) -> str:
         name: [_cell(value, formats.get(name, ".2f")) for value in shown[name]] for name in columns
     }
     titles = {"log2_fold_change": "log2 FC", "log2_fold_change_shrunken": "shrunken"}
-    return pd.DataFrame(text, shown.index).rename(columns=titles).to_string()
+    return str(pd.DataFrame(text, shown.index).rename(columns=titles).to_string())
 
 
 def _cell(value: Any, form: str) -> str:

@@ -36,14 +36,15 @@ class Design:
     formula: str | None = None
 
 
-def design_of(design: Any, obs: pd.DataFrame, *, check_rows: bool = True) -> Design:
+def design_of(design: Any, obs: pd.DataFrame, *, rows: int | None = -1) -> Design:
     """Make a design from a formula such as ``"~ batch + condition"``, or check a matrix.
 
     Args:
         design: a formula on the columns of `obs`, or a DataFrame or array with a row per row of
             the counts.
         obs: what is known of the rows.
-        check_rows: whether to demand more rows than coefficients.
+        rows: how many cells or samples there are, if not one per line of `obs`; None if there
+            need not be more of them than coefficients.
 
     Raises:
         ValueError: a column that is missing or has missing values, a formula that cannot be read,
@@ -54,10 +55,11 @@ def design_of(design: Any, obs: pd.DataFrame, *, check_rows: bool = True) -> Des
         found = _from_formula(design, obs)
     else:
         found = _from_matrix(design, obs)
-    rows, size = found.matrix.shape
+    lines, size = found.matrix.shape
+    rows = lines if rows == -1 else rows
     if size == 0:
         raise ValueError(f"the design {found.formula or ''} has no coefficients: '~ 1' has one")
-    if check_rows and rows <= size:
+    if rows is not None and rows <= size:
         raise ValueError(
             f"{rows} rows for {size} coefficients ({', '.join(found.columns)}): the dispersion "
             "can only be estimated from replicates. Use more rows or a smaller design"

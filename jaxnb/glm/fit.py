@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from jaxnb.fit import CountStatistics
 from jaxnb.glm.counts import count_data
 from jaxnb.glm.design import design_of
-from jaxnb.glm.regression import Regression
+from jaxnb.glm.replicates import warn_of_pseudoreplication
 from jaxnb.glm.result import GLMFit
 from jaxnb.glm.shrinkage import DispersionPrior, shrink_dispersions
 from jaxnb.glm.size_factors import size_factors_of
+from jaxnb.glm.source import source_of_counts, source_of_statistics
 from jaxnb.glm.status import GLMStatus
 
 __all__ = ["DISPERSIONS", "fit"]
@@ -32,6 +34,7 @@ def fit(
     *,
     obs: pd.DataFrame | None = None,
     layer: str | None = None,
+    genes: Any = None,
     size_factors: ArrayLike | str | None = None,
     dispersion: str = "auto",
     progress: bool = False,
@@ -44,11 +47,14 @@ def fit(
 
     Args:
         data: counts, rows are cells or samples: AnnData, a DataFrame, a SciPy sparse matrix or an
-            array; whole numbers, however stored.
+            array; whole numbers, however stored. Or `jaxnb.fit.CountStatistics`, which were added
+            up over any number of cells with a group for every row of the design.
         design: a formula on the columns of ``obs``, ``"~ batch + condition"`` (formulaic), or a
             design matrix, a row per row of the counts.
         obs: what is known of the rows; None for ``data.obs`` of AnnData.
+            With statistics, a line per group.
         layer: for AnnData, the layer that holds the counts, or ``"raw"``; None for ``X``.
+        genes: names of the genes of statistics.
         size_factors: an array, one per row; ``"total"``; ``"median-ratio"``; or a column of
             ``obs``; None for median ratios if at least 100 genes have counts in every row, totals
             otherwise (`jaxnb.glm.size_factors.size_factors_of`).
@@ -62,6 +68,10 @@ def fit(
     Returns:
         A `GLMFit`: estimates as pandas objects, and tests.
 
+    Warns:
+        UserWarning: a column of ``obs`` that is named like donors shows that rows are no
+            replicates (see `pseudobulk`); or few genes decide size factors or the prior.
+
     Raises:
         TypeError: an argument of the wrong kind.
         ValueError: counts that are not whole, finite and non-negative; a formula, a design, size
@@ -73,38 +83,48 @@ def fit(
     References:
         A. C. Cameron and P. K. Trivedi (2013), *Regression Analysis of Count Data*, chapter 3.
     """
-    counts = count_data(data, layer=layer, obs=obs)
     if dispersion not in ("auto", *DISPERSIONS):
         raise ValueError(
             f"dispersion={dispersion!r} is none of 'auto', {', '.join(map(repr, DISPERSIONS))}"
         )
-    matrix = design_of(design, counts.obs)
-    factors, how = size_factors_of(counts, size_factors)
-    rows, genes = counts.matrix.shape
+    if isinstance(data, CountStatistics):
+        if layer is not None or size_factors is not None:
+            raise TypeError("layer and size_factors are for counts; statistics have their own")
+        source = source_of_statistics(data, obs, genes)
+        matrix = design_of(design, source.obs, rows=source.rows)
+        factors, how = None, "of the statistics"
+    else:
+        counts = count_data(data, layer=layer, obs=obs)
+        if genes is not None:
+            raise TypeError("genes names those of statistics; counts name their own")
+        matrix = design_of(design, counts.obs)
+        warn_of_pseudoreplication(matrix, counts.obs, stacklevel=2)
+        values, how = size_factors_of(counts, size_factors)
+        factors = pd.Series(values, counts.obs.index, name="size_factor")
+        source = source_of_counts(counts, values)
     if dispersion == "auto":
-        few = rows < _FEW_ROWS and genes >= _ENOUGH_GENES
+        few = source.rows < _FEW_ROWS and len(source.genes) >= _ENOUGH_GENES
         dispersion = "shrunken" if few else "cox-reid"
-    regression = Regression.of(counts.matrix, matrix.matrix, factors, progress=progress)
+    regression = source.regression(matrix.matrix, progress=progress)
     found = regression.fit(cox_reid=dispersion != "ml")
-    mean = np.asarray((counts.matrix.T @ (1 / factors)) / rows, np.float64)
     alpha, beta, log_likelihood = found.alpha, found.beta, found.log_likelihood
     prior: DispersionPrior | None = None
     converged = found.converged
     if dispersion == "shrunken":
-        if genes < _ENOUGH_GENES:
+        if len(source.genes) < _ENOUGH_GENES:
             warnings.warn(
-                f"a prior of the dispersions learned from only {genes} genes is uncertain",
+                f"a prior of the dispersions learned from {len(source.genes)} genes is uncertain",
                 UserWarning,
                 stacklevel=2,
             )
-        alpha, prior = shrink_dispersions(regression, mean, found)
+        alpha, prior = shrink_dispersions(regression, source.mean, found)
         beta, log_likelihood, converged = regression.fit_at(alpha, beta)
     separations = [problem.separation for _, problem in regression.problems()]
     limits = np.concatenate([part.limits for part in separations])
     kept = np.concatenate([part.kept for part in separations])
-    empty = np.diff(counts.matrix.indptr) == 0
+    at_limit = found.at_limit & (alpha == found.alpha)
     status = np.select(
-        [empty, ~converged, ~kept.all(axis=1), found.at_limit & (alpha == found.alpha), alpha == 0],
+        [source.empty, ~converged, ~kept.all(axis=1), at_limit, alpha == 0],
         [
             GLMStatus.ALL_ZEROS,
             GLMStatus.NOT_CONVERGED,
@@ -115,9 +135,9 @@ def fit(
         GLMStatus.CONVERGED,
     )
     return GLMFit(
-        counts=counts,
+        source=source,
         design=matrix,
-        size_factors=pd.Series(factors, counts.obs.index, name="size_factor"),
+        size_factors=factors,
         size_factors_from=how,
         dispersion_method=dispersion,
         prior=prior,
@@ -125,7 +145,6 @@ def fit(
         alpha=alpha,
         beta=beta,
         limits=limits,
-        log_likelihoods=np.where(empty, 0.0, log_likelihood),
+        log_likelihoods=np.where(source.empty, 0.0, log_likelihood),
         codes=status,
-        means=mean,
     )

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import gammaln
 
+from jaxnb.fit import CountStatistics
 from jaxnb.fit.chebyshev import FIRST_TAIL, Panels, nodes_for, tail_panels, tail_sums, whole_panel
 
-__all__ = ["Histogram", "histogram"]
+__all__ = ["Histogram", "histogram", "histogram_of_statistics"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -56,6 +57,27 @@ def histogram(counts: Any) -> Histogram:
     if largest > FIRST_TAIL:
         nodes, tail = _tail(values, gene, genes)
         points, weights = np.concatenate([points, nodes]), np.hstack([weights, tail])
+    return _condensed(exact[:, :_FIRST_NODE], points, weights, log_factorials)
+
+
+def histogram_of_statistics(statistics: CountStatistics) -> Histogram:
+    """The same from statistics that were added up over cells."""
+    k, weights = statistics.tails()
+    positive = statistics.nonzeros.astype(np.float64)
+    first = np.column_stack([positive, weights[:, : _FIRST_NODE - 1]])
+    points = np.log(k[_FIRST_NODE - 1 :])
+    used = np.any(weights[:, _FIRST_NODE - 1 :] != 0, axis=0)
+    last = int(np.flatnonzero(used).max(initial=0)) + 1
+    return _condensed(
+        first,
+        points[:last],
+        weights[:, _FIRST_NODE - 1 : _FIRST_NODE - 1 + last],
+        statistics.log_factorials,
+    )
+
+
+def _condensed(first: Floats, points: Floats, weights: Floats, log_factorials: Floats) -> Histogram:
+    """One panel of nodes instead of many points in log k, if that makes them fewer."""
     low = float(np.log(_FIRST_NODE))
     width = float(points.max()) - low
     count = nodes_for(width, np.pi, _TOLERANCE) if width > 0 else 1
@@ -63,7 +85,7 @@ def histogram(counts: Any) -> Histogram:
         panel = Panels(width, count, low)
         points, weights = panel.at(0, 1), weights @ panel.basis(points, 0)
     thresholds = np.concatenate([np.arange(_FIRST_NODE, dtype=np.float64), np.exp(points)])
-    return Histogram(np.hstack([exact[:, :_FIRST_NODE], weights]), thresholds, log_factorials)
+    return Histogram(np.hstack([first, weights]), thresholds, log_factorials)
 
 
 def _tail(values: Ints, gene: Ints, genes: int) -> tuple[Floats, Floats]:

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from jaxnb.fit import CountStatistics
 from jaxnb.fit.chebyshev import Panels, nodes_for
-from jaxnb.glm.histogram import Histogram, histogram
+from jaxnb.glm.histogram import Histogram, histogram, histogram_of_statistics
 
-__all__ = ["PseudoCells", "pseudo_cells"]
+__all__ = ["PseudoCells", "pseudo_cells", "pseudo_cells_of_statistics"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -84,6 +85,36 @@ def pseudo_cells(counts: Any, design: Floats, size_factors: Floats) -> Iterator[
         dense = np.ascontiguousarray(columns.toarray().T, dtype=np.float64)
         ones = np.ones(len(row_of))
         yield _part(rows, exposures, row_of, log_factors, ones, dense, columns, row_of)
+
+
+def pseudo_cells_of_statistics(statistics: CountStatistics, rows: Floats) -> PseudoCells:
+    """Pseudo-cells from statistics that were added up over cells, with a design row per group."""
+    statistics = statistics.coarse()
+    node_row, nodes, cells, counts = [], [], [], []
+    for row in range(statistics.groups):
+        weights, mine = statistics.cell_weights[row], statistics.count_weights[:, row]
+        held = np.flatnonzero((weights != 0) | np.any(mine != 0, axis=0))
+        points, weights, mine = statistics.nodes[held], weights[held], mine[:, held]
+        width = float(np.ptp(points)) if points.size else 0.0
+        count = nodes_for(width, np.pi, _TOLERANCE) if width > 0 else 1
+        if count < points.size:
+            panel = Panels(width, count, float(points.min()))
+            basis = panel.basis(points, 0)
+            points, weights, mine = panel.at(0, 1), weights @ basis, mine @ basis
+        node_row.append(np.full(points.size, row))
+        nodes.append(points)
+        cells.append(weights)
+        counts.append(mine)
+    return PseudoCells(
+        rows,
+        np.concatenate(node_row),
+        np.concatenate(nodes),
+        np.concatenate(cells),
+        np.hstack(counts),
+        histogram_of_statistics(statistics),
+        statistics.factor_sums,
+        statistics.totals,
+    )
 
 
 def _part(

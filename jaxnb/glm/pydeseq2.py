@@ -14,7 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from pydeseq2.default_inference import DefaultInference
+from pydeseq2.default_inference import (  # type: ignore[import-untyped,unused-ignore]
+    DefaultInference,
+)
 
 from jaxnb._types import Array
 from jaxnb.glm.histogram import histogram
@@ -30,7 +32,7 @@ _GRID_POINTS, _STEPS, _WIDTH = 17, 30, 1024
 _TOLERANCE = 1e-10
 
 
-class PyDESeq2Inference(DefaultInference):  # type: ignore[misc]
+class PyDESeq2Inference(DefaultInference):  # type: ignore[misc,unused-ignore]
     """An engine for `pydeseq2.dds.DeseqDataSet`; takes the arguments of `DefaultInference`."""
 
     def irls(
@@ -93,7 +95,9 @@ class PyDESeq2Inference(DefaultInference):  # type: ignore[misc]
             parts.append(
                 _maximize(data, center[genes], precision, (min_disp, max_disp), bool(cr_reg))
             )
-        log_alpha, converged = (np.concatenate(entry)[: len(x)] for entry in zip(*parts))
+        log_alpha, converged = (
+            np.concatenate(entry)[: len(x)] for entry in zip(*parts, strict=True)
+        )
         return np.exp(log_alpha), converged
 
 
@@ -105,7 +109,8 @@ def _maximize(
     cox_reid: bool,
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """The best point of a grid of log α, then Newton's method between its neighbors."""
-    grid = np.linspace(*np.log(bounds), _GRID_POINTS)
+    low, high = np.log(bounds)
+    grid = np.linspace(low, high, _GRID_POINTS)
     with jax.enable_x64(True):
         arrays = tuple(jnp.asarray(entry) for entry in data)
 

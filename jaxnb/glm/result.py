@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jaxnb.glm.counts import CountData
 from jaxnb.glm.design import Design
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.shrinkage import DispersionPrior
+from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 from jaxnb.glm.testing import run_test
 
@@ -25,9 +25,9 @@ class GLMFit:
     """Estimates of all genes; made by `jaxnb.glm.fit`.
 
     Attributes:
-        counts: the data.
+        source: the data.
         design: the design.
-        size_factors: one per row.
+        size_factors: one per row; None with statistics.
         size_factors_from: how they were found, in words.
         dispersion_method: ``"ml"``, ``"cox-reid"`` or ``"shrunken"``.
         prior: the prior of the dispersions where they are shrunken.
@@ -37,12 +37,11 @@ class GLMFit:
         limits: 0, or where a coefficient diverges to: -inf, +inf, or NaN if that is not defined.
         log_likelihoods: ``(genes,)``.
         codes: `GLMStatus`, ``(genes,)``.
-        means: mean over the rows of the counts divided by the size factors, ``(genes,)``.
     """
 
-    counts: CountData
+    source: Source
     design: Design
-    size_factors: pd.Series
+    size_factors: pd.Series | None
     size_factors_from: str
     dispersion_method: str
     prior: DispersionPrior | None = field(default=None)
@@ -52,13 +51,12 @@ class GLMFit:
     limits: Floats = field(kw_only=True)
     log_likelihoods: Floats = field(kw_only=True)
     codes: NDArray[np.int64] = field(kw_only=True)
-    means: Floats = field(kw_only=True)
 
     @cached_property
     def coefficients(self) -> pd.DataFrame:
         """Genes x coefficients, natural logarithms; infinite or NaN where the status says so."""
         values = np.where(self.limits == 0, self.beta, self.limits)
-        return pd.DataFrame(values, self.counts.genes, self.design.columns)
+        return pd.DataFrame(values, self.source.genes, self.design.columns)
 
     @cached_property
     def standard_errors(self) -> pd.DataFrame:
@@ -66,30 +64,30 @@ class GLMFit:
         size = len(self.design.columns)
         variances = self.regression.variances(self.alpha, self.beta, np.eye(size))
         values = np.where(self.limits == 0, np.sqrt(np.maximum(variances, 0)), np.nan)
-        return pd.DataFrame(values, self.counts.genes, self.design.columns)
+        return pd.DataFrame(values, self.source.genes, self.design.columns)
 
     @property
     def dispersion(self) -> pd.Series:
         """α of every gene, 0 where Poisson regression is the maximum; NaN for genes of zeros."""
         empty = self.codes == GLMStatus.ALL_ZEROS
         values = np.where(empty, np.nan, self.alpha)
-        return pd.Series(values, self.counts.genes, name="dispersion")
+        return pd.Series(values, self.source.genes, name="dispersion")
 
     @property
     def log_likelihood(self) -> pd.Series:
         """The log-likelihood of every gene, with all terms."""
-        return pd.Series(self.log_likelihoods, self.counts.genes, name="log_likelihood")
+        return pd.Series(self.log_likelihoods, self.source.genes, name="log_likelihood")
 
     @property
     def mean(self) -> pd.Series:
         """The mean of a gene's counts divided by the size factors."""
-        return pd.Series(self.means, self.counts.genes, name="mean")
+        return pd.Series(self.source.mean, self.source.genes, name="mean")
 
     @property
     def status(self) -> pd.Series:
         """What the fit of every gene amounts to, the labels of `GLMStatus`."""
         labels = np.array([status.label for status in GLMStatus], object)
-        return pd.Series(labels[self.codes], self.counts.genes, name="status")
+        return pd.Series(labels[self.codes], self.source.genes, name="status")
 
     def test(
         self,
@@ -144,8 +142,8 @@ class GLMFit:
         )
 
     def __repr__(self) -> str:
-        rows, genes = self.counts.matrix.shape
         return (
-            f"GLMFit: {genes} genes, {rows} rows, dispersion {self.dispersion_method}, size "
-            f"factors {self.size_factors_from}, coefficients {', '.join(self.design.columns)}"
+            f"GLMFit: {len(self.source.genes)} genes, {self.source.rows} rows, dispersion "
+            f"{self.dispersion_method}, size factors {self.size_factors_from}, coefficients "
+            f"{', '.join(self.design.columns)}"
         )

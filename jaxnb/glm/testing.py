@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from jaxnb.glm.contrasts import Contrast, contrast_of, reduced_matrix
-from jaxnb.glm.counts import CountData
 from jaxnb.glm.design import Design, design_of
 from jaxnb.glm.fold_changes import shrunken_contrast
 from jaxnb.glm.quasi_likelihood import quasi_likelihood
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.separation import limits_of
 from jaxnb.glm.shrinkage import DispersionPrior, shrink_dispersions
+from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 
 __all__ = ["METHODS", "benjamini_hochberg", "run_test"]
@@ -27,9 +27,8 @@ METHODS = ("wald", "lr", "ql")
 class Fitted(Protocol):
     """What a test needs of a `GLMFit`."""
 
-    counts: CountData
+    source: Source
     design: Design
-    size_factors: pd.Series
     dispersion_method: str
     prior: DispersionPrior | None
     regression: Regression
@@ -37,7 +36,6 @@ class Fitted(Protocol):
     beta: Floats
     log_likelihoods: Floats
     codes: NDArray[np.int64]
-    means: Floats
 
 
 class _Outcome(NamedTuple):
@@ -121,7 +119,7 @@ def _effects(fit: Fitted, asked: Contrast) -> dict[str, Floats]:
 
 def _nested(fit: Fitted, reduced: Any) -> tuple[Floats, int]:
     """The matrix of a reduced design and how many degrees of freedom it has less."""
-    smaller = design_of(reduced, fit.counts.obs, check_rows=False)
+    smaller = design_of(reduced, fit.source.obs, rows=None)
     full = fit.design.matrix
     both = np.hstack([full, smaller.matrix])
     if np.linalg.matrix_rank(both / np.linalg.norm(both, axis=0)) > full.shape[1]:
@@ -141,7 +139,7 @@ def _compare(fit: Fitted, smaller: Floats, degrees: int, method: str) -> _Outcom
         raise ValueError(
             "without its only coefficient the design is empty: use method='wald' for it"
         )
-    regression = Regression.of(fit.counts.matrix, smaller, fit.size_factors.to_numpy())
+    regression = fit.source.regression(smaller)
     if method == "ql":
         return _quasi_likelihood_f(fit, regression, degrees)
     if fit.dispersion_method == "ml":
@@ -156,10 +154,10 @@ def _quasi_likelihood_f(fit: Fitted, regression: Regression, degrees: int) -> _O
     own = fit.regression.fit(cox_reid=True)
     prior = fit.prior
     if prior is None:
-        _, prior = shrink_dispersions(fit.regression, fit.means, own)
-    trend = prior.trend(fit.means)
-    rows, size = fit.design.matrix.shape
-    quasi = quasi_likelihood(own.alpha, trend, fit.means, rows - size)
+        _, prior = shrink_dispersions(fit.regression, fit.source.mean, own)
+    trend = prior.trend(fit.source.mean)
+    degrees_left = fit.source.rows - fit.design.matrix.shape[1]
+    quasi = quasi_likelihood(own.alpha, trend, fit.source.mean, degrees_left)
     _, full, _ = fit.regression.fit_at(trend, fit.beta)
     _, null, _ = regression.fit_at(trend)
     statistic = np.maximum(2 * (full - null), 0) / (degrees * quasi.dispersion)
@@ -177,7 +175,7 @@ def _table(
     empty = fit.codes == GLMStatus.ALL_ZEROS
     labels = np.array([status.label for status in GLMStatus], object)
     p_value = np.where(empty, np.nan, outcome.p_value)
-    columns: dict[str, Any] = {"mean": fit.means}
+    columns: dict[str, Any] = {"mean": fit.source.mean}
     for key, values in (effects or {}).items():
         columns[key] = np.where(empty, np.nan, values)
     columns |= {
@@ -188,6 +186,6 @@ def _table(
         "status": labels[fit.codes],
         **extra,
     }
-    table = pd.DataFrame(columns, index=fit.counts.genes)
+    table = pd.DataFrame(columns, index=fit.source.genes)
     table.attrs = {"tested": words, "method": method, "dispersion": fit.dispersion_method}
     return table

@@ -120,9 +120,7 @@ def test_shrunken_fold_change_is_the_mode(fit):
     alpha = fit.dispersion[0]
 
     def posterior(value):
-        shifted = Regression.of(
-            fit.counts.matrix[:, [0]], others, FACTORS * np.exp(design[:, 2] * value)
-        )
+        shifted = Regression.of(COUNTS[:, [0]], others, FACTORS * np.exp(design[:, 2] * value))
         return shifted.fit_at(np.array([alpha]))[1][0] - np.log1p((value / scale) ** 2)
 
     assert posterior(delta) > max(posterior(delta - 1e-3), posterior(delta + 1e-3))
