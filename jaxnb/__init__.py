@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxnb import datasets, distributions, fit, io, plots, random, torch_bridge
+    from jaxnb import datasets, distributions, fit, glm, io, plots, random, torch_bridge
     from jaxnb.distributions import (
         NegativeBinomial,
         NegativeBinomialMixture,
@@ -25,6 +25,7 @@ __all__ = [
     "datasets",
     "distributions",
     "fit",
+    "glm",
     "io",
     "log_mixture_nb",
     "log_nb_positive",
