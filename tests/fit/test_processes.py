@@ -1,6 +1,5 @@
 """The same fits through dask, through two processes, and on four devices."""
 
-import json
 import os
 import socket
 import subprocess
@@ -58,7 +57,7 @@ def test_dask_takes_the_totals_in_a_first_pass() -> None:
 
 
 DASK = """
-import json, os, signal, sys
+import os, signal, sys
 import numpy as np, dask.array as da
 from dask.distributed import Client, LocalCluster
 from jaxnb.fit import CountStatistics, statistics_of_dask
@@ -70,7 +69,9 @@ def slow(block):
 
 if __name__ == "__main__":
     stored = np.load(sys.argv[1])
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    cluster = LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    )
     with cluster, Client(cluster) as client:
         import threading
         counts = da.from_array(stored["counts"], chunks=(9, -1)).map_blocks(slow)
@@ -91,7 +92,7 @@ def test_two_dask_workers_one_of_which_is_killed(tmp_path: Path, expected: FitRe
 
 
 PROCESS = """
-import json, sys
+import sys
 import jax, numpy as np
 rank = int(sys.argv[1])
 jax.distributed.initialize(sys.argv[2], 2, rank)
@@ -101,7 +102,8 @@ share = slice(0, 50) if rank == 0 else slice(50, None)
 mine = CountStatistics.of(stored["counts"][share], stored["factors"][share])
 fit = fit_in_processes(fit_nb, sum_over_processes(mine))
 assert fit.mean.dtype == np.float64
-np.savez(sys.argv[4] + str(rank), **{n: getattr(fit, n) for n in ("mean", "theta", "log_likelihood", "status")})
+names = ("mean", "theta", "log_likelihood", "status")
+np.savez(sys.argv[4] + str(rank), **{name: getattr(fit, name) for name in names})
 jax.distributed.shutdown()
 """
 
@@ -124,13 +126,14 @@ def test_two_processes(tmp_path: Path, expected: FitResult) -> None:
 
 
 DEVICES = """
-import json, sys
+import sys
 import jax, numpy as np
 from jaxnb.fit import fit_nb
 assert jax.local_device_count() == 4
 stored = np.load(sys.argv[1])
 fit = fit_nb(stored["counts"], stored["factors"])
-np.savez(sys.argv[2], **{n: getattr(fit, n) for n in ("mean", "theta", "log_likelihood", "status")})
+names = ("mean", "theta", "log_likelihood", "status")
+np.savez(sys.argv[2], **{name: getattr(fit, name) for name in names})
 """
 
 
@@ -146,6 +149,3 @@ def test_four_devices(tmp_path: Path, expected: FitResult) -> None:
     )
     stored = np.load(tmp_path / "out.npz")
     alike(expected._replace(**{name: stored[name] for name in stored.files}), expected)
-
-
-_ = json
