@@ -67,9 +67,9 @@ def log_nb_positive(
         ValueError: The shapes do not broadcast.
 
     Accuracy, in units of ``max(1, abs(value)) * 2**-23`` (float32, ``2**-52`` in float64), over
-    thetas from 1e-6 to 1e10, means from 1e-8 to 1e7 and counts up to 2**24: at most 3 in either,
-    1.3 at the 99th percentile. First derivatives are within 2 (float32) and 2.5 (float64) units of
-    what one rounding of the arguments would do (`tests/likelihoods/test_accuracy.py`). A mean given
+    thetas from 1e-6 to 1e10, means from 1e-8 to 1e7 and counts up to 2**24: at most 3.3, and
+    1.5 at the 99th percentile. First derivatives are within 2.5 units of what one rounding of the
+    arguments would do (`tests/likelihoods/test_accuracy.py`). A mean given
     by its logarithm carries the rounding of its exponential, at most what one rounding of `log_mu`
     does where abs(log_mu) >= 1.
 
