@@ -14,7 +14,7 @@ def test_import_leaves_optional_modules_and_the_backends_alone():
     program = """
 import sys, jaxnb
 for name in jaxnb.__all__:
-    if name != "torch_bridge":
+    if name not in ("glm", "torch_bridge"):  # which need pandas and torch
         getattr(jaxnb, name)
 for module in ("anndata", "dask", "formulaic", "matplotlib", "pandas", "torch"):
     assert module not in sys.modules, module
