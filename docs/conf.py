@@ -1,6 +1,9 @@
 """How the documentation is built: see CONTRIBUTING.md for the command."""
 
 import hashlib
+import importlib
+import inspect
+import os
 import pathlib
 
 from docutils import nodes
@@ -8,17 +11,21 @@ from numpyro.distributions.util import lazy_property
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.typing import stringify_annotation
 
 import jaxnb
+from jaxnb._types import ArrayLike, DTypeLike
 
 project = "jaxnb"
 author = "The jaxnb authors"
 copyright = "The jaxnb authors. Apache-2.0"
 version = release = jaxnb.__version__
+SOURCE = "https://github.com/jaxnb/jaxnb"
 
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
+    "sphinx.ext.linkcode",
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",  # MathJax in the site itself: no network is needed to read it
@@ -35,7 +42,13 @@ exclude_patterns = [
 default_role = "py:obj"
 nitpicky = True
 # What jaxnb builds on is named in signatures, and its documentation is not read at build time.
-nitpick_ignore_regex = [(r"py:.*", r"(jax|numpy|numpyro|scipy|np|enum|typing|ndarray)\b.*")]
+OTHERS = r"(jax|numpy|numpyro|pandas|scipy|torch|np|ndarray|ArrayLike|DTypeLike)\b.*"
+STANDARD = r"(collections|enum|os|pathlib|typing)\b.*"
+PRIVATE = r"factor_sums|jaxnb\.(glm\.[a-z]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
+nitpick_ignore_regex = [(r"py:.*", names) for names in (OTHERS, STANDARD, PRIVATE)]
+
+# Cells run with the package of this tree, also where another one is installed.
+os.environ.setdefault("PYTHONPATH", str(pathlib.Path(jaxnb.__file__).parents[1]))
 
 html_theme = "furo"
 html_title = f"jaxnb {version}"
@@ -43,6 +56,10 @@ html_static_path = ["_static"]
 html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_theme_options = {
+    "source_repository": f"{SOURCE}/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+    "footer_icons": [{"name": "Source", "url": SOURCE, "html": "source on GitHub", "class": ""}],
     "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
     "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
 }
@@ -52,7 +69,8 @@ copybutton_exclude = ".linenos, .gp, .go"
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-autodoc_typehints = "none"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 napoleon_numpy_docstring = False
@@ -62,7 +80,7 @@ napoleon_attr_annotations = False
 
 
 def _package_digest() -> str:
-    """A digest of the package: what was executed with another version of it is out of date."""
+    """A digest of the package: cells executed with another version of it are out of date."""
     digest = hashlib.sha256()
     for source in sorted(pathlib.Path(jaxnb.__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
@@ -94,10 +112,43 @@ nb_merge_streams = True
 nb_output_stderr = "remove-warn"
 
 
+def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
+    """The address of an object's source lines, for the extension linkcode."""
+    if domain != "py" or not info["module"]:
+        return None
+    found: object = importlib.import_module(info["module"])
+    for name in info["fullname"].split("."):
+        found = getattr(found, name, None)
+    found = inspect.unwrap(getattr(found, "fget", None) or found)  # type: ignore[arg-type]
+    try:
+        file = pathlib.Path(inspect.getsourcefile(found) or "").relative_to(_HERE.parent)
+        lines, first = inspect.getsourcelines(found)
+    except (TypeError, OSError, ValueError):
+        return None
+    return f"{SOURCE}/blob/main/{file}#L{first}-L{first + len(lines) - 1}"
+
+
+_WRITTEN_OUT = {
+    stringify_annotation(alias, "smart"): name
+    for name, alias in (("ArrayLike", ArrayLike), ("DTypeLike", DTypeLike))
+}
+
+
+def _name_the_unions(
+    app: Sphinx, what: str, name: str, of: object, options: object, signature: str, returned: str
+) -> tuple[str, str] | None:
+    """In signatures, say ArrayLike and not the eight types that it consists of."""
+    if not signature:
+        return None
+    for written_out, alias in _WRITTEN_OUT.items():
+        signature = signature.replace(written_out, alias)
+    return signature, returned
+
+
 def _plain_where_unknown(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
 ) -> nodes.Element | None:
-    """Names in single backticks that are no objects, such as arguments, are set as code."""
+    """Names in single backticks that are not objects, such as arguments, are set as code."""
     by_default_role = node.get("reftype") == "obj" and node.get("refdomain") == "py"
     return content if by_default_role else None
 
@@ -115,3 +166,4 @@ def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     _lazy_properties_as_properties()
     app.connect("missing-reference", _plain_where_unknown)
+    app.connect("autodoc-process-signature", _name_the_unions)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import Any, Literal
 
-from jaxnb import moments, random
+from jaxnb import cdf, moments, random
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
 from jaxnb.likelihoods.arguments import Scales
@@ -81,6 +81,13 @@ class Family:
         mean: Of the parameters; `xp=torch` for tensors.
         variance: Likewise.
         mode: Of the parameters, for arrays only.
+        log_cdf: The public function of (x, *parameters), log P(X <= x); None if there is none, and
+            so for the next four.
+        log_sf: log P(X > x).
+        cdf: P(X <= x).
+        sf: P(X > x).
+        quantile: The public function of (q, *parameters), the smallest x with P(X <= x) >= q.
+        entropy: The public function of the parameters.
     """
 
     name: str
@@ -92,6 +99,12 @@ class Family:
     mean: Callable[..., Any]
     variance: Callable[..., Any]
     mode: Callable[..., Array]
+    log_cdf: Callable[..., Array] | None = None
+    log_sf: Callable[..., Array] | None = None
+    cdf: Callable[..., Array] | None = None
+    sf: Callable[..., Array] | None = None
+    quantile: Callable[..., Array] | None = None
+    entropy: Callable[..., Array] | None = None
 
     @property
     def function_name(self) -> str:
@@ -175,6 +188,11 @@ NEGATIVE_BINOMIAL = Family(
     mean=moments.nb_mean,
     variance=moments.nb_variance,
     mode=moments.nb_mode,
+    log_cdf=cdf.nb_log_cdf,
+    log_sf=cdf.nb_log_sf,
+    cdf=cdf.nb_cdf,
+    sf=cdf.nb_sf,
+    quantile=cdf.nb_quantile,
 )
 
 ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(

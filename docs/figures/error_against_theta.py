@@ -1,7 +1,7 @@
 """Error of each library against theta: `python docs/figures/error_against_theta.py`.
 
 At every theta, 100 means are spread evenly in logarithm from 0.1 to 100 and one count is drawn for
-each. Every library evaluates the log-probability and its slope in theta in float32 (SciPy, in
+each. Every library evaluates the log-probability and its derivative in theta in float32 (SciPy, in
 float64, the former); the exact ones are computed with mpmath. The largest error of the 100 is
 drawn into docs/_static/error_against_theta.png, and a table of it printed. torch and scvi-tools
 are left out where they are not installed.
@@ -25,7 +25,7 @@ import peers  # noqa: E402
 THETAS = np.logspace(-2, 10, 73)
 COUNTS_PER_THETA = 100
 FIGURE = ROOT / "docs" / "_static" / "error_against_theta.png"
-# Colours as in the notebooks, and a line of its own for each.
+# Colors as in the notebooks, and a line of its own for each.
 STYLES = {
     "jaxnb": ("#0072B2", "-", 2.6),
     "NumPyro NegativeBinomial2": ("#D55E00", "-", 1.6),
@@ -42,11 +42,11 @@ class Points(NamedTuple):
     mu: np.ndarray
     theta: np.ndarray
     log_prob: np.ndarray
-    slope: np.ndarray
+    derivative: np.ndarray
 
 
 def points() -> Points:
-    """Counts drawn from the law at each theta, with exact log-probabilities and slopes."""
+    """Counts drawn at each theta, with their exact log-probabilities and derivatives."""
     random = np.random.default_rng(0)
     mu = np.broadcast_to(np.logspace(-1, 2, COUNTS_PER_THETA), (len(THETAS), COUNTS_PER_THETA))
     # rounded to float32 first, so that every library is asked the same question
@@ -62,13 +62,13 @@ def _exact(x: float, mu: float, theta: float) -> tuple[float, float]:
         x, mu, theta = mpmath.mpf(x), mpmath.mpf(mu), mpmath.mpf(theta)
         log_prob = mpmath.loggamma(x + theta) - mpmath.loggamma(theta) - mpmath.loggamma(x + 1)
         log_prob += theta * mpmath.log(theta / (theta + mu)) + x * mpmath.log(mu / (theta + mu))
-        slope = mpmath.digamma(x + theta) - mpmath.digamma(theta)
-        slope += mpmath.log(theta / (theta + mu)) + (mu - x) / (theta + mu)
-        return float(log_prob), float(slope)
+        derivative = mpmath.digamma(x + theta) - mpmath.digamma(theta)
+        derivative += mpmath.log(theta / (theta + mu)) + (mu - x) / (theta + mu)
+        return float(log_prob), float(derivative)
 
 
 def results(at: Points) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
-    """Library -> its log-probabilities and slopes in theta."""
+    """Library -> its log-probabilities and derivatives in theta."""
     formula = peers.jax_peers()["scVI formula in jnp"]["nb"]
     scvi = peers.scvi_torch().get("nb")
     found = {
@@ -84,8 +84,8 @@ def results(at: Points) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
 
 def _in_jax(function: Callable, at: Points) -> tuple[np.ndarray, np.ndarray]:
     x, mu, theta = (a.astype(np.float32) for a in at[:3])
-    slope = jax.grad(lambda theta: function(x, mu, theta).sum())
-    return np.asarray(function(x, mu, theta)), np.asarray(slope(theta))
+    derivative = jax.grad(lambda theta: function(x, mu, theta).sum())
+    return np.asarray(function(x, mu, theta)), np.asarray(derivative(theta))
 
 
 def _in_torch(function: Callable, at: Points) -> tuple[np.ndarray, np.ndarray]:
@@ -103,11 +103,15 @@ def _torch_distribution(x, mu, theta):
 
 
 def largest_errors(at: Points) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
-    """Library -> the largest error at each theta, of the log-probability and of the slope."""
+    """Library -> the largest error at each theta, of the log-probability and of the derivative."""
     errors = {}
-    for library, (values, slopes) in results(at).items():
+    for library, (values, derivatives) in results(at).items():
         error = np.abs(values - at.log_prob) / np.maximum(1, np.abs(at.log_prob))
-        relative = None if slopes is None else np.abs(slopes - at.slope) / np.abs(at.slope)
+        relative = (
+            None
+            if derivatives is None
+            else np.abs(derivatives - at.derivative) / np.abs(at.derivative)
+        )
         errors[library] = error.max(1), None if relative is None else relative.max(1)
     return errors
 
@@ -116,12 +120,12 @@ def draw(errors: dict[str, tuple[np.ndarray, np.ndarray | None]]) -> None:
     """Both errors against theta."""
     plt.style.use(ROOT / "notebooks" / "jaxnb.mplstyle")
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.6), sharex=True)
-    for library, (value, slope) in errors.items():
+    for library, (value, derivative) in errors.items():
         color, line, width = STYLES[library]
         style = {"color": color, "ls": line, "lw": width, "label": library}
         left.plot(THETAS, value, **style)
-        if slope is not None:
-            right.plot(THETAS, slope, **style)
+        if derivative is not None:
+            right.plot(THETAS, derivative, **style)
     eps = float(np.finfo(np.float32).eps)
     left.axhline(eps, color="0.5", lw=0.8)
     _remark(left, "resolution of float32", eps, -4)
@@ -130,7 +134,7 @@ def draw(errors: dict[str, tuple[np.ndarray, np.ndarray | None]]) -> None:
     for axes in (left, right):
         axes.set(xscale="log", yscale="log", xlabel="inverse dispersion θ  (Poisson limit →)")
     left.set(ylabel="error / max(1, |exact value|)", title="log-probability of a count")
-    right.set(ylabel="relative error", title="its slope in θ")
+    right.set(ylabel="relative error", title="its derivative in θ")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     figure.savefig(FIGURE)
 
@@ -144,11 +148,14 @@ def main() -> None:
     """Draw the figure and print the table."""
     errors = largest_errors(points())
     draw(errors)
-    print("largest error of 100 counts: log-probability, slope")
+    print("largest error of 100 counts: log-probability, derivative")
     shown = [np.argmin(abs(THETAS - theta)) for theta in (1, 1e2, 1e4, 1e6, 1e8)]
     print(f"{'theta':28s}" + "".join(f"{THETAS[i]:>20.0e}" for i in shown))
-    for library, (value, slope) in errors.items():
-        cells = [f"{value[i]:.1e}, " + ("-" if slope is None else f"{slope[i]:.1e}") for i in shown]
+    for library, (value, derivative) in errors.items():
+        cells = [
+            f"{value[i]:.1e}, " + ("-" if derivative is None else f"{derivative[i]:.1e}")
+            for i in shown
+        ]
         print(f"{library:28s}" + "".join(f"{cell:>20s}" for cell in cells))
 
 

@@ -34,18 +34,20 @@ def _log_zinb(x: float, mu: float, theta: float, zi: float) -> tuple[Callable, C
     def of_scvi():
         arguments = [torch.tensor([[a]]) for a in (mu, theta, zi)]
         names = ("mu", "theta", "zi_logits")
-        law = theirs.ZeroInflatedNegativeBinomial(**dict(zip(names, arguments, strict=True)))
-        return law.log_prob(torch.tensor([[x]]))
+        distribution = theirs.ZeroInflatedNegativeBinomial(
+            **dict(zip(names, arguments, strict=True))
+        )
+        return distribution.log_prob(torch.tensor([[x]]))
 
-    law = jaxnb.ZeroInflatedNegativeBinomial
-    return of_scvi, lambda: law(mu=mu, theta=theta, zi_logits=zi).log_prob(x)
+    distribution = jaxnb.ZeroInflatedNegativeBinomial
+    return of_scvi, lambda: distribution(mu=mu, theta=theta, zi_logits=zi).log_prob(x)
 
 
-def _slope(x: float, mu: float, theta: float) -> tuple[Callable, Callable]:
+def _derivative(x: float, mu: float, theta: float) -> tuple[Callable, Callable]:
     def of_scvi():
         dispersion = torch.tensor([[theta]], requires_grad=True)
-        law = theirs.NegativeBinomial(mu=torch.tensor([[mu]]), theta=dispersion)
-        law.log_prob(torch.tensor([[x]])).sum().backward()
+        distribution = theirs.NegativeBinomial(mu=torch.tensor([[mu]]), theta=dispersion)
+        distribution.log_prob(torch.tensor([[x]])).sum().backward()
         return dispersion.grad
 
     return of_scvi, lambda: jax.grad(jaxnb.log_nb_positive, 2)(x, mu, theta)
@@ -58,8 +60,8 @@ def _mixture_of_scvi() -> theirs.NegativeBinomialMixture:
 
 def _drawn_from_mixture() -> tuple[Callable, Callable]:
     def of_jaxnb():
-        law = jaxnb.NegativeBinomialMixture(1.0, 1000.0, 1.0, 0.0)
-        return law.sample(jax.random.key(0), (100_000,)).mean()
+        distribution = jaxnb.NegativeBinomialMixture(1.0, 1000.0, 1.0, 0.0)
+        return distribution.sample(jax.random.key(0), (100_000,)).mean()
 
     return lambda: _mixture_of_scvi().sample((100_000,)).mean(), of_jaxnb
 
@@ -83,8 +85,8 @@ def _batch_shape() -> tuple[Callable, Callable]:
 
 def _huge_draws() -> tuple[Callable, Callable]:
     def of_scvi():
-        law = theirs.NegativeBinomial(mu=torch.tensor([1e9]), theta=torch.tensor([10.0]))
-        return law.sample((100_000,)).mean()
+        distribution = theirs.NegativeBinomial(mu=torch.tensor([1e9]), theta=torch.tensor([10.0]))
+        return distribution.sample((100_000,)).mean()
 
     def of_jaxnb():
         draws = jaxnb.random.negative_binomial(jax.random.key(0), 1e9, 10.0, (100_000,), "float32")
@@ -98,7 +100,7 @@ def rows() -> list[Row]:
     return [
         ("NB, log-probability: x = 1, mu = 1e-8, theta = 1", *_log_nb(1, 1e-8, 1.0), "-18.42"),
         ("the same: x = 7, mu = 5, theta = 1e7", *_log_nb(7.0, 5.0, 1e7), "-2.259"),
-        ("its slope in theta there", *_slope(7.0, 5.0, 1e7), "1.5e-14"),
+        ("its derivative in theta there", *_derivative(7.0, 5.0, 1e7), "1.5e-14"),
         ("NB, log-probability: x = 0, mu = 1, theta = 0", *_log_nb(0.0, 1.0, 0.0), "0"),
         ("the same: theta = inf, x = 7, mu = 5", *_log_nb(7.0, 5.0, math.inf), "-2.259"),
         ("ZINB, log-probability: x = 3, zi_logits = -inf", *_log_zinb(3, 2.0, 1.0, -math.inf),

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._errors import InputError
-from jaxnb.cli.outputs import default_name, note
+from jaxnb.cli.outputs import default_name
 from jaxnb.datasets import pbmc68k
-from jaxnb.fit.size_factors import dominating_column
+from jaxnb.fit.dominating_column import dominating_column
 from jaxnb.io import CountMatrix, read_counts
 from jaxnb.io.names import listed
 from jaxnb.io.reading import stem_of
@@ -68,13 +68,16 @@ def described(data: CountMatrix) -> str:
     )
 
 
-def size_factors(how: str | None, data: CountMatrix) -> NDArray[np.float64]:
+def size_factors(how: str | None, data: CountMatrix) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """One factor per cell: from the totals, all 1, from a field of the cells, or from a file.
 
     Args:
         how: "total", "none", "obs:FIELD", or the path of a text file; None for the default, which
             is "total" but for the bundled data, whose cells have totals over more genes.
         data: the counts.
+
+    Returns:
+        The factors, and what the user should know about them.
 
     Raises:
         InputError: the field or the file cannot be read, an entry is not a positive number, or
@@ -87,34 +90,35 @@ def size_factors(how: str | None, data: CountMatrix) -> NDArray[np.float64]:
     if how in (None, "total"):
         return _from_totals(data)
     if how == "none":
-        return np.ones(cells)
+        return np.ones(cells), ()
     if how.startswith("obs:"):
-        return _from_field(how.removeprefix("obs:"), data)
+        return _from_field(how.removeprefix("obs:"), data), ()
     factors = np.array(_numbers(Path(how)))
     if factors.size != cells:
         raise InputError(f"{how}: {factors.size} size factors for {cells} cells; give one per cell")
-    return factors
+    return factors, ()
 
 
-def _from_totals(data: CountMatrix) -> NDArray[np.float64]:
+def _from_totals(data: CountMatrix) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     choices = "--size-factors none, obs:FIELD (a field of the cells), or a text file"
     try:
         found = dominating_column(data.counts)
     except ValueError as error:
         raise InputError(f"{data.source}: {error}; choose {choices}") from error
+    remarks = []
     if found is not None:
-        note(f"{found.described(str(data.genes[found.column]))}; consider {choices}")
+        what = found.described(str(data.genes[found.column]))
+        remarks.append(f"{what}; consider {choices}")
     totals = np.asarray(data.counts.sum(axis=1), np.float64).ravel()
     for name in _TOTALS:
         wider = data.obs.get(name)
         if wider is not None and wider.dtype.kind in "iuf" and wider.mean() > 1.05 * totals.mean():
-            note(
+            remarks.append(
                 f"the field {name!r} of the cells has totals over more genes ({wider.mean():.4g} "
                 f"on average, {totals.mean():.4g} here): consider --size-factors obs:{name}"
             )
             break
-    factors: NDArray[np.float64] = totals / totals.mean()
-    return factors
+    return totals / totals.mean(), tuple(remarks)
 
 
 def _from_field(name: str, data: CountMatrix) -> NDArray[np.float64]:

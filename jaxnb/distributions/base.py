@@ -7,6 +7,7 @@ is validated, and what `vmap_over` maps over.
 
 import copy
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
@@ -154,6 +155,35 @@ class CountDistribution(Distribution):
         """The most probable count; the larger one of two of a negative binomial."""
         return self.family.mode(*self._parameters())
 
+    def log_cdf(self, value: ArrayLike) -> Array:
+        """The logarithm of P(X <= value), exact in both tails.
+
+        Args:
+            value: Numbers, broadcast against the batch shape; those that are not whole are rounded
+                down.
+        """
+        return self._function("log_cdf")(value, **self._arguments())
+
+    def log_sf(self, value: ArrayLike) -> Array:
+        """The logarithm of P(X > value), as `log_cdf`."""
+        return self._function("log_sf")(value, **self._arguments())
+
+    def cdf(self, value: ArrayLike) -> Array:
+        """P(X <= value), as `log_cdf`."""
+        return self._function("cdf")(value, **self._arguments())
+
+    def icdf(self, q: ArrayLike) -> Array:
+        """The smallest count x with P(X <= x) >= q.
+
+        Args:
+            q: Probabilities in [0, 1], broadcast against the batch shape.
+        """
+        return self._function("quantile")(q, **self._arguments())
+
+    def entropy(self) -> Array:
+        """The entropy in nats."""
+        return self._function("entropy")(**self._arguments())
+
     def pearson_residuals(self, x: ArrayLike) -> Array:
         """(x - mean) / sqrt(variance).
 
@@ -174,6 +204,12 @@ class CountDistribution(Distribution):
     def __repr__(self) -> str:
         listed = [f"{name}: {_described(value)}" for name, value in self._given.items()]
         return f"{type(self).__name__}({', '.join(listed)}, batch_shape={self.batch_shape})"
+
+    def _function(self, name: str) -> Callable[..., Array]:
+        function: Callable[..., Array] | None = getattr(self.family, name)
+        if function is None:
+            raise NotImplementedError(f"{type(self).__name__} has no {name}")
+        return function
 
     def _arguments(self) -> dict[str, Array | None]:
         """The keywords of the log-probability function, each parameter on the scale it has."""
@@ -203,7 +239,7 @@ class CountDistribution(Distribution):
 
     def _validate_sample(self, value: ArrayLike) -> Array:
         # One compiled program, without NumPyro's remainder, which takes longer than the likelihood.
-        counts = _is_count(value)
+        counts = _is_count(value, self.support.lower_bound)
         if not_jax_tracer(counts) and not np.all(counts):
             warnings.warn(
                 "Out-of-support values provided to log prob method. "
@@ -230,11 +266,11 @@ def _vmap_over_counts(dist: CountDistribution, **axes: int | None) -> CountDistr
 
 
 @jax.jit
-def _is_count(value: ArrayLike) -> Array:
+def _is_count(value: ArrayLike, smallest: int) -> Array:
     array = jnp.asarray(value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        return array >= 0
-    return (array >= 0) & (array - jnp.floor(array) == 0)  # which is NaN for infinity
+        return array >= smallest
+    return (array >= smallest) & (array - jnp.floor(array) == 0)  # inf - inf is NaN
 
 
 def _raise_unless(

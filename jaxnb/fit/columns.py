@@ -1,130 +1,129 @@
-"""Any count matrix, checked once and handed out in dense blocks of one fixed shape."""
+"""Any count matrix, checked once and handed out as the sums of blocks of genes."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from jaxnb._types import Array, ArrayLike
+from jaxnb.fit.statistics import CountStatistics
+from jaxnb.fit.sums import Sums, rough_sums, sums_of_cells, sums_of_statistics
 
 __all__ = ["Block", "Columns"]
 
-# A CPU keeps both caches and threads busy with small blocks, and a column that converges slowly
-# then holds few others up. An accelerator needs wide ones.
-_ELEMENTS_ON_CPU = 1 << 15
-_ELEMENTS_ON_ACCELERATOR = 1 << 21
-_SMALLEST_WIDTH, _LARGEST_WIDTH = 8, 1024
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+
+# Genes whose sums are in use at a time, and single counts of those that are taken cell by cell.
+_GENES = 4096
+_ELEMENTS = 1 << 21
 
 
 class Block(NamedTuple):
-    """Some columns as the rows of a dense array, padded with columns of zeros.
+    """Some genes and their sums.
 
     Attributes:
-        columns: which columns these are, a slice of the matrix's.
-        x: their counts, shape ``(width, rows)``.
-        size_factors: shape ``(rows,)``.
+        genes: which columns of the matrix.
+        sums: theirs.
+        rough: the same, the sums over zeros on fewer nodes: good enough to choose starts.
     """
 
-    columns: slice
-    x: Array
-    size_factors: Array
-
-    @property
-    def occurs(self) -> NDArray[np.bool_]:
-        """Which columns have any count at all, shape ``(width,)``."""
-        return np.asarray(self.x.any(axis=1))
-
-    @property
-    def occupied(self) -> slice:
-        """The rows of `x` that are columns of the matrix and not padding."""
-        return slice(0, self.columns.stop - self.columns.start)
+    genes: Ints
+    sums: Sums
+    rough: Sums
 
 
 class Columns:
-    """A count matrix and its size factors, ready to be fitted column by column.
+    """Counts and size factors, ready to be fitted column by column.
 
-    Rows whose size factor is 0 expect no counts and have none: they say nothing about any law and
-    are left out.
+    Columns of whole numbers become statistics; the others are taken cell by cell.
 
     Args:
-        counts: numpy array, JAX array or scipy sparse matrix, shape ``(rows, columns)``.
-        size_factors: non-negative, shape ``(rows,)``, used as they are; None for the row totals
-            over their mean.
-
-    Raises:
-        ValueError: the counts are not a matrix, have no row or no column, hold negative numbers,
-            NaN or inf; or the size factors have another length, are negative, NaN or inf, or are
-            0 for a row that has counts.
+        matrix: checked, shape ``(cells, genes)``: a dense array or a scipy sparse one; cells of
+            size factor 0 have been left out.
+        size_factors: positive, shape ``(cells,)``.
+        statistics: of all columns, if they are known; then there need be no matrix.
+        zero_inflation: whether sums over zeros will be asked for.
+        names: of the columns, if they have any.
     """
 
-    def __init__(self, counts: Any, size_factors: ArrayLike | None) -> None:
-        matrix = sparse.csc_array(counts) if sparse.issparse(counts) else np.asarray(counts)
-        _check_counts(matrix)
-        totals = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
-        factors = _checked_size_factors(size_factors, totals)
-        informative = np.flatnonzero(factors > 0)
-        if informative.size < factors.size:
-            matrix = matrix[informative]
-        self._matrix = matrix
-        self.size_factors: NDArray[np.float64] = factors[informative]
-        self.rows = int(informative.size)
+    def __init__(
+        self,
+        matrix: Any,
+        size_factors: Floats | None,
+        *,
+        statistics: CountStatistics | None = None,
+        zero_inflation: bool = False,
+        names: NDArray[np.str_] | None = None,
+    ) -> None:
+        self._matrix, self._factors, self.names = matrix, size_factors, names
+        if statistics is not None:
+            if statistics.groups != 1:
+                raise ValueError(
+                    "statistics of several groups are for regression, not for this fit"
+                )
+            self.count, self.names = statistics.genes, statistics.names
+            self.totals: Floats = statistics.totals[:, 0]
+            self.whole: Ints = np.arange(self.count)
+            self.fractional: Ints = np.arange(0)
+            self.statistics: CountStatistics | None = statistics
+            return
         self.count = int(matrix.shape[1])
-        self.totals: NDArray[np.float64] = np.asarray(matrix.sum(axis=0), np.float64).ravel()
+        self.totals = np.asarray(matrix.sum(axis=0), np.float64).ravel()
+        with_fractions = columns_with_fractions(matrix)
+        self.whole, self.fractional = (
+            np.flatnonzero(~with_fractions),
+            np.flatnonzero(with_fractions),
+        )
+        self.statistics = None
+        if self.whole.size:
+            part = matrix[:, self.whole] if self.fractional.size else matrix
+            self.statistics = CountStatistics.of(part, size_factors, zero_inflation=zero_inflation)
+
+    def blocks(self, *, inflated: bool) -> Iterator[Block]:
+        """The sums of all columns, in blocks of few shapes."""
+        if self.statistics is not None:
+            sums = sums_of_statistics(self.statistics, inflated=inflated)
+            rough = rough_sums(self.statistics, sums) if inflated else sums
+            for start in range(0, self.whole.size, _GENES):
+                here = np.arange(start, min(start + _GENES, self.whole.size))
+                yield Block(self.whole[here], sums.of_genes(here), rough.of_genes(here))
+        if self.fractional.size:
+            width = max(1, _ELEMENTS // self.size_factors.size)
+            for start in range(0, self.fractional.size, width):
+                genes = self.fractional[start : start + width]
+                sums = sums_of_cells(self.dense(genes), self.size_factors)
+                yield Block(genes, sums, sums)
+
+    def dense(self, genes: Ints) -> Floats:
+        """The counts of some genes, shape ``(genes, cells)``."""
+        part = self._matrix[:, genes]
+        dense = part.toarray() if sparse.issparse(part) else part
+        counts: Floats = np.asarray(dense, np.float64).T
+        return counts
 
     @property
-    def width(self) -> int:
-        """Columns in a block: a power of two, the same for every matrix of about this size."""
-        on_cpu = jax.default_backend() == "cpu"
-        elements = _ELEMENTS_ON_CPU if on_cpu else _ELEMENTS_ON_ACCELERATOR
-        affordable = 1 << (elements // max(self.rows, 1)).bit_length() >> 1
-        return min(max(affordable, _SMALLEST_WIDTH), _LARGEST_WIDTH)
+    def in_memory(self) -> bool:
+        """Whether single cells can be looked at."""
+        return self._matrix is not None
 
-    def blocks(self) -> Iterator[Block]:
-        """The columns in order, in blocks of one shape."""
-        factors = jnp.asarray(self.size_factors, dtype=float)
-        for start in range(0, self.count, self.width):
-            columns = slice(start, min(start + self.width, self.count))
-            part = self._matrix[:, columns]
-            dense = part if isinstance(part, np.ndarray) else part.toarray()
-            x = np.zeros((self.width, self.rows), factors.dtype)
-            x[: columns.stop - start] = dense.T
-            yield Block(columns, jnp.asarray(x), factors)
+    @property
+    def size_factors(self) -> Floats:
+        """Of the cells in memory."""
+        assert self._factors is not None
+        return self._factors
 
 
-def _check_counts(matrix: Any) -> None:
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(
-            f"counts must be a matrix with at least one row and one column, not of shape "
-            f"{matrix.shape}"
-        )
+def columns_with_fractions(matrix: Any) -> NDArray[np.bool_]:
+    """Which columns hold a number that is not whole, or too large to be known as whole."""
     values = matrix.data if sparse.issparse(matrix) else matrix
-    if values.dtype.kind not in "buif":
-        raise ValueError(f"counts must be numbers, not {values.dtype}")
-    if not np.all(np.isfinite(values)):
-        raise ValueError("counts must be finite: there is a NaN or an infinity among them")
-    if values.size and values.min() < 0:
-        raise ValueError(f"counts must not be negative: the smallest is {values.min()}")
-
-
-def _checked_size_factors(
-    size_factors: ArrayLike | None, totals: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    if size_factors is None:
-        return totals / totals.mean() if totals.any() else np.ones_like(totals)
-    factors = np.asarray(size_factors, dtype=np.float64)
-    if factors.shape != totals.shape:
-        raise ValueError(
-            f"size_factors must have one entry per row, shape {totals.shape}, not {factors.shape}"
-        )
-    if not np.all(np.isfinite(factors)) or np.any(factors < 0):
-        raise ValueError("size_factors must be finite and not negative")
-    if not factors.any():
-        raise ValueError("size_factors are all 0: there is nothing to fit")
-    if np.any((factors == 0) & (totals > 0)):
-        row = int(np.argmax((factors == 0) & (totals > 0)))
-        raise ValueError(f"the size factor of row {row} is 0, but the row has counts")
-    return factors
+    if values.dtype.kind in "bui":
+        return np.zeros(matrix.shape[1], bool)
+    wrong = (values != np.floor(values)) | (values >= 2.0**53)
+    if not sparse.issparse(matrix):
+        return np.asarray(wrong.any(axis=0))
+    found = np.zeros(matrix.shape[1], bool)
+    if np.any(wrong):
+        found[np.unique(matrix.tocoo().col[wrong])] = True
+    return found

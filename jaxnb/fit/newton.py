@@ -1,7 +1,7 @@
 """Newton's method for a maximum, safe where the function is not concave."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +9,24 @@ import numpy as np
 
 from jaxnb._types import Array
 
-__all__ = ["NewtonResult", "maximise"]
+__all__ = ["NewtonResult", "maximize"]
 
 _FIRST_RADIUS = 2.0
 _LARGEST_RADIUS = 8.0
-_STALLED_RADIUS = 1e-4
+_STALLED_RADIUS = 1e-6
+
+
+class Evaluation(Protocol):
+    """A value, the sum of the absolute values of its terms, and two derivatives."""
+
+    @property
+    def value(self) -> Array: ...
+    @property
+    def scale(self) -> Array: ...
+    @property
+    def gradient(self) -> Array: ...
+    @property
+    def hessian(self) -> Array: ...
 
 
 class NewtonResult(NamedTuple):
@@ -21,16 +34,20 @@ class NewtonResult(NamedTuple):
 
     Attributes:
         point: the last accepted point, shape ``(k,)``.
+        value: there.
+        scale: there.
         hessian: there, shape ``(k, k)``; zero in the coordinates that do not move.
         n_iter: steps tried.
         converged: the last step promised a gain below the tolerance and left from a point where
             the function is concave in its free coordinates.
     """
 
-    point: Array
-    hessian: Array
-    n_iter: Array
-    converged: Array
+    point: Any
+    value: Any
+    scale: Any
+    hessian: Any
+    n_iter: Any
+    converged: Any
 
 
 class _Step(NamedTuple):
@@ -44,6 +61,7 @@ class _Step(NamedTuple):
 class _State(NamedTuple):
     point: Array
     value: Array
+    scale: Array
     gradient: Array
     hessian: Array
     radius: Array
@@ -52,25 +70,22 @@ class _State(NamedTuple):
     converged: Array
 
 
-def maximise(
-    function: Callable[[Array], Array],
+def maximize(
+    function: Callable[[Array], Evaluation],
     start: Array,
-    active: Array,
     *,
     tolerance: float,
-    max_iter: int,
+    max_iter: int | Array,
 ) -> NewtonResult:
-    """Climb from `start` to a local maximum, never downhill by more than rounding.
+    """Climb to a local maximum by Newton steps along the principal axes of the Hessian.
 
-    A coordinate that starts infinite stays so: `function` must not depend on it. The step is the
-    Newton step with the eigenvalues of the Hessian replaced by their absolute values, which is an
-    ascent direction wherever it is taken and the Newton step itself near a maximum. No coordinate
-    moves by more than a radius, which doubles after a success and falls after a failure.
+    Along an axis on which the function is convex, the step is the Newton step with the sign of the
+    curvature turned round: uphill everywhere and the Newton step itself near a maximum. No
+    coordinate moves by more than a radius, which doubles after a success and falls after a failure.
 
     Args:
-        function: a twice differentiable function of one array of shape ``(k,)``.
-        start: where to begin, shape ``(k,)``.
-        active: False to return the start as it is, not converged.
+        function: of one array of shape ``(k,)``, with its derivatives.
+        start: where to begin, shape ``(k,)``. Infinite coordinates stay.
         tolerance: gain, in units of the function, below which the step that promises it is the
             last one. It is still taken, and Newton's steps square the error: with a
             log-likelihood and 1e-10, the maximum is met to about 1e-10 standard errors.
@@ -87,28 +102,32 @@ def maximise(
 
     def going(state: _State) -> Array:
         unfinished = ~state.converged & (state.radius > _STALLED_RADIUS)
-        return active & unfinished & (state.n_iter <= max_iter)
+        return unfinished & (state.n_iter <= max_iter)
 
     def advance(state: _State) -> _State:
         trial = state.point + state.step.move
-        value, gradient, hessian = _derivatives(function, trial)
+        new = function(trial)
         final = state.step.concave & (state.step.gain < tolerance)
-        # Rounding of a sum of many terms: below it, a gain cannot be told from a loss.
-        slack = 8 * _eps(value) * jnp.abs(value)
-        accepted = jnp.isfinite(value) & (final | (value >= state.value - slack))
-        point, value, gradient, hessian, radius = jax.tree.map(
+        # A gain below the rounding of the terms cannot be told from a loss. The total is no
+        # measure of that: the terms may cancel.
+        slack = 8 * _eps(new.value) * new.scale
+        accepted = jnp.isfinite(new.value) & (final | (new.value >= state.value - slack))
+        accepted &= jnp.all(jnp.isfinite(new.hessian))
+        values = (trial, new.value, new.scale, new.gradient, new.hessian)
+        shorter = jnp.max(jnp.abs(state.step.move)) / 4
+        point, value, scale, gradient, hessian, radius = jax.tree.map(
             lambda new, old: jnp.where(accepted, new, old),
-            (trial, value, gradient, hessian, jnp.minimum(2 * state.radius, _LARGEST_RADIUS)),
-            (*state[:4], jnp.max(jnp.abs(state.step.move)) / 4),
+            (*values, jnp.minimum(2 * state.radius, _LARGEST_RADIUS)),
+            (*state[:5], shorter),
         )
         step = _ascent_step(gradient, hessian, free, radius)
-        return _State(
-            point, value, gradient, hessian, radius, step, state.n_iter + 1, final & accepted
-        )
+        done = final & accepted
+        return _State(point, value, scale, gradient, hessian, radius, step, state.n_iter + 1, done)
 
     last = jax.lax.while_loop(going, advance, _before_the_first_step(start))
     # The first pass only evaluates the start.
-    return NewtonResult(last.point, last.hessian, jnp.maximum(last.n_iter - 1, 0), last.converged)
+    n_iter = jnp.maximum(last.n_iter - 1, 0)
+    return NewtonResult(last.point, last.value, last.scale, last.hessian, n_iter, last.converged)
 
 
 def _before_the_first_step(start: Array) -> _State:
@@ -119,6 +138,7 @@ def _before_the_first_step(start: Array) -> _State:
     return _State(
         point=start,
         value=scalar - jnp.inf,
+        scale=scalar,
         gradient=zeros,
         hessian=jnp.zeros((start.size, start.size), start.dtype),
         radius=scalar + _FIRST_RADIUS / 2,
@@ -126,13 +146,6 @@ def _before_the_first_step(start: Array) -> _State:
         n_iter=jnp.zeros((), jnp.int32),
         converged=jnp.zeros((), bool),
     )
-
-
-def _derivatives(function: Callable[[Array], Array], point: Array) -> tuple[Array, Array, Array]:
-    """Value, gradient and Hessian in one pass."""
-    (value, gradient), pushforward = jax.linearize(jax.value_and_grad(function), point)
-    _, hessian = jax.vmap(pushforward)(jnp.eye(point.size, dtype=point.dtype))
-    return value, gradient, hessian
 
 
 def _eps(values: Array) -> float:
@@ -143,10 +156,11 @@ def _ascent_step(gradient: Array, hessian: Array, free: Array, radius: Array) ->
     # Curvature −1 in the coordinates that do not move, whose derivatives are all zero.
     fixed = -jnp.eye(free.size, dtype=hessian.dtype)
     curvature, axes = jnp.linalg.eigh(jnp.where(free[:, None] & free, hessian, fixed))
-    scale = jnp.abs(curvature)
-    largest = jnp.max(scale)
-    scale = jnp.maximum(scale, jnp.where(largest > 0, _eps(scale) * largest, 1))
-    move = axes @ ((axes.T @ gradient) / scale)
+    magnitude = jnp.abs(curvature)
+    largest = jnp.max(magnitude)
+    floor = jnp.where(largest > 0, _eps(magnitude) * largest, 1)
+    magnitude = jnp.maximum(magnitude, floor)
+    move = axes @ ((axes.T @ gradient) / magnitude)
     gain = 0.5 * jnp.sum(gradient * move)
     shortened = move * (radius / jnp.maximum(jnp.max(jnp.abs(move)), radius))
     return _Step(shortened, gain, jnp.all(curvature < 0))

@@ -1,133 +1,66 @@
-"""Row totals as size factors, and when they bend the fit of a column that they contain.
-
-The total T of a row is the count x of a column plus the rest R. Where x varies by itself with
-relative variance 1/θ and the column has the share w of the total, x/T varies less: to first order
-
-    log(x/T) ≈ (1 − w)·(log x − log R),   so that   1/θ̂ ≈ (1 − w)²/θ:
-
-theta comes out 1/(1 − w)² times too large, and infinite where the column is the total. With n
-columns of about the same mean, w = 1/n.
-"""
+"""Size factors: how much of every cell was sequenced, and when totals cannot tell."""
 
 import warnings
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-__all__ = ["DominatingColumn", "default_size_factors", "dominating_column"]
+from jaxnb._types import ArrayLike
+from jaxnb.fit.dominating_column import dominating_column
 
-# Theta is 11 % too large there. 20 columns or fewer always reach it.
-_LARGEST_SHARE = 0.05
-# A gene of a rare kind of cells has a small share of everything, but most of what these have.
-_LARGEST_SHARE_WHERE_COUNTED = 0.5
-
-_CHOICES = (
-    'size_factors="ones" for none, an array with one entry per row, such as the total counts over '
-    "all genes that were measured"
-)
+__all__ = ["resolve_size_factors"]
 
 
-class DominatingColumn(NamedTuple):
-    """The column that has the largest share of the row totals.
-
-    Attributes:
-        column: its number.
-        share: of all counts.
-        share_where_counted: of the total of a row, on average over the column's counts.
-        columns: how many columns there are.
-    """
-
-    column: int
-    share: float
-    share_where_counted: float
-    columns: int
-
-    def described(self, name: str | None = None) -> str:
-        """What is the matter and what it does to theta, one sentence without a remedy."""
-        which = f"column {self.column}" if name is None else f"{name!r}"
-        if self.share < _LARGEST_SHARE:
-            return (
-                f"{which} is {self.share_where_counted:.0%} of the total of those rows in which it "
-                f"is counted, and row totals as size factors contain it: its theta comes out too "
-                f"large"
-            )
-        few = (
-            f" (there are only {self.columns} columns)"
-            if self.columns * _LARGEST_SHARE <= 1
-            else ""
-        )
-        return (
-            f"{which} is {self.share:.0%} of all counts{few}, and row totals as size factors "
-            f"contain it: its theta comes out about {(1 - self.share) ** -2:.2g} times too large"
-        )
-
-
-def dominating_column(counts: Any) -> DominatingColumn | None:
-    """The column that contributes too much to the row totals, or None.
+def resolve_size_factors(
+    size_factors: ArrayLike | str | None,
+    totals: NDArray[np.float64],
+    matrix: Any,
+    names: NDArray[np.str_] | None = None,
+) -> NDArray[np.float64]:
+    """One factor per row.
 
     Args:
-        counts: shape ``(rows, columns)``, an array or a scipy sparse matrix.
-
-    Returns:
-        The column with the largest share of all counts if that is 5 % or more (theta is then at
-        least 11 % too large); else one that makes up half of the totals of its own rows.
+        size_factors: an array; "ones"; or None for the totals over their mean.
+        totals: of the rows.
+        matrix: the counts.
+        names: of the columns, for messages.
 
     Raises:
-        ValueError: there is one column only: its totals are itself, and its theta would be inf.
-    """
-    matrix = sparse.csr_array(counts)
-    if matrix.shape[1] == 1:
-        raise ValueError(
-            "there is one column only: row totals as size factors would be the counts themselves, "
-            "and theta inf"
-        )
-    totals = np.asarray(matrix.sum(axis=1), np.float64).ravel()
-    sums = np.asarray(matrix.sum(axis=0), np.float64).ravel()
-    if not totals.any():
-        return None
-    shares = sums / totals.sum()
-    # Σx²/T over Σx: the share of the total that a count of this column sees.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(totals > 0, 1 / totals, 0)
-        squares = np.asarray(matrix.astype(np.float64).power(2).T @ inverse).ravel()
-        where_counted = np.where(sums > 0, squares / sums, 0)
-    column = int(np.argmax(shares))
-    if shares[column] < _LARGEST_SHARE:
-        column = int(np.argmax(where_counted))
-        if where_counted[column] < _LARGEST_SHARE_WHERE_COUNTED:
-            return None
-    return DominatingColumn(
-        column, float(shares[column]), float(where_counted[column]), shares.size
-    )
-
-
-def default_size_factors(
-    counts: Any, names: Sequence[str] | NDArray[np.str_] | None = None
-) -> NDArray[np.float64]:
-    """Row totals over their mean, shape ``(rows,)``; 1 everywhere if there is no count.
-
-    Args:
-        counts: shape ``(rows, columns)``, an array or a scipy sparse matrix.
-        names: of the columns, for the warning.
+        ValueError: there is one column and no size factors; or they have another length, are
+            negative, not finite, or 0 for a row that has counts.
 
     Warns:
-        UserWarning: a column has so large a share of the totals that its theta would be wrong, see
-            `dominating_column`.
-
-    Raises:
-        ValueError: there is one column only.
+        UserWarning: totals that one column dominates, as it must where there are few.
     """
+    if isinstance(size_factors, str):
+        return np.ones_like(totals)
+    if size_factors is None:
+        _check_totals(totals, matrix, names)
+        return totals / totals.mean() if totals.any() else np.ones_like(totals)
+    factors = np.asarray(size_factors, dtype=np.float64)
+    if factors.shape != totals.shape:
+        raise ValueError(
+            f"size_factors must have one entry per row, shape {totals.shape}, not {factors.shape}"
+        )
+    if not np.all(np.isfinite(factors)) or np.any(factors < 0):
+        raise ValueError("size_factors must be finite and not negative")
+    if not factors.any():
+        raise ValueError("size_factors are all 0: there is nothing to fit")
+    if np.any((factors == 0) & (totals > 0)):
+        row = int(np.argmax((factors == 0) & (totals > 0)))
+        raise ValueError(f"the size factor of row {row} is 0, but the row has counts")
+    return factors
+
+
+def _check_totals(totals: NDArray[np.float64], matrix: Any, names: NDArray[np.str_] | None) -> None:
+    if not totals.any() or matrix.shape[0] == 1:
+        return
+    remedy = 'give size_factors="ones", an array, or the total counts of all genes'
     try:
-        found = dominating_column(counts)
+        found = dominating_column(matrix)
     except ValueError as error:
-        raise ValueError(f"{error}; give {_CHOICES}") from None
+        raise ValueError(f"{error}: {remedy}") from None
     if found is not None:
         name = None if names is None else str(names[found.column])
-        # From here through fit_* to its caller.
-        warnings.warn(f"{found.described(name)}; give {_CHOICES}", UserWarning, stacklevel=3)
-    totals = np.asarray(sparse.csr_array(counts).sum(axis=1), np.float64).ravel()
-    factors: NDArray[np.float64] = totals / totals.mean() if totals.any() else np.ones_like(totals)
-    return factors
+        warnings.warn(f"{found.described(name)}; {remedy}", UserWarning, stacklevel=4)

@@ -1,8 +1,17 @@
-"""The likelihoods and distributions on torch tensors, computed by JAX, with every gradient.
+"""The likelihoods and distributions on torch tensors, computed by JAX, with every derivative.
 
-Tensors are lent to JAX without a copy, so that an exact likelihood costs a torch model nothing but
-the import. On the CPU, set the environment variable `OMP_WAIT_POLICY` to `PASSIVE` before torch is
-imported: else torch's idle threads spin where JAX wants to compute.
+JAX reads the tensors' memory without a copy. On the CPU, set the environment variable
+`OMP_WAIT_POLICY` to `PASSIVE` before torch is imported: otherwise torch's idle threads occupy the
+cores that JAX computes on.
+
+The first call with a new function, dtype or shape compiles a program, which takes a second or so.
+JAX keeps compiled programs on disk for the next process if it is told where, before the first call:
+
+    jax.config.update("jax_compilation_cache_dir", "/path/to/a/directory")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+or by the environment variables `JAX_COMPILATION_CACHE_DIR` and
+`JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS`.
 """
 
 try:

@@ -1,17 +1,56 @@
 """Checking the arguments, and casting them to one dtype and device by torch's rules."""
 
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["Arguments", "broadcastable", "cast", "common_dtype", "working_dtype"]
+from jaxnb.likelihoods import arguments as of_arrays
+from jaxnb.likelihoods.arguments import Scales
 
-Arguments = dict[str, Tensor | float]
+__all__ = [
+    "Arguments",
+    "Value",
+    "broadcastable",
+    "cast",
+    "common_dtype",
+    "on_scales",
+    "required",
+    "working_dtype",
+]
+
+Value = Tensor | float
+Arguments = dict[str, Value]
+
+
+def on_scales(
+    owner: str, **parameters: tuple[Value | None, Value | None]
+) -> tuple[list[Value], Scales]:
+    """The values given for each parameter, a pair (itself, its logarithm), and their scales.
+
+    Raises:
+        TypeError: A parameter is given on no scale, or on both.
+    """
+    pairs: Any = parameters
+    values: Any
+    values, scales = of_arrays.on_scales(owner, **pairs)
+    return values, scales
+
+
+def required(owner: str, **argument: Value | None) -> Value:
+    """The value of an argument without which the function is not defined.
+
+    Raises:
+        TypeError: It is None.
+    """
+    named: Any = argument
+    value: Any = of_arrays.required(owner, **named)
+    return value
 
 
 def common_dtype(owner: str, arguments: Arguments) -> torch.dtype:
-    """What the floating tensors promote to; one without axes counts only if there are no others.
+    """The dtype that the floating tensors promote to; those without axes count if all are.
 
     Raises:
         TypeError: No argument is a tensor, or one is complex, sparse or quantized.
@@ -64,7 +103,7 @@ def _check(name: str, tensor: Tensor) -> None:
     if tensor.is_complex():
         raise TypeError(f"{name} must be real, got {tensor.dtype}")
     if tensor.layout != torch.strided:
-        raise TypeError(f"{name} is laid out as {tensor.layout}: pass {name}.to_dense()")
+        raise TypeError(f"{name} has the layout {tensor.layout}: pass {name}.to_dense()")
     if tensor.is_quantized:
         raise TypeError(f"{name} is quantized: pass {name}.dequantize()")
 

@@ -1,67 +1,120 @@
-"""What the three distributions on tensors share: shapes, validation, sampling and residuals."""
+"""What the three distributions on tensors have in common: shapes, validation and sampling."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from jaxnb.families import Family
+from jaxnb.torch_bridge import _private
+from jaxnb.torch_bridge.arguments import working_dtype
+from jaxnb.torch_bridge.exchange import call
+from jaxnb.torch_bridge.parameters import Parameter
+from jaxnb.torch_bridge.programs import modes
 from jaxnb.torch_bridge.sampling import draw
 
-__all__ = ["Counts", "extended_real"]
+__all__ = ["Counts"]
 
 
-class _ExtendedReal(constraints.Constraint):
-    """Every number but NaN. An infinite logit is a certainty, which the likelihoods allow."""
+class _Constraints:
+    """Of an instance, the constraints on what it keeps; of a class, those on all its parameters."""
 
-    def check(self, value: Tensor) -> Tensor:
-        return ~value.isnan()
-
-
-extended_real = _ExtendedReal()
+    def __get__(self, instance: "Counts | None", owner: type) -> dict[str, constraints.Constraint]:
+        members = [member for base in reversed(owner.__mro__) for member in vars(base).items()]
+        declared = {name: p.constraint for name, p in members if isinstance(p, Parameter)}
+        return declared if instance is None else {name: declared[name] for name in instance._kept}
 
 
 class Counts(Distribution):
-    """What the three have in common.
+    """The base class of the three.
 
-    The keys of `arg_constraints` are keywords of the constructor and tensors of the instance, so
-    that a distribution can be rebuilt from them; what was not given is left out of an instance's.
+    A subclass declares its parameters as `Parameter`, `ScaledParameter` or `LogScale`. An instance
+    keeps those that were given, under their names; the keys of its `arg_constraints` are these
+    names, which are keywords of the constructor too, so that it can be rebuilt from them.
+
+    An instance that `torch.save` has written is read by `torch.load(file)`, with its default of
+    `weights_only=True`, after `torch.serialization.add_safe_globals([NegativeBinomial])`, or
+    whichever class it is.
     """
 
-    arg_constraints: dict[str, constraints.Constraint]
+    arg_constraints = _Constraints()
     support = constraints.nonnegative_integer
     has_rsample = False
-    _sampler: ClassVar[str]
-    _eps: float
+    _family: ClassVar[Family]
+    _function: ClassVar[Callable[..., Tensor]]
+    _not_in_batch: ClassVar[frozenset[str]] = frozenset({"scale"})
+    _kept: dict[str, Tensor]
+    _eps: float | None
 
-    def __init__(self, eps: float, validate_args: bool | None, **parameters: Tensor | None) -> None:
-        self.__dict__.update(parameters, _eps=eps)
-        constrained = type(self).arg_constraints.items()
-        self.arg_constraints = {
-            name: c for name, c in constrained if self.__dict__[name] is not None
-        }
+    def __init__(
+        self, kept: dict[str, Tensor], eps: float | None, validate_args: bool | None
+    ) -> None:
+        self._kept, self._eps = kept, eps
         super().__init__(self.batch_shape, validate_args=validate_args)
-
-    def _law(self) -> tuple[Tensor, ...]:
-        """The parameters of the likelihood and of the sampler, in their order."""
-        raise NotImplementedError
 
     @property
     def batch_shape(self) -> torch.Size:
         """The shape of the parameters together, as they are now: they may be assigned."""
-        return torch.broadcast_shapes(*(p.shape for p in self._law()))
+        shapes = [p.shape for name, p in self._kept.items() if name not in self._not_in_batch]
+        return torch.broadcast_shapes(*shapes)
+
+    @property
+    def on_mps(self) -> bool:
+        """Whether the parameters are on an Apple GPU, from where they cannot be handed to JAX."""
+        return any(p.device.type == "mps" for p in self._kept.values())
+
+    def _parameters(self) -> dict[str, Tensor]:
+        """The parameters of the table, none of them left out, on the linear scale."""
+        values: dict[str, Tensor] = {}
+        attributes = {p.name: p.attribute for p in self._family.parameters}
+        for p in self._family.parameters:
+            value = getattr(self, p.attribute)
+            missing = value is None and p.default is not None
+            values[p.attribute] = values[attributes[p.default or ""]] if missing else value
+        return values
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, with its derivatives."""
+        mean: Tensor = self._family.mean(*self._parameters().values(), xp=torch)
+        return mean
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance, with its derivatives."""
+        variance: Tensor = self._family.variance(*self._parameters().values(), xp=torch)
+        return variance
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable count; the larger one of two equally probable ones."""
+        parameters = list(self._parameters().values())
+        result_type = parameters[0].dtype
+        work_type = working_dtype(result_type)
+        plain = [p.detach().to(work_type).contiguous() for p in parameters]
+        (mode,) = call(modes(self._family.name), None, plain)
+        return mode.to(result_type)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability of counts, by the function of the bridge for this distribution.
+
+        With `validate_args`, a value that is not a count causes a warning and has -inf. Without, a
+        positive real value has the formula's value, with gamma functions in place of factorials.
+        """
+        keywords = {p.attribute: p.name for p in self._family.parameters}
+        keywords |= {p.log_attribute or "": p.log_name or "" for p in self._family.parameters}
+        given = {keywords[name]: p for name, p in self._kept.items() if name in keywords}
+        return self._masked(value, type(self)._function(value, eps=self._eps, **given))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
         """The distribution with its parameters expanded to a larger batch shape, as views."""
-        new = self._get_checked_instance(type(self), _instance)
-        expanded = {
-            name: self.__dict__[name].expand(torch.Size(batch_shape))
-            for name in self.arg_constraints
-        }
-        absent = set(type(self).arg_constraints) - set(expanded)
-        Counts.__init__(new, self._eps, False, **expanded, **dict.fromkeys(absent))
-        new._validate_args = self._validate_args
+        new: Self = object.__new__(type(self)) if _instance is None else _instance
+        expanded = {name: p.expand(torch.Size(batch_shape)) for name, p in self._kept.items()}
+        Counts.__init__(new, expanded, self._eps, False)
+        _private.copy_validation(self, new)
         return new
 
     def sample(
@@ -72,9 +125,16 @@ class Counts(Distribution):
         Args:
             sample_shape: Shape of the independent draws, in front.
             generator: Where the seed comes from; None for torch's default one.
+
+        Raises:
+            ValueError: A parameter is negative or NaN, whether or not the distribution validates
+                its arguments. To learn that, a GPU is waited for.
         """
+        parameters = self._parameters()
+        for name, value in parameters.items():
+            self._refuse_invalid(name, value)
         shape = torch.Size(sample_shape or ()) + self.batch_shape
-        return draw(self._sampler, shape, *self._law(), generator=generator)
+        return draw(self._family.name, shape, *parameters.values(), generator=generator)
 
     def rsample(
         self, sample_shape: Any = None, *, generator: torch.Generator | None = None
@@ -82,16 +142,27 @@ class Counts(Distribution):
         """The same as `sample`: counts have no derivative, and `has_rsample` is false."""
         return self.sample(sample_shape, generator=generator)
 
-    def _scored(self, value: Tensor, log_prob: Tensor) -> Tensor:
-        """The log-probabilities; if asked to validate, -inf where the value is no count."""
-        if not self._validate_args:
+    def _refuse_invalid(self, name: str, value: Tensor) -> None:
+        constraint: constraints.Constraint = getattr(type(self), name).constraint
+        if _private.has_no_values(value) or (valid := constraint.check(value)).all():
+            return
+        wrong = value[~valid]
+        needed = "must not be NaN" if name.endswith("logits") else "must be >= 0"
+        raise ValueError(
+            f"{type(self).__name__} cannot be sampled: {name} {needed}, and {wrong.numel()} of"
+            f" {value.numel()} values are not so, such as {wrong[0].item()}"
+        )
+
+    def _masked(self, value: Tensor, log_prob: Tensor) -> Tensor:
+        """The log-probabilities; if asked to validate, -inf where the value is not a count."""
+        if not _private.validates(self):
             return log_prob
         valid = self.support.check(value)
         if valid.all():
             return log_prob
         warnings.warn(
-            "The value argument must be within the support of the distribution: what is not has"
-            " the log-probability -inf",
+            "The value argument must be within the support of the distribution: values that are"
+            " not have the log-probability -inf",
             UserWarning,
             stacklevel=3,
         )
@@ -103,3 +174,7 @@ class Counts(Distribution):
         certain = variance == 0
         residual = deviation / torch.sqrt(torch.where(certain, 1.0, variance))
         return torch.where(certain & (deviation != 0), torch.inf, residual)
+
+    def __repr__(self) -> str:
+        listed = (f"{n}: {p if p.numel() == 1 else p.size()}" for n, p in self._kept.items())
+        return f"{type(self).__name__}({', '.join(listed)})"

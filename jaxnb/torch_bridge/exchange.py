@@ -7,12 +7,11 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import torch
-from jax._src import xla_bridge
 from torch import Tensor
-from torch._subclasses import FakeTensor
 from torch.utils.dlpack import from_dlpack
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb.torch_bridge import _private, cuda
 
 __all__ = ["call", "refuse_without_values", "to_jax", "to_torch"]
 
@@ -44,7 +43,7 @@ def to_jax(tensor: Tensor, *, copy: bool = True) -> Array:
     refuse_without_values(tensor)
     if tensor.requires_grad:
         raise ValueError(
-            "the tensor requires grad, and JAX would not record it: pass tensor.detach(), or call"
+            "the tensor requires grad, which is lost in JAX: pass tensor.detach(), or call"
             " the functions of jaxnb.torch_bridge, which differentiate"
         )
     narrowed = _NARROWED_WITHOUT_X64.get(tensor.dtype)
@@ -56,6 +55,8 @@ def to_jax(tensor: Tensor, *, copy: bool = True) -> Array:
     _refuse_forked_child()
     _jax_device(tensor.device)
     plain = tensor.resolve_conj().resolve_neg()
+    if copy and tensor.is_cuda:
+        return cuda.owned_by_jax(plain.contiguous(), copy=True)
     if copy:
         return _imported(plain.clone(memory_format=torch.contiguous_format))
     if not plain.is_contiguous():
@@ -76,40 +77,46 @@ def to_torch(array: Array, *, copy: bool = True) -> Tensor:
 
     Raises:
         TypeError: No JAX array, or one that is being traced and has no values.
-        ValueError: The array lies on several devices.
+        ValueError: The array is on several devices.
         RuntimeError: This process was forked from one that ran JAX.
     """
     if not isinstance(array, jax.Array) or isinstance(array, jax.core.Tracer):
         raise TypeError(f"expected a JAX array with values, got {type(array).__name__}")
     if len(array.devices()) > 1:
-        raise ValueError("the array lies on several devices: gather it with jax.device_put first")
+        raise ValueError("the array is on several devices: gather it with jax.device_put first")
     _refuse_forked_child()
-    shared = from_dlpack(jax.block_until_ready(array))
+    if next(iter(array.devices())).platform == "gpu":
+        shared = cuda.shared_on_current_stream(array)
+    else:
+        shared = from_dlpack(jax.block_until_ready(array))
     return shared.clone() if copy else shared
 
 
 def call(
-    function: Callable[..., Sequence[Array]], first: ArrayLike, tensors: Sequence[Tensor]
+    function: Callable[..., Sequence[Array]], first: ArrayLike | None, tensors: Sequence[Tensor]
 ) -> list[Tensor]:
     """The results of a compiled function of (first, *tensors), on the tensors' device.
 
     The tensors are contiguous, detached, of one dtype, float32 or float64, and on one device. They
-    are not copied: the results are waited for, so that none is read after the call.
+    are not copied. On the CPU the results are waited for, so that no tensor is read after the call;
+    `cuda` says how that is ordered on a GPU.
     """
     _refuse_forked_child()
     device = tensors[0].device
     if device.type == "xla":
         return _call_in_torch_xla(function, first, tensors)
-    # Thread-local both, so that neither the caller's settings nor autograd's threads matter.
+    # Both are thread-local, so that neither the caller's settings nor autograd's threads matter.
     with jax.enable_x64(tensors[0].dtype == torch.float64), jax.default_device(_jax_device(device)):
-        arrays = [_exported(tensor) for tensor in tensors]
-        results = function(first, *arrays)
+        if device.type == "cuda":
+            return cuda.call(function, first, tensors)
+        # A view by numpy takes a third of the time of DLPack.
+        results = function(first, *(tensor.numpy() for tensor in tensors))
         return [from_dlpack(result.block_until_ready()) for result in results]
 
 
 @cache
 def _jax_device(device: torch.device) -> jax.Device:
-    """JAX's own name for a tensor's device.
+    """The JAX device on which a tensor's memory is.
 
     Raises:
         RuntimeError: JAX has no such device here.
@@ -135,20 +142,14 @@ def _jax_device(device: torch.device) -> jax.Device:
     )
 
 
-def _exported(tensor: Tensor) -> object:
-    # On the CPU a view by numpy takes a third of the time of DLPack.
-    return tensor.numpy() if tensor.device.type == "cpu" else _imported(tensor)
-
-
 def _imported(tensor: Tensor) -> Array:
-    if tensor.device.type != "cuda":
-        return jax.block_until_ready(jax.dlpack.from_dlpack(tensor))
-    with torch.cuda.device(tensor.device):  # whose current stream the exchange waits for
-        return jax.block_until_ready(jax.dlpack.from_dlpack(tensor))
+    if tensor.is_cuda:
+        return cuda.owned_by_jax(tensor, copy=False)
+    return jax.block_until_ready(jax.dlpack.from_dlpack(tensor))
 
 
 def _call_in_torch_xla(
-    function: Callable[..., Sequence[Array]], first: ArrayLike, tensors: Sequence[Tensor]
+    function: Callable[..., Sequence[Array]], first: ArrayLike | None, tensors: Sequence[Tensor]
 ) -> list[Tensor]:
     """The function traced into torch_xla's own graph, which needs no exchange of memory."""
     from torch_xla.core.xla_builder import call_jax
@@ -165,22 +166,23 @@ def refuse_without_values(tensor: Tensor) -> None:
     """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"expected a torch tensor, got {type(tensor).__name__}")
-    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-    if wrapped or isinstance(tensor, FakeTensor) or tensor.device.type == "meta":
+    if _private.has_no_values(tensor):
         raise TypeError("the tensor has no values here (it is fake, meta, or being transformed)")
     if tensor.layout != torch.strided:
-        raise TypeError(f"the tensor is laid out as {tensor.layout}: pass tensor.to_dense()")
+        raise TypeError(f"the tensor has the layout {tensor.layout}: pass tensor.to_dense()")
     if tensor.is_quantized:
         raise TypeError("the tensor is quantized: pass tensor.dequantize()")
 
 
 # A forked child inherits JAX's locks but not its threads, and would wait for them for ever.
+_called_jax = False
 _forked_after_jax = False
 
 
 def _note_fork() -> None:
     global _forked_after_jax
-    _forked_after_jax = _forked_after_jax or xla_bridge.backends_are_initialized()
+    jax_has_run = _private.jax_has_run(through_the_bridge=_called_jax)
+    _forked_after_jax = _forked_after_jax or jax_has_run
 
 
 if hasattr(os, "register_at_fork"):
@@ -193,6 +195,8 @@ def _refuse_forked_child() -> None:
     Raises:
         RuntimeError: This process was forked from one that had run JAX.
     """
+    global _called_jax
+    _called_jax = True
     if _forked_after_jax:
         raise RuntimeError(
             "this process was forked from one that had used JAX, which would deadlock in it: start"

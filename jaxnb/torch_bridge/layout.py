@@ -1,4 +1,4 @@
-"""The shapes in which tensors go to JAX: few programs to compile, no value computed twice."""
+"""The shapes in which tensors are handed to JAX: few programs, and no value computed twice."""
 
 from collections.abc import Sequence
 from math import prod
@@ -12,12 +12,12 @@ __all__ = ["Folded", "folded", "rounded_up"]
 
 
 class Folded(NamedTuple):
-    """Contiguous tensors for a compiled program, and the way back from its results.
+    """Contiguous tensors for a compiled program, and what it takes to reshape its results.
 
     Attributes:
-        tensors: What to hand over.
-        rows: How many entries of a result's first axis are meant; None if it is a number.
-        unexpanded: The shape of what is meant, where stride-0 axes have length 1.
+        tensors: The tensors for the program.
+        rows: The length of a result's first axis without padding; None if it has no axes.
+        unexpanded: The shape of a result without padding, where stride-0 axes have length 1.
         shape: The shape that the tensors given have together.
     """
 
@@ -36,14 +36,16 @@ class Folded(NamedTuple):
 
 
 def folded(tensors: Sequence[Tensor]) -> Folded:
-    """Fold detached tensors that broadcast into few axes, the first of a rounded length.
+    """Detached tensors that broadcast, reshaped to few axes, the first of a rounded length.
 
-    An axis along which every tensor is expanded (stride 0) is computed once. Neighbouring axes but
+    An axis along which every tensor is expanded (stride 0) is computed once. Adjacent axes except
     the last are joined where the tensors allow it. Since every new shape compiles a new program,
-    the length of the first axis, as a rule that of the minibatch, is rounded up by at most an
+    the length of the first axis, which is usually the minibatch, is rounded up by at most an
     eighth: eight programs for each doubling of it.
     """
-    shape = np.broadcast_shapes(*(t.shape for t in tensors))  # torch's takes longer than a kernel
+    shape = np.broadcast_shapes(
+        *(t.shape for t in tensors)
+    )  # torch's function is slower than a kernel
     if 0 in shape:
         return Folded([], None, shape, shape)
     dense = [_without_expansion(_aligned(t, len(shape))) for t in tensors]
@@ -57,7 +59,7 @@ def folded(tensors: Sequence[Tensor]) -> Folded:
 
 
 def rounded_up(length: int) -> int:
-    """The next of eight lengths in every octave; below 16 the length itself."""
+    """The next of eight lengths in every doubling; below 16 the length itself."""
     step = 1 << max(0, length.bit_length() - 4)
     return -(-length // step) * step
 
@@ -80,7 +82,7 @@ def _joined(tensor: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
 
 
 def _joinable_axes(shapes: Sequence[Sequence[int]], full: Sequence[int]) -> list[list[int]]:
-    """Axes in groups along which every tensor is either whole or of length 1; the last alone."""
+    """Groups of axes along which each tensor has either full length or 1; the last axis alone."""
     groups: list[list[int]] = []
     pattern = None
     for axis in (axis for axis, length in enumerate(full) if length > 1):
@@ -94,7 +96,7 @@ def _joinable_axes(shapes: Sequence[Sequence[int]], full: Sequence[int]) -> list
 
 
 def _padded(tensor: Tensor, rows: int) -> Tensor:
-    """The tensor with ones behind its rows, up to the rounded length."""
+    """The tensor with rows of ones appended, up to the rounded length."""
     missing = rounded_up(rows) - rows
     if missing == 0 or tensor.shape[0] != rows:
         return tensor

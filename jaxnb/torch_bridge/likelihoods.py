@@ -4,8 +4,24 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from jaxnb.torch_bridge.arguments import broadcastable, cast, common_dtype, working_dtype
+from jaxnb.families import (
+    NEGATIVE_BINOMIAL,
+    NEGATIVE_BINOMIAL_MIXTURE,
+    ZERO_INFLATED_NEGATIVE_BINOMIAL,
+    Family,
+)
+from jaxnb.torch_bridge.arguments import (
+    Arguments,
+    Value,
+    broadcastable,
+    cast,
+    common_dtype,
+    on_scales,
+    required,
+    working_dtype,
+)
 from jaxnb.torch_bridge.pointwise import evaluate
+from jaxnb.torch_bridge.programs import named
 
 __all__ = ["log_mixture_nb", "log_nb_positive", "log_zinb_positive"]
 
@@ -14,13 +30,16 @@ _Unused = Callable[[Tensor], Tensor] | None
 
 def log_nb_positive(
     x: Tensor,
-    mu: Tensor | float,
-    theta: Tensor | float,
-    eps: float = 1e-8,
+    mu: Value | None = None,
+    theta: Value | None = None,
+    eps: float | None = None,
     log_fn: _Unused = None,
     lgamma_fn: _Unused = None,
+    *,
+    log_mu: Value | None = None,
+    log_theta: Value | None = None,
 ) -> Tensor:
-    r"""Log-probability of counts under a negative binomial law, as `jaxnb.log_nb_positive`.
+    r"""Log-probability of counts under a negative binomial, as `jaxnb.log_nb_positive`.
 
     The formula, the domain, the edges and the accuracy are those of `jaxnb.log_nb_positive`.
 
@@ -28,9 +47,11 @@ def log_nb_positive(
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean, >= 0.
         theta: Inverse dispersion, >= 0.
-        eps: Floor on the mean, a number.
-        log_fn: Ignored; taken for the sake of callers of scvi-tools' function.
+        eps: Floor on the mean, a number; None for 1e-30 in float32 and 1e-290 in float64.
+        log_fn: Ignored; accepted because scvi-tools' function has it.
         lgamma_fn: Ignored, likewise.
+        log_mu: log(mu) instead of `mu`. It has no floor unless `eps` is given.
+        log_theta: log(theta) instead of `theta`.
 
     Returns:
         A tensor of the shape that the arguments broadcast to, on their device, in the dtype that
@@ -38,55 +59,76 @@ def log_nb_positive(
         argument, in reverse and forward mode, to any order.
 
     Raises:
-        TypeError: An argument is complex, sparse or quantized, or none is a tensor.
+        TypeError: A parameter is given on no scale or on both; an argument is complex, sparse or
+            quantized; or none is a tensor.
         ValueError: The shapes do not broadcast, or the tensors are on different devices.
         RuntimeError: JAX has no such device, or this process was forked from one that ran JAX.
     """
-    return _log_likelihood("log_nb_positive", eps, x=x, mu=mu, theta=theta)
+    scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return _log_likelihood(NEGATIVE_BINOMIAL, eps, x, scaled)
 
 
 def log_zinb_positive(
     x: Tensor,
-    mu: Tensor | float,
-    theta: Tensor | float,
-    pi: Tensor | float,
-    eps: float = 1e-8,
+    mu: Value | None = None,
+    theta: Value | None = None,
+    pi: Value | None = None,
+    eps: float | None = None,
     log_fn: _Unused = None,
     lgamma_fn: _Unused = None,
+    *,
+    log_mu: Value | None = None,
+    log_theta: Value | None = None,
 ) -> Tensor:
-    """Log-probability of counts under a zero-inflated negative binomial law.
+    """Log-probability of counts under a zero-inflated negative binomial.
 
-    As `jaxnb.log_zinb_positive`, on tensors; see `log_nb_positive` for what is common to both.
+    As `jaxnb.log_zinb_positive`, on tensors; see `log_nb_positive` for what all three functions
+    have in common. scvi-tools' function reshapes a `theta` with one axis to (1, n), and with it the
+    result: for arguments of shape (3,) it returns (1, 3). Here the result has the shape (3,).
 
     Args:
         x: Counts.
         mu: Mean of the negative binomial part, >= 0.
         theta: Inverse dispersion, >= 0.
         pi: Log-odds of an extra zero.
-        eps: Floor on the mean, a number.
+        eps: Floor on the mean, as in `log_nb_positive`.
         log_fn: Ignored.
         lgamma_fn: Ignored.
+        log_mu: log(mu) instead of `mu`.
+        log_theta: log(theta) instead of `theta`.
 
     Returns:
         As `log_nb_positive`.
+
+    Raises:
+        TypeError: `pi` is missing; and as `log_nb_positive`.
+        ValueError: As `log_nb_positive`.
+        RuntimeError: As `log_nb_positive`.
     """
-    return _log_likelihood("log_zinb_positive", eps, x=x, mu=mu, theta=theta, pi=pi)
+    scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return _log_likelihood(ZERO_INFLATED_NEGATIVE_BINOMIAL, eps, x, scaled, pi=pi)
 
 
 def log_mixture_nb(
     x: Tensor,
-    mu_1: Tensor | float,
-    mu_2: Tensor | float,
-    theta_1: Tensor | float,
-    theta_2: Tensor | float | None,
-    pi_logits: Tensor | float,
-    eps: float = 1e-8,
+    mu_1: Value | None = None,
+    mu_2: Value | None = None,
+    theta_1: Value | None = None,
+    theta_2: Value | None = None,
+    pi_logits: Value | None = None,
+    eps: float | None = None,
     log_fn: _Unused = None,
     lgamma_fn: _Unused = None,
+    *,
+    log_mu_1: Value | None = None,
+    log_mu_2: Value | None = None,
+    log_theta_1: Value | None = None,
+    log_theta_2: Value | None = None,
 ) -> Tensor:
     """Log-probability of counts under a mixture of two negative binomials.
 
-    As `jaxnb.log_mixture_nb`, on tensors; see `log_nb_positive` for what is common to both.
+    As `jaxnb.log_mixture_nb`, on tensors; see `log_nb_positive` for what all three functions have
+    in common.
 
     Args:
         x: Counts.
@@ -95,23 +137,49 @@ def log_mixture_nb(
         theta_1: Inverse dispersion of component 1, >= 0.
         theta_2: Inverse dispersion of component 2; None for that of component 1.
         pi_logits: Log-odds of component 1.
-        eps: Floor on both means, a number.
+        eps: Floor on both means, as in `log_nb_positive`.
         log_fn: Ignored.
         lgamma_fn: Ignored.
+        log_mu_1: log(mu_1) instead of `mu_1`.
+        log_mu_2: log(mu_2) instead of `mu_2`.
+        log_theta_1: log(theta_1) instead of `theta_1`.
+        log_theta_2: log(theta_2) instead of `theta_2`.
 
     Returns:
         As `log_nb_positive`.
+
+    Raises:
+        TypeError: `pi_logits` is missing; and as `log_nb_positive`.
+        ValueError: As `log_nb_positive`.
+        RuntimeError: As `log_nb_positive`.
     """
-    means = {"mu_1": mu_1, "mu_2": mu_2}
-    if theta_2 is None:
-        name, thetas = "log_mixture_nb_of_one_theta", {"theta_1": theta_1}
-    else:
-        name, thetas = "log_mixture_nb", {"theta_1": theta_1, "theta_2": theta_2}
-    return _log_likelihood(name, eps, x=x, **means, **thetas, pi_logits=pi_logits)
+    scaled = {"mu_1": (mu_1, log_mu_1), "mu_2": (mu_2, log_mu_2)}
+    scaled |= {"theta_1": (theta_1, log_theta_1), "theta_2": (theta_2, log_theta_2)}
+    return _log_likelihood(NEGATIVE_BINOMIAL_MIXTURE, eps, x, scaled, pi_logits=pi_logits)
 
 
-def _log_likelihood(name: str, eps: float, **arguments: Tensor | float) -> Tensor:
-    result_type = common_dtype(name.removesuffix("_of_one_theta"), arguments)
+def _log_likelihood(
+    family: Family,
+    eps: float | None,
+    x: Tensor,
+    scaled: dict[str, tuple[Value | None, Value | None]],
+    **others: Value | None,
+) -> Tensor:
+    """The function of a family, of pairs (itself, its logarithm) and of the other parameters."""
+    owner = family.function_name
+    optional = [p.name for p in family.parameters if p.default and scaled[p.name] == (None, None)]
+    pairs = {name: pair for name, pair in scaled.items() if name not in optional}
+    values, scales = on_scales(owner, **pairs)
+    logs = [f"log_{n}" for n, scale in zip(pairs, scales, strict=True) if scale == "log"]
+    names = [f"log_{name}" if f"log_{name}" in logs else name for name in pairs]
+    arguments: Arguments = {"x": x, **dict(zip(names, values, strict=True))}
+    arguments |= {name: required(owner, **{name: value}) for name, value in others.items()}
+    result_type = common_dtype(owner, arguments)
     tensors = cast(arguments, working_dtype(result_type))
     broadcastable(tensors)
-    return evaluate(name, list(tensors.values()), float(eps)).to(result_type)
+    name = named(f"{owner}_tied" if optional else owner, logs)
+    return evaluate(name, list(tensors.values()), _number(eps)).to(result_type)
+
+
+def _number(eps: float | None) -> float | None:
+    return None if eps is None else float(eps)

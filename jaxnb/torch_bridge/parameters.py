@@ -1,11 +1,89 @@
-"""From the parameters given to a distribution to the ones that it keeps."""
+"""The parameters of a distribution on tensors: how they are given, kept and read."""
+
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.distributions import constraints
 
 from jaxnb.torch_bridge.arguments import Arguments, cast, common_dtype
 
-__all__ = ["float_parameters", "mean_and_dispersion", "zero_inflation_logits"]
+__all__ = [
+    "LogScale",
+    "Parameter",
+    "ScaledParameter",
+    "extended_real",
+    "float_parameters",
+    "log_mean_of_logits",
+    "mean_and_dispersion",
+    "zero_inflation_logits",
+]
+
+
+class _ExtendedReal(constraints.Constraint):
+    """Every number but NaN. An infinite logit is a certainty, which the likelihoods allow."""
+
+    def check(self, value: Tensor) -> Tensor:
+        return ~value.isnan()
+
+
+extended_real = _ExtendedReal()
+
+
+class _Owner(Protocol):
+    _kept: dict[str, Tensor]
+
+
+class Parameter:
+    """An attribute of a distribution that is kept as it was given; None if it was not given."""
+
+    def __init__(self, constraint: constraints.Constraint) -> None:
+        self.constraint = constraint
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: _Owner | None, owner: type) -> Any:
+        return self if instance is None else self._value(instance._kept)
+
+    def __set__(self, instance: _Owner, value: Tensor) -> None:
+        instance._kept = instance._kept | {self.name: value}
+
+    def _value(self, kept: dict[str, Tensor]) -> Tensor | None:
+        return kept.get(self.name)
+
+
+class ScaledParameter(Parameter):
+    """A parameter that is kept, and can be assigned, as itself or as its logarithm."""
+
+    def __set__(self, instance: _Owner, value: Tensor) -> None:
+        instance._kept = _replaced(instance._kept, f"log_{self.name}", self.name, value)
+
+    def _value(self, kept: dict[str, Tensor]) -> Tensor | None:
+        if self.name in kept or f"log_{self.name}" not in kept:
+            return kept.get(self.name)
+        return torch.exp(kept[f"log_{self.name}"])
+
+
+class LogScale(Parameter):
+    """The logarithm of a `ScaledParameter`, whose name is this one's without "log_"."""
+
+    def __init__(self) -> None:
+        super().__init__(extended_real)
+
+    def __set__(self, instance: _Owner, value: Tensor) -> None:
+        instance._kept = _replaced(instance._kept, self.name.removeprefix("log_"), self.name, value)
+
+    def _value(self, kept: dict[str, Tensor]) -> Tensor | None:
+        if self.name in kept or (linear := self.name.removeprefix("log_")) not in kept:
+            return kept.get(self.name)
+        return torch.log(kept[linear])
+
+
+def _replaced(kept: dict[str, Tensor], old: str, new: str, value: Tensor) -> dict[str, Tensor]:
+    """What is kept, with the new name in the place of the old one."""
+    renamed = {new if name == old else name: tensor for name, tensor in kept.items()}
+    return renamed | {new: value}
 
 
 def float_parameters(owner: str, validate: bool, given: Arguments) -> dict[str, Tensor]:
@@ -13,38 +91,56 @@ def float_parameters(owner: str, validate: bool, given: Arguments) -> dict[str, 
 
     Raises:
         TypeError: None is a tensor, or one is complex, sparse or quantized.
-        ValueError: The devices differ; or, if asked to validate, a probability is none.
+        ValueError: The devices differ; or, if asked to validate, a probability is outside [0, 1] or
+            a total_count negative or NaN.
     """
     tensors = cast(given, common_dtype(owner, given))
     if validate:
-        _check_probabilities(owner, tensors)
+        _check_what_is_converted(owner, tensors)
     return tensors
 
 
-def _check_probabilities(owner: str, parameters: dict[str, Tensor]) -> None:
-    """Complain of what would not show in mu, theta and zi_logits."""
-    for name in ("probs", "zi_probs"):
+_CONVERTED = {
+    "total_count": constraints.nonnegative,
+    "probs": constraints.unit_interval,
+    "zi_probs": constraints.unit_interval,
+}
+
+
+def _check_what_is_converted(owner: str, parameters: dict[str, Tensor]) -> None:
+    """Complain under the caller's name of what is kept in another form."""
+    for name, constraint in _CONVERTED.items():
         value = parameters.get(name)
-        if value is not None and not (valid := (value >= 0) & (value <= 1)).all():
+        if value is not None and not (valid := constraint.check(value)).all():
             wrong = value[~valid]
             raise ValueError(
                 f"{owner} got an invalid {name}: {wrong.numel()} of {value.numel()} values, such as"
-                f" {wrong[0].item()}, are not within [0, 1]"
+                f" {wrong[0].item()}, do not satisfy {constraint}"
             )
 
 
-def mean_and_dispersion(parameters: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Mu and theta from (mu, theta), (total_count, probs) or (total_count, logits)."""
-    match parameters:
-        case {"mu": mu, "theta": theta}:
-            return mu, theta
+def mean_and_dispersion(given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A mean and a dispersion, each on the scale on which it is given or best computed.
+
+    From one of (mu, log_mu) with one of (theta, log_theta), (total_count, probs) or
+    (total_count, logits).
+    """
+    match given:
         case {"total_count": total_count, "probs": probs}:
-            return total_count * (probs / (1 - probs)), total_count
-    return parameters["total_count"] * torch.exp(parameters["logits"]), parameters["total_count"]
+            return {"mu": total_count * (probs / (1 - probs)), "theta": total_count}
+        case {"total_count": total_count, "logits": logits}:
+            return {"log_mu": log_mean_of_logits(total_count, logits), "theta": total_count}
+    return {name: given[name] for name in ("mu", "log_mu", "theta", "log_theta") if name in given}
 
 
-def zero_inflation_logits(parameters: dict[str, Tensor]) -> Tensor:
+def log_mean_of_logits(total_count: Tensor, logits: Tensor) -> Tensor:
+    """log(mu) = logits + log(total_count); -inf, with finite derivatives, at total_count = 0."""
+    zero = total_count == 0
+    return torch.where(zero, -torch.inf, logits + torch.log(torch.where(zero, 1.0, total_count)))
+
+
+def zero_inflation_logits(given: dict[str, Tensor]) -> Tensor:
     """The log-odds of an extra zero from zi_logits or zi_probs."""
-    if "zi_logits" in parameters:
-        return parameters["zi_logits"]
-    return torch.log(parameters["zi_probs"]) - torch.log1p(-parameters["zi_probs"])
+    if "zi_logits" in given:
+        return given["zi_logits"]
+    return torch.log(given["zi_probs"]) - torch.log1p(-given["zi_probs"])

@@ -4,9 +4,9 @@
 each tensor. The derivative of its result is the same operator with one order more, so that one
 formula for autograd, one for fake tensors and one for `vmap` serve all functions to any order.
 
-torch differentiates a custom operator in reverse mode alone; forward mode and the transforms of
-`torch.func` it knows of an `autograd.Function` only, which in turn neither the compiler nor the
-exporter can look into. `evaluate` therefore takes the one or the other way.
+torch differentiates a custom operator in reverse mode only. Forward mode and the transforms of
+`torch.func` need an `autograd.Function`, which the compiler and the exporter cannot look into.
+`evaluate` therefore calls the operator while code is compiled, and the Function otherwise.
 """
 
 import inspect
@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.jit._trace import is_tracing
 
+from jaxnb.torch_bridge import _private
 from jaxnb.torch_bridge.exchange import call
 from jaxnb.torch_bridge.layout import folded
 from jaxnb.torch_bridge.programs import Orders, partials
@@ -26,20 +26,29 @@ from jaxnb.torch_bridge.programs import Orders, partials
 __all__ = ["evaluate"]
 
 
-def evaluate(name: str, tensors: Sequence[Tensor], eps: float) -> Tensor:
+def evaluate(name: str, tensors: Sequence[Tensor], eps: float | None) -> Tensor:
     """The likelihood of that name, differentiable to any order in every tensor.
 
     The tensors have one dtype, float32 or float64, are on one device, and broadcast.
     """
     value = (0,) * len(tensors)
-    if torch.compiler.is_compiling() or is_tracing():
+    if torch.compiler.is_compiling() or _private.is_tracing():
         return partial_derivatives(list(tensors), name, list(value), eps)[0]
     return _derivatives(name, eps, tensors, [value])[0]
 
 
-@torch.library.custom_op("jaxnb::partial_derivatives", mutates_args=())
+# JAX's work cannot be part of a CUDA graph; compiled code then leaves the operator out of one.
+_OPTIONS: dict[str, Any] = (
+    {"tags": (torch.Tag.cudagraph_unsafe,)}
+    if hasattr(torch.Tag, "cudagraph_unsafe")
+    and "tags" in inspect.signature(torch.library.custom_op).parameters
+    else {}
+)
+
+
+@torch.library.custom_op("jaxnb::partial_derivatives", mutates_args=(), **_OPTIONS)
 def partial_derivatives(
-    tensors: Sequence[Tensor], name: str, orders: Sequence[int], eps: float
+    tensors: Sequence[Tensor], name: str, orders: Sequence[int], eps: float | None
 ) -> list[Tensor]:
     """The partial derivatives of a likelihood, each of the shape of the tensors together.
 
@@ -50,7 +59,7 @@ def partial_derivatives(
 
 
 def _compute(
-    tensors: Sequence[Tensor], name: str, requested: Sequence[Orders], eps: float
+    tensors: Sequence[Tensor], name: str, requested: Sequence[Orders], eps: float | None
 ) -> list[Tensor]:
     arguments = folded([t.detach() for t in tensors])
     if 0 in arguments.shape:
@@ -64,9 +73,9 @@ def _compute(
 
 
 def _programs(requested: Sequence[Orders]) -> list[tuple[Orders, ...]]:
-    """What is compiled together: values and slopes; of higher orders, each derivative alone.
+    """Which derivatives are compiled together: values and first ones; higher orders separately.
 
-    Those share little, and many of them in one program take minutes to compile.
+    Those have little in common, and many of them in one program take minutes to compile.
     """
     if all(sum(orders) < 2 for orders in requested):
         return [tuple(requested)]
@@ -74,7 +83,9 @@ def _programs(requested: Sequence[Orders]) -> list[tuple[Orders, ...]]:
 
 
 @partial_derivatives.register_fake
-def _(tensors: Sequence[Tensor], name: str, orders: Sequence[int], eps: float) -> list[Tensor]:
+def _(
+    tensors: Sequence[Tensor], name: str, orders: Sequence[int], eps: float | None
+) -> list[Tensor]:
     _refuse_forward_mode()
     shape = torch.broadcast_shapes(*(t.shape for t in tensors))
     return [tensors[0].new_empty(shape) for _ in _in_groups(orders, len(tensors))]
@@ -87,7 +98,7 @@ def _(
     tensors: Sequence[Tensor],
     name: str,
     orders: Sequence[int],
-    eps: float,
+    eps: float | None,
 ) -> tuple[list[Tensor], list[int]]:
     results = partial_derivatives(_batch_first(tensors, in_dims[0]), name, list(orders), eps)
     return results, [0] * len(results)
@@ -113,13 +124,13 @@ partial_derivatives.register_autograd(_backward, setup_context=_setup_context)
 
 
 class _PartialDerivatives(torch.autograd.Function):
-    """The same with forward mode and the transforms of `torch.func`, for eager calls."""
+    """The operator with forward mode and the transforms of `torch.func`, for eager calls."""
 
     @staticmethod
     def forward(
-        name: str, requested: Sequence[Orders], eps: float, *tensors: Tensor
+        name: str, requested: Sequence[Orders], eps: float | None, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        if _plain(tensors):  # the dispatcher would find the same, in twice the time of a small call
+        if _plain(tensors):  # not by the dispatcher, which doubles the time of a small call
             return tuple(_compute(tensors, name, requested, eps))
         return tuple(partial_derivatives(list(tensors), name, _flat(requested), eps))
 
@@ -143,9 +154,9 @@ class _PartialDerivatives(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, ...]:
-        # torch calls this with forward mode disabled, which loses the tangents of any transform
-        # around this one, silently. Enabled, the tensors must not bring along those of this one.
-        with forward_ad._set_fwd_grad_enabled(True):
+        # torch calls this with forward mode disabled, which silently loses the tangents of a
+        # transform around this one. It is enabled, and the tensors lose this level's tangents.
+        with _private.forward_mode_enabled():
             primals = [forward_ad.unpack_dual(t).primal for t in ctx.saved_tensors]
             derivatives = partial(_derivatives, ctx.name, ctx.eps, primals)
             return _pushed_forward(ctx.requested, tangents[3:], derivatives)
@@ -156,7 +167,7 @@ class _PartialDerivatives(torch.autograd.Function):
         in_dims: tuple[Any, ...],
         name: str,
         requested: Sequence[Orders],
-        eps: float,
+        eps: float | None,
         *tensors: Tensor,
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         batched = _batch_first(tensors, in_dims[3:])
@@ -164,15 +175,15 @@ class _PartialDerivatives(torch.autograd.Function):
 
 
 def _derivatives(
-    name: str, eps: float, tensors: Sequence[Tensor], requested: Sequence[Orders]
+    name: str, eps: float | None, tensors: Sequence[Tensor], requested: Sequence[Orders]
 ) -> tuple[Tensor, ...]:
-    if not torch.is_grad_enabled() and _plain(tensors) and not _watched():
-        return tuple(_compute(tensors, name, requested, eps))  # a first derivative, as a rule
+    if not torch.is_grad_enabled() and _plain(tensors) and not _has_transforms():
+        return tuple(_compute(tensors, name, requested, eps))  # usually a first derivative
     results: tuple[Tensor, ...] = _PartialDerivatives.apply(name, tuple(requested), eps, *tensors)
     return results
 
 
-# torch inspects the signature of `forward` at each call; stated, it is found at once.
+# torch inspects the signature of `forward` at each call, which is fast if stored.
 _forward = _PartialDerivatives.forward
 _forward.__signature__ = inspect.signature(_forward)  # type: ignore[attr-defined]
 
@@ -187,16 +198,18 @@ def _pulled_back(
     gradients: Sequence[Tensor | None],
     derivatives: _Derivatives,
 ) -> list[Tensor | None]:
-    """The gradient in every tensor wanted: that of each result times its slope, summed."""
+    """The gradient in every tensor wanted: the sum of gradient times derivative, over results."""
     present = [(o, g) for o, g in zip(requested, gradients, strict=True) if g is not None]
     places = [place for place, want in enumerate(wanted) if want]
-    slopes = _by_orders([_raised(o, i) for o, _ in present for i in places], derivatives)
-    # A slope that no one else will see is multiplied where it lies: a third less memory to write.
+    partials_of = _by_orders([_raised(o, i) for o, _ in present for i in places], derivatives)
+    # A derivative that nothing else refers to is multiplied in place, which writes a third less
+    # memory.
     alone = len(present) == 1 and not torch.is_grad_enabled()
-    times = Tensor.mul_ if alone and _untransformed(present[0][1]) else Tensor.mul
+    in_place = alone and not _private.is_transformed(present[0][1])
+    times = Tensor.mul_ if in_place else Tensor.mul
     result: list[Tensor | None] = [None] * len(tensors)
     for i in places:
-        terms = [times(slopes[_raised(o, i)], gradient) for o, gradient in present]
+        terms = [times(partials_of[_raised(o, i)], gradient) for o, gradient in present]
         if terms:
             result[i] = sum(terms[1:], start=terms[0]).sum_to_size(tensors[i].shape)
     return result
@@ -205,18 +218,18 @@ def _pulled_back(
 def _pushed_forward(
     requested: Sequence[Orders], tangents: Sequence[Tensor | None], derivatives: _Derivatives
 ) -> tuple[Tensor, ...]:
-    """The tangent of every result: each tensor's times the slope in it, summed."""
+    """The tangent of every result: the sum of tangent times derivative over the tensors."""
     present = [(place, t) for place, t in enumerate(tangents) if t is not None]
-    slopes = _by_orders([_raised(o, i) for o in requested for i, _ in present], derivatives)
+    partials_of = _by_orders([_raised(o, i) for o in requested for i, _ in present], derivatives)
     results = []
     for orders in requested:
-        terms = [tangent * slopes[_raised(orders, i)] for i, tangent in present]
+        terms = [tangent * partials_of[_raised(orders, i)] for i, tangent in present]
         results.append(sum(terms[1:], start=terms[0]))
     return tuple(results)
 
 
 def _by_orders(requested: Sequence[Orders], derivatives: _Derivatives) -> dict[Orders, Tensor]:
-    # mixed derivatives come up twice, and are computed once
+    # mixed derivatives are requested twice, and computed once
     distinct = sorted(set(requested))
     return dict(zip(distinct, derivatives(distinct), strict=True)) if distinct else {}
 
@@ -234,7 +247,7 @@ def _in_groups(orders: Sequence[int], size: int) -> tuple[Orders, ...]:
 
 
 def _batch_first(tensors: Sequence[Tensor], in_dims: Sequence[int | None]) -> list[Tensor]:
-    """The tensors with the axis of `vmap` in front, and their other axes aligned at the end."""
+    """The tensors with the axis of `vmap` first, and their other axes aligned at the end."""
     rank = max(t.dim() - (d is not None) for t, d in zip(tensors, in_dims, strict=True))
     batched = []
     for tensor, axis in zip(tensors, in_dims, strict=True):
@@ -245,27 +258,19 @@ def _batch_first(tensors: Sequence[Tensor], in_dims: Sequence[int | None]) -> li
 
 
 def _plain(tensors: Sequence[Tensor]) -> bool:
-    if torch._C._len_torch_dispatch_stack() > 0:
+    if _private.dispatch_mode_is_active():
         return False
     return all(type(t) in (Tensor, torch.nn.Parameter) and not t.is_meta for t in tensors)
 
 
-def _watched() -> bool:
-    """Whether a transform of torch.func or forward mode is about."""
-    transformed = torch._C._functorch.peek_interpreter_stack() is not None
-    return transformed or forward_ad._current_level >= 0
-
-
-def _untransformed(tensor: Tensor) -> bool:
-    functorch = torch._C._functorch
-    wrapped = functorch.is_functorch_wrapped_tensor(tensor)
-    return not (wrapped or functorch.is_legacy_batchedtensor(tensor))
+def _has_transforms() -> bool:
+    return _private.function_transform_is_active() or _private.forward_mode_is_active()
 
 
 def _refuse_forward_mode() -> None:
-    # Below autograd a dual number has lost its tangent. `_PartialDerivatives` carries it itself,
-    # and runs its forward with forward mode disabled.
-    if forward_ad._current_level >= 0 and forward_ad._is_fwd_grad_enabled():
+    # Below autograd a dual number has lost its tangent. `_PartialDerivatives` has a jvp of its own,
+    # and torch runs its forward with forward mode disabled.
+    if _private.forward_mode_is_active() and _private.forward_mode_is_enabled():
         raise RuntimeError(
             "torch.ops.jaxnb.partial_derivatives has no forward-mode derivative: call the functions"
             " of jaxnb.torch_bridge outside torch.compile instead"

@@ -3,17 +3,26 @@
 import functools
 import importlib
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
 from torch import Tensor
 
-from jaxnb.torch_bridge import likelihoods
 from jaxnb.torch_bridge.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
+from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
 from jaxnb.torch_bridge.mixture import NegativeBinomialMixture
 
 __all__ = ["ScviPatch", "patch_scvi"]
+
+_CLASSES = (NegativeBinomial, ZeroInflatedNegativeBinomial, NegativeBinomialMixture)
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    log_nb_positive,
+    log_zinb_positive,
+    log_mixture_nb,
+)
+_FUNCTION_NAMES = ("log_nb_positive", "log_zinb_positive", "log_mixture_nb")
 
 
 class ScviPatch:
@@ -43,9 +52,10 @@ class ScviPatch:
 def patch_scvi() -> ScviPatch:
     """Make scvi-tools compute its count likelihoods by jaxnb, from now on.
 
-    The three functions and the three classes are replaced in every module of scvi-tools that holds
-    them under any name, loaded now or later. Call it before a model is made: distributions that
-    exist already stay what they are.
+    The three functions and the three classes are replaced in every module of scvi-tools that has
+    them under any name, loaded now or later. Call it before a model is made, because distributions
+    that exist already do not change, and before importing one of the six from scvi-tools into other
+    code: such a name is reported in a warning, and not replaced.
 
     Returns:
         A patch, whose `undo()` restores the originals; also a context manager that calls it:
@@ -62,15 +72,15 @@ def patch_scvi() -> ScviPatch:
         scvi = importlib.import_module("scvi.distributions._negative_binomial")
     except ImportError as error:
         raise ImportError("patch_scvi needs scvi-tools: pip install scvi-tools") from error
-    ours = (NegativeBinomial, ZeroInflatedNegativeBinomial, NegativeBinomialMixture)
-    classes = [(getattr(scvi, new.__name__), new) for new in ours]
+    classes = [(getattr(scvi, new.__name__), new) for new in _CLASSES]
     if classes[0][0] is classes[0][1]:
         return ScviPatch([])
-    functions = [
-        (getattr(scvi, name), _on_tensors(getattr(likelihoods, name), getattr(scvi, name)))
-        for name in likelihoods.__all__
-    ]
-    return ScviPatch([*classes, *functions])
+    originals = [getattr(scvi, name) for name in _FUNCTION_NAMES]
+    pairs = zip(originals, _FUNCTIONS, strict=True)
+    functions = [(old, _on_tensors(new, old)) for old, new in pairs]
+    replacements = [*classes, *functions]
+    _warn_of_names_elsewhere([old for old, _ in replacements])
+    return ScviPatch(replacements)
 
 
 def _on_tensors(ours: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,8 +96,32 @@ def _on_tensors(ours: Callable[..., Any], original: Callable[..., Any]) -> Calla
 
 def _replace_in_scvi(replacements: list[tuple[Any, Any]]) -> None:
     by_identity = {id(old): new for old, new in replacements}
-    modules = [m for name, m in sys.modules.items() if name.split(".")[0] == "scvi" and m]
-    for module in modules:
-        for name, value in list(vars(module).items()):
-            if id(value) in by_identity:
-                setattr(module, name, by_identity[id(value)])
+    for _, module, name, value in _names_that_refer_to(by_identity, in_scvi=True):
+        setattr(module, name, by_identity[id(value)])
+
+
+def _warn_of_names_elsewhere(originals: list[Any]) -> None:
+    found = _names_that_refer_to({id(original) for original in originals}, in_scvi=False)
+    names = sorted(f"{module}.{name}" for module, _, name, _ in found)
+    if names:
+        warnings.warn(
+            f"imported from scvi-tools before patch_scvi(), and still its own: {', '.join(names)}."
+            " Call patch_scvi() before importing these, or import them from jaxnb.torch_bridge",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _names_that_refer_to(identities: Any, *, in_scvi: bool) -> Iterator[tuple[str, Any, str, Any]]:
+    """Module's name, module, name and value, for the values of these identities.
+
+    Another thread may import modules in the meantime, so that copies are iterated over: copying a
+    dictionary is one step of the interpreter.
+    """
+    for module_name, module in sys.modules.copy().items():
+        is_scvi = module_name.partition(".")[0] == "scvi"
+        contents = getattr(module, "__dict__", None)
+        if is_scvi == in_scvi and isinstance(contents, dict):
+            for name, value in contents.copy().items():
+                if id(value) in identities:
+                    yield module_name, module, name, value

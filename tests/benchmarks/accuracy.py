@@ -1,8 +1,8 @@
-"""Error of the log-likelihood and its slopes against other libraries, region by region.
+"""Error of the log-likelihood and its derivatives against other libraries, region by region.
 
     python tests/benchmarks/accuracy.py [--markdown FILE]
 
-For the values, the error in units of max(1, |exact|) eps; for the slope in theta, the relative
+For the values, the error in units of max(1, |exact|) eps; for the derivative in theta, the relative
 error, and the share of points where it has the wrong sign. Each cell holds the 99th percentile and
 the worst. The points are those of tests/reference, counts that are not whole left out.
 """
@@ -25,10 +25,10 @@ Results = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def in_jax(function: Callable, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    """Values and slopes in theta of a JAX function."""
+    """Values and derivatives in theta of a JAX function."""
     arguments = reference.arguments("nb", dtype, WHOLE)
-    slope = jax.jit(jax.vmap(jax.grad(function, 2)))
-    return np.asarray(jax.jit(function)(*arguments)), np.asarray(slope(*arguments))
+    derivative = jax.jit(jax.vmap(jax.grad(function, 2)))
+    return np.asarray(jax.jit(function)(*arguments)), np.asarray(derivative(*arguments))
 
 
 def in_torch(function: Callable, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
@@ -42,10 +42,10 @@ def in_torch(function: Callable, dtype: np.dtype) -> tuple[np.ndarray, np.ndarra
 
 
 def results(dtype: np.dtype) -> Results:
-    """Library -> values and slopes in theta at the reference points."""
+    """Library -> values and derivatives in theta at the reference points."""
     found = {"jaxnb": in_jax(lambda *a: peers.JAXNB["nb"](*a, eps=0.0), dtype)}
-    for library, laws in peers.jax_peers().items():
-        found[library] = in_jax(laws["nb"], dtype)
+    for library, functions in peers.jax_peers().items():
+        found[library] = in_jax(functions["nb"], dtype)
     for scvi in filter(None, [peers.scvi_torch().get("nb")]):
         found["scVI torch"] = in_torch(scvi, dtype)
     if dtype == np.float64:
@@ -58,21 +58,21 @@ def table(dtype: np.dtype) -> list[str]:
     """Markdown lines for one dtype."""
     region = reference.REGION[WHOLE]
     lines = [
-        f"| {dtype} | region | log-probability, ulp: 99 %, worst | slope in theta, relative: 99 %, "
-        "worst | wrong sign |",
+        f"| {dtype} | region | log-probability, ulp: 99 %, worst "
+        "| derivative in theta, relative: 99 %, worst | wrong sign |",
         "|---|---|---|---|---|",
     ]
-    for library, (values, slopes) in results(dtype).items():
+    for library, (values, derivatives) in results(dtype).items():
         value_error = reference.errors("nb", values, WHOLE)
-        slope_error = reference.errors("nb_theta", slopes, WHOLE)
+        derivative_error = reference.errors("nb_theta", derivatives, WHOLE)
         for name in np.unique(region):
             here = region == name
             cells = [_pair(value_error.ulp[here])]
-            if np.isnan(slopes).all():
+            if np.isnan(derivatives).all():
                 cells += ["-", "-"]
             else:
-                share = slope_error.wrong_sign[here].mean()
-                cells += [_pair(slope_error.relative[here]), f"{share:.0%}"]
+                share = derivative_error.wrong_sign[here].mean()
+                cells += [_pair(derivative_error.relative[here]), f"{share:.0%}"]
             lines.append("| " + " | ".join([library, str(name), *cells]) + " |")
     return lines
 

@@ -3,9 +3,10 @@
     OMP_WAIT_POLICY=PASSIVE python tests/benchmarks/bridge.py [--parts calls epochs memory]
 
 Needs torch and scvi-tools, as in the environment of `tests/torch_bridge/with_scvi.sh`. Prints, for
-every law and size, the time of the value, its sum and `backward()`; the epochs of SCVI with and
-without `patch_scvi`, the first, which compiles, by itself; and what 300 training steps leave in
-memory. Theta is one number per gene; the mixture has one theta for both components.
+every distribution and size, the time of the value, its sum and `backward()`; the times of epochs
+of SCVI with and without `patch_scvi`, the first, which compiles, separately; and the memory that
+300 training steps leave allocated. Theta is one number per gene; the mixture has one theta for
+both components.
 """
 
 import argparse
@@ -42,10 +43,10 @@ TITLES = {
 FUNCTIONS = {"nb": "log_nb_positive", "zinb": "log_zinb_positive", "mixture": "log_mixture_nb"}
 
 
-def step(function: Call, law: str, arguments: tuple[np.ndarray, ...]) -> Call:
+def step(function: Call, likelihood: str, arguments: tuple[np.ndarray, ...]) -> Call:
     """Value, sum and backward, to gradients in all parameters."""
     x, *parameters = (torch.from_numpy(a.copy()) for a in arguments)
-    if law == "mixture":
+    if likelihood == "mixture":
         parameters[3] = None  # the second theta: that of the first component
     given = [p.requires_grad_() for p in parameters if p is not None]
 
@@ -61,19 +62,20 @@ def step(function: Call, law: str, arguments: tuple[np.ndarray, ...]) -> Call:
 def calls(sizes: list[str], rounds: int, budget: float) -> list[str]:
     """A table of the times per call: medians, then least times."""
     rows = [
-        "| law | cells x genes | scVI, ms | bridge, ms | ratio | least: scVI | bridge | ratio |"
+        "| distribution | cells x genes | scVI, ms | bridge, ms | ratio "
+        "| least: scVI | bridge | ratio |"
     ]
     rows.append("|---" * 8 + "|")
     for size in sizes:
         cells, genes = map(int, size.split("x"))
-        for law, arguments in data(cells, genes).items():
+        for likelihood, arguments in data(cells, genes).items():
             candidates = {
-                name: step(getattr(module, FUNCTIONS[law]), law, arguments)
+                name: step(getattr(module, FUNCTIONS[likelihood]), likelihood, arguments)
                 for name, module in (("scVI", original), ("bridge", torch_bridge))
             }
             many = rounds * 20 if cells * genes < 1000 else rounds
             times = interleaved(candidates, rounds=many, budget=budget)
-            cells_of_row = [law, size]
+            cells_of_row = [likelihood, size]
             for measure in (np.median, np.min):
                 theirs, ours = (1e3 * measure(times[name]) for name in ("scVI", "bridge"))
                 cells_of_row += [f"{theirs:.3f}", f"{ours:.3f}", f"{ours / theirs:.2f}"]
@@ -96,7 +98,7 @@ class Clock(Callback):
 
 
 def counts(cells: int, genes: int) -> anndata.AnnData:
-    """Counts drawn from a negative binomial law, in two batches."""
+    """Counts drawn from a negative binomial distribution, in two batches."""
     x = data(cells, genes)["nb"][0]
     batch = np.where(np.arange(cells) % 2, "odd", "even")
     table = anndata.AnnData(x, obs={"batch": batch})
@@ -104,11 +106,11 @@ def counts(cells: int, genes: int) -> anndata.AnnData:
     return table
 
 
-def train(table: anndata.AnnData, law: str, epochs: int) -> list[float]:
+def train(table: anndata.AnnData, likelihood: str, epochs: int) -> list[float]:
     """The epochs' seconds of a new model."""
     scvi.settings.seed = 0
     clock = Clock()
-    model = scvi.model.SCVI(table, gene_likelihood=law)
+    model = scvi.model.SCVI(table, gene_likelihood=likelihood)
     quiet = {"enable_progress_bar": False, "logger": False, "enable_model_summary": False}
     model.train(epochs, accelerator="cpu", batch_size=128, callbacks=[clock], **quiet)
     return clock.seconds
@@ -116,20 +118,25 @@ def train(table: anndata.AnnData, law: str, epochs: int) -> list[float]:
 
 def epochs(table: anndata.AnnData, number: int) -> list[str]:
     """A table of the times per epoch; original and patched in turns, each twice."""
-    rows = ["| law | | first epoch, s | median of the others | least |", "|---|---|---|---|---|"]
-    for law in ("nb", "zinb"):
-        train(table, law, 1)  # what torch and lightning set up once
+    rows = [
+        "| distribution | | first epoch, s | median of the others | least |",
+        "|---|---|---|---|---|",
+    ]
+    for likelihood in ("nb", "zinb"):
+        train(table, likelihood, 1)  # what torch and lightning set up once
         partials.cache_clear()
         jax.clear_caches()
         seconds: dict[str, list[list[float]]] = {"original": [], "patched": []}
         for _ in range(2):
-            seconds["original"].append(train(table, law, number))
+            seconds["original"].append(train(table, likelihood, number))
             with torch_bridge.patch_scvi():
-                seconds["patched"].append(train(table, law, number))
+                seconds["patched"].append(train(table, likelihood, number))
         for name, runs in seconds.items():
             later = np.concatenate([run[1:] for run in runs])
             figures = [runs[0][0], np.median(later), later.min()]
-            rows.append(f"| {law} | {name} | " + " | ".join(f"{f:.3f}" for f in figures) + " |")
+            rows.append(
+                f"| {likelihood} | {name} | " + " | ".join(f"{f:.3f}" for f in figures) + " |"
+            )
             print(rows[-1], flush=True)
     return rows
 

@@ -31,7 +31,7 @@ Model = Callable[[], None]
 
 EVALUATIONS = 100
 OURS, THEIRS, REST = "jaxnb", "NumPyro", "all but the likelihood"
-LAWS = {
+CLASSES = {
     OURS: lambda mu, theta: jaxnb.NegativeBinomial(mu=mu, theta=theta, eps=0.0),
     THEIRS: dist.NegativeBinomial2,
 }
@@ -52,7 +52,7 @@ class Chain(NamedTuple):
 
 
 def load() -> Data:
-    """Visits, and the covariates standardised with a constant in front."""
+    """Visits, and the covariates standardized with a constant in front."""
     data = randhie.load()
     covariates = data.exog.to_numpy()
     standard = (covariates - covariates.mean(0)) / covariates.std(0)
@@ -60,14 +60,14 @@ def load() -> Data:
     return Data(design.astype(np.float32), data.endog.to_numpy(np.float32))
 
 
-def regression(law: Callable[..., dist.Distribution], data: Data) -> Model:
+def regression(family: Callable[..., dist.Distribution], data: Data) -> Model:
     """The model closes over its data, which so become constants of the program as in `MCMC`."""
 
     def model() -> None:
         beta = numpyro.sample("beta", dist.Normal(0, 10).expand([data.design.shape[1]]).to_event())
         theta = numpyro.sample("theta", dist.HalfCauchy(5.0))
         with numpyro.plate("people", len(data.visits)):
-            numpyro.sample("visits", law(jnp.exp(data.design @ beta), theta), obs=data.visits)
+            numpyro.sample("visits", family(jnp.exp(data.design @ beta), theta), obs=data.visits)
 
     return model
 
@@ -104,8 +104,8 @@ def evaluations(potential: Callable[[Any], jax.Array], at: Any) -> Call:
 
     def evaluate(_, carry):
         at, total = carry
-        value, slopes = jax.value_and_grad(potential)(at)
-        return jax.tree.map(lambda z, slope: z - 1e-9 * slope, at, slopes), total + value
+        value, gradient = jax.value_and_grad(potential)(at)
+        return jax.tree.map(lambda z, g: z - 1e-9 * g, at, gradient), total + value
 
     loop = jax.jit(lambda at: lax.fori_loop(0, EVALUATIONS, evaluate, (at, 0.0)))
     return partial(loop, at)
@@ -114,8 +114,8 @@ def evaluations(potential: Callable[[Any], jax.Array], at: Any) -> Call:
 def potentials(data: Data) -> dict[str, Callable[[Any], jax.Array]]:
     """What the gradients are of; the last is what precedes any likelihood, the means."""
     found = {
-        name: initialize_model(jax.random.key(0), regression(law, data)).potential_fn
-        for name, law in LAWS.items()
+        name: initialize_model(jax.random.key(0), regression(family, data)).potential_fn
+        for name, family in CLASSES.items()
     }
     return found | {REST: lambda at: jnp.exp(data.design @ at["beta"]).sum() * at["theta"]}
 
@@ -169,7 +169,9 @@ def main() -> None:
     options = parser.parse_args()
 
     data = load()
-    samplers = {n: Sampler(regression(law, data), options.warmup) for n, law in LAWS.items()}
+    samplers = {
+        n: Sampler(regression(family, data), options.warmup) for n, family in CLASSES.items()
+    }
     at = samplers[OURS].state.z
     calls = {name: evaluations(potential, at) for name, potential in potentials(data).items()}
     found = table(

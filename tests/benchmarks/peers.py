@@ -58,7 +58,7 @@ def _formula_mixture(x, mu_1, mu_2, theta_1, theta_2, q, eps=1e-8):
 
 
 def jax_peers() -> dict[str, dict[str, Callable]]:
-    """Library -> law -> function of JAX arrays."""
+    """Library -> distribution -> function of JAX arrays."""
     return {
         "NumPyro": {"nb": _numpyro_nb, "zinb": _numpyro_zinb, "mixture": _numpyro_mixture},
         "scVI formula in jnp": {
@@ -70,7 +70,7 @@ def jax_peers() -> dict[str, dict[str, Callable]]:
 
 
 def scvi_torch() -> dict[str, Callable]:
-    """Law -> scvi-tools' own function of torch tensors; empty where it is not installed."""
+    """Distribution -> scvi-tools' own function of torch tensors; empty if it is not installed."""
     if absent():
         return {}
     scvi = importlib.import_module("scvi.distributions._negative_binomial")

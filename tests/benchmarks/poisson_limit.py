@@ -1,14 +1,14 @@
-"""NUTS where the data leave theta nothing to explain, against NumPyro's own distribution.
+"""NUTS on counts without overdispersion, against NumPyro's own distribution.
 
     python tests/benchmarks/poisson_limit.py [--markdown FILE]
 
-Counts drawn at theta = 1e6 tell that theta is large, and not how large: the posterior reaches as
-far into the Poisson limit as the prior lets it. There the slope in theta is tiny, and where it is
-a difference of large numbers, noise is all that is left of it in float32. NumPyro's chains in
-float64 are the control: what they suffer too, the posterior does and not the arithmetic.
+Counts drawn at theta = 1e6 show that theta is large, but not how large: the posterior reaches as
+far into the Poisson limit as the prior allows. There the derivative in theta is tiny, and in
+float32 a difference of large numbers is only rounding error. NumPyro's chains in float64 are the
+control: what happens to them too is due to the posterior and not to the arithmetic.
 
-The target acceptance is 0.95, because log theta falls off a cliff on its lower side: at 0.8, chains
-of either library diverge there now and then, in float64 too.
+The target acceptance is 0.95, because the posterior of log theta is steep on its lower side: at
+0.8, some chains of either library diverge there, in float64 too.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from numpyro.infer import MCMC, NUTS
 
 import jaxnb
 
-LAWS = {
+CLASSES = {
     "jaxnb": lambda mu, theta: jaxnb.NegativeBinomial(mu=mu, theta=theta, eps=0.0),
     "NumPyro": dist.NegativeBinomial2,
 }
@@ -71,7 +71,7 @@ def draw_data(rows: int, theta: float = 1e6) -> Data:
 
 
 def sample(
-    law: Callable[..., dist.Distribution],
+    family: Callable[..., dist.Distribution],
     prior: Callable[[], jax.Array],
     data: Data,
     *,
@@ -88,7 +88,7 @@ def sample(
             beta = numpyro.sample("beta", dist.Normal(0, 3).expand([design.shape[1]]).to_event())
             theta = numpyro.deterministic("theta", prior())
             with numpyro.plate("rows", len(counts)):
-                numpyro.sample("counts", law(jnp.exp(design @ beta), theta), obs=counts)
+                numpyro.sample("counts", family(jnp.exp(design @ beta), theta), obs=counts)
 
         kernel = NUTS(model, target_accept_prob=0.95, max_tree_depth=depth)
         mcmc = MCMC(kernel, num_warmup=draws, num_samples=draws, progress_bar=False)
@@ -147,7 +147,9 @@ def main() -> None:
         for library, x64 in [("jaxnb", False), ("NumPyro", False), ("NumPyro", True)]:
             name = f"{library}, float{64 if x64 else 32}"
             for seed in range(options.seeds):
-                found = sample(LAWS[library], prior, data, draws=options.draws, seed=seed, x64=x64)
+                found = sample(
+                    CLASSES[library], prior, data, draws=options.draws, seed=seed, x64=x64
+                )
                 lines.append(row(title, name, seed, found))
                 print(lines[-1], flush=True)
     if options.markdown:

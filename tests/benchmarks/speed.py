@@ -2,10 +2,11 @@
 
     python tests/benchmarks/speed.py [--sizes 512x2000 ...] [--markdown FILE] [--plot FILE]
 
-Prints, for every law, task and size, the time per element of jaxnb and how many times longer each
-peer takes, and one `log1p` pass over the same array as a yardstick. Tasks: the values; their sum;
-the sum with its gradient in all parameters; the product of its Hessian with a vector. Theta is one
-number per gene. Set OMP_WAIT_POLICY=PASSIVE, or torch's threads and XLA's disturb each other.
+Prints, for every distribution, task and size, the time per element of jaxnb, that of each peer
+divided by it, and that of one `log1p` pass over the same array for comparison. Tasks: the values;
+their sum; the sum with its gradient in all parameters; the product of its Hessian with a vector.
+Theta is one number per gene. Set OMP_WAIT_POLICY=PASSIVE, because otherwise torch's idle threads
+take time from XLA's.
 """
 
 import argparse
@@ -25,7 +26,7 @@ PEERS = ("NumPyro", "scVI formula in jnp", "scVI torch", "scVI torch compiled", 
 
 
 def data(cells: int, genes: int) -> dict[str, tuple[np.ndarray, ...]]:
-    """Law -> arguments: counts drawn from the law itself, four fifths of them zeros."""
+    """Distribution -> arguments: counts drawn from it, four fifths of them zeros."""
     rng = np.random.default_rng(0)
     theta = rng.gamma(2, 1, genes) + 0.05
     mu = rng.gamma(0.3, 1, genes) * rng.gamma(5, 0.2, (cells, 1)) + 1e-4
@@ -37,7 +38,7 @@ def data(cells: int, genes: int) -> dict[str, tuple[np.ndarray, ...]]:
         "zinb": (x, mu, theta, logits),
         "mixture": (x, mu, mu_2, theta, theta, logits),
     }
-    return {law: tuple(a.astype(np.float32) for a in args) for law, args in arrays.items()}
+    return {name: tuple(a.astype(np.float32) for a in args) for name, args in arrays.items()}
 
 
 def jax_call(function: Callable, task: str, arguments: tuple[np.ndarray, ...]) -> Call:
@@ -85,38 +86,38 @@ def torch_call(function: Callable, task: str, arguments: tuple[np.ndarray, ...])
     return gradient if task == "sum + gradient" else forward
 
 
-def calls(law: str, task: str, arguments: tuple[np.ndarray, ...]) -> dict[str, Call]:
+def calls(name: str, task: str, arguments: tuple[np.ndarray, ...]) -> dict[str, Call]:
     """Every candidate that can do the task."""
     mu = jnp.asarray(arguments[1])
     log1p = jax.jit(jnp.log1p)
     found = {
         "log1p": lambda: log1p(mu),
-        "jaxnb": jax_call(peers.JAXNB[law], task, arguments),
+        "jaxnb": jax_call(peers.JAXNB[name], task, arguments),
     }
-    for library, laws in peers.jax_peers().items():
-        found[library] = jax_call(laws[law], task, arguments)
+    for library, functions in peers.jax_peers().items():
+        found[library] = jax_call(functions[name], task, arguments)
     if task != "Hessian x vector":
-        for scvi in filter(None, [peers.scvi_torch().get(law)]):
+        for scvi in filter(None, [peers.scvi_torch().get(name)]):
             torch = importlib.import_module("torch")
             found["scVI torch"] = torch_call(scvi, task, arguments)
             found["scVI torch compiled"] = torch_call(torch.compile(scvi), task, arguments)
-    if law == "nb" and task == "values" and arguments[0].size < 1e6:
+    if name == "nb" and task == "values" and arguments[0].size < 1e6:
         found["SciPy"] = lambda: peers.scipy_nb(*arguments)
     return found
 
 
 def measure(sizes: list[str], rounds: int, budget: float) -> list[dict]:
-    """One row per law, task and size: nanoseconds per element, by candidate."""
+    """One row per distribution, task and size: nanoseconds per element, by candidate."""
     rows = []
     for size in sizes:
         cells, genes = map(int, size.split("x"))
-        for law, arguments in data(cells, genes).items():
+        for name, arguments in data(cells, genes).items():
             for task in TASKS:
-                times = interleaved(calls(law, task, arguments), rounds=rounds, budget=budget)
+                times = interleaved(calls(name, task, arguments), rounds=rounds, budget=budget)
                 per_element = {
                     name: float(np.median(t)) / (cells * genes) * 1e9 for name, t in times.items()
                 }
-                rows.append({"size": size, "law": law, "task": task, "ns": per_element})
+                rows.append({"size": size, "name": name, "task": task, "ns": per_element})
                 print(line(rows[-1]), flush=True)
     return rows
 
@@ -126,12 +127,12 @@ def line(row: dict) -> str:
     ns = row["ns"]
     ratios = [f"{ns[p] / ns['jaxnb']:.1f}" if p in ns else "-" for p in PEERS]
     own = [f"{ns['jaxnb']:.2f}", f"{ns['jaxnb'] / ns['log1p']:.1f}"]
-    return "| " + " | ".join([row["law"], row["task"], row["size"], *own, *ratios]) + " |"
+    return "| " + " | ".join([row["name"], row["task"], row["size"], *own, *ratios]) + " |"
 
 
 def header() -> str:
     """The table's head, in Markdown."""
-    titles = ["law", "task", "cells x genes", "jaxnb, ns", "in log1p passes", *PEERS]
+    titles = ["distribution", "task", "cells x genes", "jaxnb, ns", "in log1p passes", *PEERS]
     return "| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|"
 
 
@@ -140,15 +141,15 @@ def draw(rows: list[dict], file: pathlib.Path) -> None:
     pyplot = importlib.import_module("matplotlib.pyplot")
     shown = [r for r in rows if r["task"] == "sum + gradient"]
     figure, axes = pyplot.subplots(figsize=(8, 0.8 * len(shown) + 1), layout="constrained")
-    colours = dict(zip(PEERS, ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#999999"), strict=True))
+    colors = dict(zip(PEERS, ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#999999"), strict=True))
     names = [p for p in PEERS if any(p in r["ns"] for r in shown)]
     for k, name in enumerate(names):
         at = [n + (k - (len(names) - 1) / 2) / (len(names) + 1) for n in range(len(shown))]
         widths = [r["ns"].get(name, np.nan) / r["ns"]["jaxnb"] for r in shown]
-        bars = axes.barh(at, widths, 0.9 / (len(names) + 1), color=colours[name], label=name)
+        bars = axes.barh(at, widths, 0.9 / (len(names) + 1), color=colors[name], label=name)
         axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_yticks(range(len(shown)), [f"{r['law']}, {r['size']}" for r in shown])
+    axes.set_yticks(range(len(shown)), [f"{r['name']}, {r['size']}" for r in shown])
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(0.8, 1.4 * axes.get_xlim()[1])

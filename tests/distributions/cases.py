@@ -8,7 +8,7 @@ SHAPE = (3, 2)
 MU = np.array([[0.4, 3.0], [7.0, 21.0], [1.0, 5.0]], np.float32)
 THETA = np.array([0.8, 4.0], np.float32)
 LOGITS = np.float32(-0.7)
-COUNTS = np.array([[0.0, 1.0], [9.0, 17.0], [2.0, 3.0]], np.float32)
+COUNTS = np.array([[1.0, 2.0], [9.0, 17.0], [3.0, 4.0]], np.float32)
 NB, ZINB = jaxnb.NegativeBinomial, jaxnb.ZeroInflatedNegativeBinomial
 MIX = jaxnb.NegativeBinomialMixture
 

@@ -8,8 +8,11 @@ from distributions.cases import CASES, COUNTS, MU, NB, SHAPE, THETA, ZINB, made
 
 import jaxnb
 
+# those that differ in what is computed from the parameters given
+CONVERTED = ("nb", "nb-log", "nb-probs", "nb-logits", "zinb-probs", "mixture-shared", "mixture-log")
 
-@pytest.mark.parametrize("name", CASES)
+
+@pytest.mark.parametrize("name", CONVERTED)
 def test_derivatives_in_what_was_given(name):
     """Central differences of every component, in float64."""
     constructor, parameters = CASES[name]

@@ -216,9 +216,9 @@ def test_published_log_likelihood(survey, x64, within):
 
 @pytest.mark.slow
 def test_survey_posterior_recovers_the_published_coefficients(survey):
-    slopes = survey.covariates[:, :-1]
-    center, scale = slopes.mean(0), slopes.std(0)
-    standard = np.column_stack([(slopes - center) / scale, np.ones(len(slopes))])
+    predictors = survey.covariates[:, :-1]
+    center, scale = predictors.mean(0), predictors.std(0)
+    standard = np.column_stack([(predictors - center) / scale, np.ones(len(predictors))])
     found = {}
     for name, negative_binomial in {"jaxnb": jaxnbs, "NumPyro": numpyros}.items():
         chains = Sampler(negative_binomial, warmup=500, draws=1000).run(standard, survey.visits)

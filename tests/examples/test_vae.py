@@ -67,8 +67,8 @@ class Textbook(NamedTuple):
 
 class TextbookDecoder(vae.Decoder):
     def __call__(self, state, library):
-        law = super().__call__(state, library)
-        return Textbook(law.mu, law.theta)
+        plain = super().__call__(state, library)
+        return Textbook(plain.mu, plain.theta)
 
 
 def in_the_poisson_limit(log_theta, decoder):

@@ -117,19 +117,19 @@ def train(
     Returns:
         The trained model, and the ELBO of every step's batch before the step.
     """
-    optimiser = optax.adam(learning_rate)
+    optimizer = optax.adam(learning_rate)
     parameters, static = eqx.partition(model, eqx.is_inexact_array)
 
     def step(carry: tuple[VAE, optax.OptState], key: Array) -> tuple[tuple, Array]:
         parameters, state = carry
         cells_key, loss_key = jax.random.split(key)
         cells = jax.random.choice(cells_key, len(counts), (batch,), replace=False)
-        value, slopes = eqx.filter_value_and_grad(loss)(
+        value, gradient = eqx.filter_value_and_grad(loss)(
             eqx.combine(parameters, static), counts[cells], loss_key
         )
-        updates, state = optimiser.update(slopes, state)
+        updates, state = optimizer.update(gradient, state)
         return (eqx.apply_updates(parameters, updates), state), -value
 
-    start = parameters, optimiser.init(parameters)
+    start = parameters, optimizer.init(parameters)
     (parameters, _), elbos = lax.scan(step, start, jax.random.split(key, steps))
     return eqx.combine(parameters, static), elbos

@@ -1,11 +1,10 @@
-"""Every fit against an independent one: another formula, another optimiser.
+"""Every fit against an independent one: another formula, another optimizer.
 
 For integer counts Γ(x+1/α) / Γ(1/α) · αˣ = Π_{k<x} (1 + kα), a polynomial in α: nothing cancels and
-the Poisson law is simply α = 0. The optimiser is L-BFGS-B on (log overall mean, log(1+α), p) with
+the Poisson law is simply α = 0. The optimizer is L-BFGS-B on (log overall mean, log(1+α), p) with
 the boundaries as bounds, from many starts, the best kept.
 """
 
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -18,7 +17,7 @@ from jaxnb import datasets
 from jaxnb.fit import FitResult
 
 Floats = NDArray[np.float64]
-Fitted = Callable[[bool], tuple[FitResult, FitResult]]
+Fitted = tuple[FitResult, FitResult]
 
 
 def log_likelihood(
@@ -65,11 +64,11 @@ def check(fits: tuple[FitResult, FitResult], genes: NDArray[np.int64]) -> None:
             assert np.isinf(fit.zi_logits[gene]) == (p == 0), name
 
 
-def test_a_few_genes_agree_with_another_optimiser(fitted: Fitted) -> None:
-    check(fitted(True), np.random.default_rng(1).choice(765, 12, replace=False))
+def test_a_few_genes_agree_with_another_optimizer(fitted: Fitted) -> None:
+    check(fitted, np.random.default_rng(1).choice(765, 12, replace=False))
 
 
 @pytest.mark.slow
 def test_every_status_is_true(fitted: Fitted) -> None:
     """All genes, of which 17 are Poisson, 112 more have no dispersion beside their inflation."""
-    check(fitted(True), np.arange(765))
+    check(fitted, np.arange(765))

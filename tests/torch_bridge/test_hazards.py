@@ -33,7 +33,7 @@ def test_inputs_overwritten_after_the_call_do_not_reach_the_result():
         assert torch.equal(value, expected)
 
 
-def test_importing_the_bridge_initialises_no_backend():
+def test_importing_the_bridge_initializes_no_backend():
     run(
         "import jaxnb.torch_bridge; from jax._src import xla_bridge;"
         "assert not xla_bridge.backends_are_initialized()"

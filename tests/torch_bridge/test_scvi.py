@@ -54,12 +54,12 @@ def scvi_modules():
 
 
 def contents(modules):
-    """Every name in every module, with what it stands for."""
+    """Every name in every module, with the identity of its value."""
     return {(m, n): id(v) for m, module in modules.items() for n, v in vars(module).items()}
 
 
 def held(originals):
-    """Module -> the names in it that still stand for one of the originals."""
+    """Module -> the names in it that still refer to one of the originals."""
     identities = {id(value) for value in originals.values()}
     found = {}
     for module, name in [key for key, i in contents(scvi_modules()).items() if i in identities]:
@@ -123,11 +123,13 @@ def test_an_exception_ends_the_patch(originals):
 def test_the_jax_class_keeps_its_function(originals):
     source = sys.modules["scvi.distributions._negative_binomial"]
     x = np.array([0.0, 1.0, 7.0])
-    law = source.JaxNegativeBinomialMeanDisp(np.array([2.0, 3.0, 5.0]), np.array([1.0, 0.5, 9.0]))
-    expected = law.log_prob(x)
+    distribution = source.JaxNegativeBinomialMeanDisp(
+        np.array([2.0, 3.0, 5.0]), np.array([1.0, 0.5, 9.0])
+    )
+    expected = distribution.log_prob(x)
     with patch_scvi():
-        assert source.JaxNegativeBinomialMeanDisp is type(law)
-        np.testing.assert_array_equal(law.log_prob(x), expected)
+        assert source.JaxNegativeBinomialMeanDisp is type(distribution)
+        np.testing.assert_array_equal(distribution.log_prob(x), expected)
 
 
 # --- what scvi-tools' own tests ask of the classes ---
@@ -164,9 +166,11 @@ def test_log_prob_is_the_originals_in_float64(originals, name):
     exact = {n: getattr(original, n).double() for n in PARAMETERS[name]}
     expected = originals[name](**exact).log_prob(x.double()).float()
     with patch_scvi():
-        law, _ = made(scvi_distributions, name, 50, 3)
-        assert type(law) is getattr(torch_bridge, name)
-        torch.testing.assert_close(law.log_prob(x), expected, rtol=3 * 2**-23, atol=3 * 2**-23)
+        distribution, _ = made(scvi_distributions, name, 50, 3)
+        assert type(distribution) is getattr(torch_bridge, name)
+        torch.testing.assert_close(
+            distribution.log_prob(x), expected, rtol=3 * 2**-23, atol=3 * 2**-23
+        )
 
 
 def test_log_prob_is_the_function(patched):
@@ -180,32 +184,32 @@ def test_log_prob_is_the_function(patched):
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_samples(patched, name):
-    law, _ = made(patched, name, 2)
-    assert law.sample(sample_shape=(4, 3)).shape == (4, 3, 2)
-    draws = law.sample((10000,))
-    deviation = (draws.mean(0) - law.mean) / (law.variance / len(draws)).sqrt()
+    distribution, _ = made(patched, name, 2)
+    assert distribution.sample(sample_shape=(4, 3)).shape == (4, 3, 2)
+    draws = distribution.sample((10000,))
+    deviation = (draws.mean(0) - distribution.mean) / (distribution.variance / len(draws)).sqrt()
     assert deviation.abs().max() < 4
     assert not draws.is_inference()
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_validation(patched, name):
-    law, x = made(patched, name, 50, 3, validate_args=True)
-    assert law.log_prob(x).isfinite().all()
+    distribution, x = made(patched, name, 50, 3, validate_args=True)
+    assert distribution.log_prob(x).isfinite().all()
     for impossible in (-x, 0.5 * x):
         with pytest.warns(UserWarning, match="value argument must be within the support"):
-            law.log_prob(impossible)
-    rebuilt = {n: getattr(law, n) for n in law.arg_constraints}
+            distribution.log_prob(impossible)
+    rebuilt = {n: getattr(distribution, n) for n in distribution.arg_constraints}
     mean = next(iter(rebuilt))
     with pytest.raises(ValueError, match=mean):
-        type(law)(**rebuilt | {mean: -rebuilt[mean]}, validate_args=True)
+        type(distribution)(**rebuilt | {mean: -rebuilt[mean]}, validate_args=True)
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_repr_has_every_parameter(patched, name):
-    law, _ = made(patched, name, 50, 3)
-    assert repr(law).startswith(name)
-    assert all(f"{parameter}: " in repr(law) for parameter in law.arg_constraints)
+    distribution, _ = made(patched, name, 50, 3)
+    assert repr(distribution).startswith(name)
+    assert all(f"{parameter}: " in repr(distribution) for parameter in distribution.arg_constraints)
 
 
 # --- what scvi-tools does to a distribution ---
@@ -214,12 +218,12 @@ def test_repr_has_every_parameter(patched, name):
 @pytest.mark.parametrize("name", CLASSES)
 def test_subset(patched, name):
     utilities = importlib.import_module("scvi.distributions._utils")
-    law, x = made(patched, name, 50, 3)
+    distribution, x = made(patched, name, 50, 3)
     rows = torch.tensor([4, 1, 7])
-    subset = utilities.subset_distribution(law, rows)
-    assert type(subset) is type(law)
+    subset = utilities.subset_distribution(distribution, rows)
+    assert type(subset) is type(distribution)
     assert subset.batch_shape == (3, 3)
-    assert torch.equal(subset.log_prob(x[rows]), law.log_prob(x)[rows])
+    assert torch.equal(subset.log_prob(x[rows]), distribution.log_prob(x)[rows])
 
 
 @pytest.mark.parametrize(
@@ -229,19 +233,21 @@ def test_subset(patched, name):
 def test_concatenation(patched, name, scale):
     utilities = importlib.import_module("scvi.distributions._utils")
     options = {"scale": torch.rand(5, 3)} if scale else {}
-    law, x = made(patched, name, 5, 3, **options)
+    distribution, x = made(patched, name, 5, 3, **options)
     concatenator = utilities.DistributionConcatenator()
     for _ in range(2):
-        concatenator.store_distribution(law)
+        concatenator.store_distribution(distribution)
     both = concatenator.get_concatenated_distributions()
-    assert torch.equal(both.log_prob(torch.cat([x, x])), torch.cat([law.log_prob(x)] * 2))
+    assert torch.equal(both.log_prob(torch.cat([x, x])), torch.cat([distribution.log_prob(x)] * 2))
     if scale:
         assert torch.equal(both.get_normalized("scale"), torch.cat([options["scale"]] * 2))
 
 
 @pytest.mark.parametrize("name", CLASSES[:2])
 def test_a_mean_can_be_assigned(patched, name):
-    law, x = made(patched, name, 5, 3)
-    constructed = {n: getattr(law, n) for n in law.arg_constraints} | {"mu": 3 * law.mu}
-    law.mu = 3 * law.mu
-    assert torch.equal(law.log_prob(x), type(law)(**constructed).log_prob(x))
+    distribution, x = made(patched, name, 5, 3)
+    constructed = {n: getattr(distribution, n) for n in distribution.arg_constraints} | {
+        "mu": 3 * distribution.mu
+    }
+    distribution.mu = 3 * distribution.mu
+    assert torch.equal(distribution.log_prob(x), type(distribution)(**constructed).log_prob(x))

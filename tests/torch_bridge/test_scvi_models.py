@@ -21,7 +21,11 @@ pytestmark = [
 ]
 
 MODELS = [
-    *(("SCVI", law, d) for law in ("nb", "zinb") for d in ("gene", "gene-batch", "gene-cell")),
+    *(
+        ("SCVI", likelihood, d)
+        for likelihood in ("nb", "zinb")
+        for d in ("gene", "gene-batch", "gene-cell")
+    ),
     ("TOTALVI", "nb", "gene"),
     ("TOTALVI", "zinb", "gene-batch"),
 ]
@@ -44,9 +48,9 @@ def cells(scvi):
     return adata
 
 
-def new_model(scvi, cells, kind, law, dispersion):
+def new_model(scvi, cells, kind, likelihood, dispersion):
     scvi.settings.seed = 0
-    options = {"gene_likelihood": law}
+    options = {"gene_likelihood": likelihood}
     options["dispersion" if kind == "SCVI" else "gene_dispersion"] = dispersion
     return getattr(scvi.model, kind)(cells, **options)
 
@@ -85,8 +89,8 @@ def gradients_in_float64(model, batch):
         return gradients(model, batch)
 
 
-def before_normalisation(module):
-    """Biases of layers followed by batch normalisation, which takes any constant away."""
+def before_normalization(module):
+    """Biases of layers followed by batch normalization, which removes any constant."""
     sequences = {n: m for n, m in module.named_modules() if isinstance(m, torch.nn.Sequential)}
     return {
         f"{parent}.{name}.bias"
@@ -106,16 +110,16 @@ def worst_deviation(found, expected, left_out):
     )
 
 
-@pytest.mark.parametrize(("kind", "law", "dispersion"), MODELS)
-def test_raw_gradients_of_every_parameter(scvi, cells, kind, law, dispersion):
-    model = new_model(scvi, cells, kind, law, dispersion)
+@pytest.mark.parametrize(("kind", "likelihood", "dispersion"), MODELS)
+def test_raw_gradients_of_every_parameter(scvi, cells, kind, likelihood, dispersion):
+    model = new_model(scvi, cells, kind, likelihood, dispersion)
     batch = next(iter(model._make_data_loader(cells, batch_size=128)))
     original = gradients(model, batch)
     with patch_scvi():
         ours = gradients(model, batch)
     exact = gradients_in_float64(model, batch)
     # Rounding is all that there is of a derivative that is 0.
-    constant = before_normalisation(model.module) & ours.keys()
+    constant = before_normalization(model.module) & ours.keys()
     largest = max(float(g.abs().max()) for g in original.values())
     assert all(float(ours[name].abs().max()) < 1e-6 * largest for name in constant)
     assert worst_deviation(ours, original, constant) < 5e-6
@@ -139,9 +143,9 @@ def made_smooth(module):
             made_smooth(child)
 
 
-def trained(scvi, cells, kind, law, dispersion, patch):
+def trained(scvi, cells, kind, likelihood, dispersion, patch):
     with patch:
-        model = new_model(scvi, cells, kind, law, dispersion)
+        model = new_model(scvi, cells, kind, likelihood, dispersion)
         if kind == "TOTALVI":
             made_smooth(model.module)
         model.train(15, accelerator="cpu", enable_progress_bar=False)
@@ -153,10 +157,10 @@ def traces(model):
     return {n: c for n, c in curves.items() if c.any()}
 
 
-@pytest.mark.parametrize(("kind", "law", "dispersion"), MODELS)
-def test_training_traces(scvi, cells, kind, law, dispersion):
-    original = traces(trained(scvi, cells, kind, law, dispersion, nullcontext()))
-    ours = traces(trained(scvi, cells, kind, law, dispersion, patch_scvi()))
+@pytest.mark.parametrize(("kind", "likelihood", "dispersion"), MODELS)
+def test_training_traces(scvi, cells, kind, likelihood, dispersion):
+    original = traces(trained(scvi, cells, kind, likelihood, dispersion, nullcontext()))
+    ours = traces(trained(scvi, cells, kind, likelihood, dispersion, patch_scvi()))
     assert ours.keys() == original.keys()
     assert len(ours["elbo_train"]) == 15
     for name, curve in original.items():

@@ -1,0 +1,370 @@
+"""All that a maximum-likelihood fit needs of a count matrix, in a size that no cell adds to.
+
+With s the size factors, v = log s, and x the counts of one gene, the negative binomial with mean
+m·s and inverse dispersion θ has, with u = log m − log θ,
+
+    log L = Σ_{k≥1} T_k·log(1 + k/θ) + log m·Σx + Σxv − Σ log x! − θ·F_1(u) − F_x(u),
+
+    T_k = #{x > k},    F_w(u) = Σᵢ wᵢ·log(1 + exp(u + vᵢ)) ≈ Σ_q W_q·log(1 + exp(u + v_q)),
+
+where W_q = Σᵢ wᵢ L_q(vᵢ) are the weights at Chebyshev nodes (`jaxnb.fit.chebyshev`). With a design,
+the same holds for the cells of each distinct row of it. Zero inflation needs F_w for the nonzeros
+too.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import gammaln
+
+from jaxnb.fit.chebyshev import (
+    FIRST_TAIL,
+    Panels,
+    nodes_for,
+    tail_panels,
+    tail_weights,
+)
+from jaxnb.fit.checks import check_block
+
+__all__ = ["CountStatistics"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+# 1e-15 a cell for the sums of log(1 + exp(u + v)).
+_NODES = nodes_for(1.0, np.pi, 1e-15)
+_PLAIN = Panels(1.0, _NODES)
+# The logarithm of p + (1 − p)·NB(0) has singularities at |Im v| = π/log(1/p) and beyond: 1e-11 a
+# zero whose probability under the NB is about p = 3e-4, and rounding where p > 0.03.
+_INFLATED = Panels(0.25, nodes_for(0.25, np.pi / 8, 1e-11))
+_TAIL = tail_panels(_NODES)
+# Cells in a block: large enough for the sparse products, small beside the matrix.
+_ROWS = 8192
+_VERSION = 1
+
+_ADDED = (
+    "cells",
+    "factor_sums",
+    "factor_squares",
+    "totals",
+    "squares",
+    "count_factor_sums",
+    "count_log_factor_sums",
+    "log_factorials",
+    "histogram",
+)
+_OF_CELLS = ("header", "cells", "factor_sums", "factor_squares", "cell_weights")
+_ON_PANELS = ("cell_weights", "count_weights", "nonzero_weights")
+
+
+class CountStatistics:
+    """Sums over cells from which Poisson, NB and zero-inflated NB fits are made.
+
+    Parts of one data set are added with ``+``, in any order; the sum differs from that of one pass
+    by rounding only. All arrays are float64, or int64 where they count. Groups are numbered from 0:
+    the distinct rows of a design, or one group if there is no design.
+
+    Attributes:
+        genes: number of genes (columns).
+        groups: number of groups.
+        zero_inflation: whether the weights of the nonzeros are kept, on finer panels.
+        panels: width and nodes of the panels in log size factor.
+        first_panel: the number of the first panel held.
+        cells: cells with a positive size factor, ``(groups,)``.
+        factor_sums, factor_squares: Σs and Σs², ``(groups,)``.
+        totals: Σx, ``(genes, groups)``.
+        squares: Σx², ``(genes,)``.
+        count_factor_sums: Σxs, ``(genes, groups)``.
+        count_log_factor_sums: Σx·log s, ``(genes,)``.
+        log_factorials: Σ log x!, ``(genes,)``.
+        histogram: number of counts equal to k for k < 65, and above 64 in the last column,
+            ``(genes, 66)``; the zeros are not counted, see `nonzeros`.
+        cell_weights: weights of the cells at the nodes, ``(groups, nodes)``.
+        count_weights: the same of the counts, ``(genes, groups, nodes)``.
+        nonzero_weights: the same of the cells with a count, or None.
+        names: of the genes, ``(genes,)``, or None.
+        tail_weights: weights at the nodes in log k above k = 64, ``(genes, nodes)``, see `tails`.
+    """
+
+    def __init__(self, genes: int, *, groups: int = 1, zero_inflation: bool = False) -> None:
+        if genes < 1 or groups < 1:
+            raise ValueError(f"there must be at least one gene and one group, not {genes, groups}")
+        self.genes, self.groups, self.zero_inflation = genes, groups, zero_inflation
+        self.panels = _INFLATED if zero_inflation else _PLAIN
+        self.names: NDArray[np.str_] | None = None
+        self.first_panel = 0
+        self.cells = np.zeros(groups, np.int64)
+        self.factor_sums, self.factor_squares = np.zeros(groups), np.zeros(groups)
+        self.totals = np.zeros((genes, groups))
+        self.squares = np.zeros(genes)
+        self.count_factor_sums = np.zeros((genes, groups))
+        self.count_log_factor_sums = np.zeros(genes)
+        self.log_factorials = np.zeros(genes)
+        self.histogram = np.zeros((genes, FIRST_TAIL + 2), np.int64)
+        self.cell_weights = np.zeros((groups, 0))
+        self.count_weights = np.zeros((genes, groups, 0))
+        self.nonzero_weights: Floats | None = (
+            np.zeros((genes, groups, 0)) if zero_inflation else None
+        )
+        self.tail_weights = np.zeros((genes, 0))
+
+    @classmethod
+    def of(
+        cls,
+        counts: Any,
+        size_factors: Any,
+        groups: Any = None,
+        *,
+        zero_inflation: bool = False,
+    ) -> Self:
+        """The statistics of a matrix in memory.
+
+        Args:
+            counts: whole numbers, shape ``(cells, genes)``: a dense array or a scipy sparse matrix.
+            size_factors: shape ``(cells,)``, not negative.
+            groups: an integer from 0 on for every cell, or None for one group.
+            zero_inflation: keep what a zero-inflated fit needs.
+
+        Raises:
+            ValueError: as in `add`.
+        """
+        count = 1 if groups is None else int(np.max(groups, initial=0)) + 1
+        statistics = cls(int(counts.shape[1]), groups=count, zero_inflation=zero_inflation)
+        matrix = counts.tocsr() if sparse.issparse(counts) else np.asarray(counts)
+        factors = np.asarray(size_factors)
+        for start in range(0, matrix.shape[0], _ROWS):
+            rows = slice(start, start + _ROWS)
+            part = None if groups is None else np.asarray(groups)[rows]
+            statistics.add(matrix[rows], factors[rows], part)
+        return statistics
+
+    @property
+    def nodes(self) -> Floats:
+        """The nodes in log size factor, shape ``(nodes,)``."""
+        return self.panels.at(self.first_panel, self.cell_weights.shape[1] // self.panels.nodes)
+
+    @property
+    def nonzeros(self) -> NDArray[np.int64]:
+        """Number of cells with a count, shape ``(genes,)``."""
+        counted: NDArray[np.int64] = self.histogram.sum(axis=1)
+        return counted
+
+    def tails(self) -> tuple[Floats, Floats]:
+        """Values k and weights T of Σ_k T_k·log(1 + k/θ), shapes ``(tails,)``, ``(genes, tails)``.
+
+        k = 1, …, 63 as they are, then Chebyshev nodes in log k up to the largest count.
+        """
+        above = np.cumsum(self.histogram[:, :0:-1], axis=1)[:, ::-1]
+        # Column k − 1 of `above` is the number of counts ≥ k.
+        explicit = above[:, 1:FIRST_TAIL].astype(np.float64)
+        panels = self.tail_weights.shape[1] // _NODES
+        k = np.concatenate([np.arange(1.0, FIRST_TAIL), np.exp(_TAIL.at(0, panels))])
+        return k, np.concatenate([explicit, self.tail_weights], axis=1)
+
+    def of_genes(self, genes: NDArray[np.integer[Any]]) -> Self:
+        """The statistics of some of the genes."""
+        arrays = self.arrays()
+        for name, array in arrays.items():
+            if name not in _OF_CELLS:
+                arrays[name] = array[genes]
+        return self.from_arrays(arrays)
+
+    def coarse(self) -> Self:
+        """The same without what zero inflation needs, on panels of width 1.
+
+        Their polynomials are of no higher degree than those of the narrow panels inside them, so
+        the weights are those that one would have collected there.
+        """
+        if not self.zero_inflation:
+            return self
+        made = type(self)(self.genes, groups=self.groups)
+        made.names = self.names
+        for name in (*_ADDED, "tail_weights"):
+            setattr(made, name, getattr(self, name))
+        nodes = self.nodes
+        panel = made.panels.panel(nodes)
+        if nodes.size:
+            made._hold(int(panel.min()), int(panel.max()))
+        basis = made.panels.basis(nodes, panel)
+        for p in np.unique(panel):
+            start = (int(p) - made.first_panel) * made.panels.nodes
+            here, own = panel == p, slice(start, start + made.panels.nodes)
+            made.cell_weights[:, own] = self.cell_weights[:, here] @ basis[here]
+            made.count_weights[..., own] = self.count_weights[..., here] @ basis[here]
+        return made
+
+    def add(self, counts: Any, size_factors: Any, groups: Any = None) -> Self:
+        """Add cells.
+
+        Args:
+            counts: whole numbers below 2⁵³, shape ``(cells, genes)``, dense or sparse.
+            size_factors: shape ``(cells,)``, not negative. A cell of size factor 0, which must
+                have no counts, is left out.
+            groups: an integer in ``range(self.groups)`` for every cell; None for group 0.
+
+        Raises:
+            ValueError: the shapes do not fit, a count is not a whole number or negative, a size
+                factor is negative or not finite, or is 0 for a cell that has counts.
+        """
+        block = sparse.csr_array(counts)
+        factors = np.asarray(size_factors, np.float64)
+        labels = np.zeros(factors.size, np.int64) if groups is None else np.asarray(groups)
+        check_block(block, factors, labels, genes=self.genes, groups=self.groups)
+        if not np.all(factors > 0):
+            kept = np.flatnonzero(factors > 0)
+            block, factors, labels = block[kept], factors[kept], labels[kept]
+        if factors.size:
+            self._add_counts(block)
+            self._add_weights(block, factors, labels)
+        return self
+
+    def _add_counts(self, block: Any) -> None:
+        """Everything that the size factors do not enter."""
+        x, gene = block.data, block.indices
+        if np.any(x == 0):  # stored zeros
+            gene, x = gene[x > 0], x[x > 0]
+        top = FIRST_TAIL + 1
+        width = self.histogram.shape[1]
+        keys = gene.astype(np.int64) * width + np.minimum(x, top).astype(np.int64)
+        binned = np.bincount(keys, minlength=self.genes * width).reshape(self.genes, width)
+        self.histogram += binned
+        k = np.arange(top)
+        self.squares += binned[:, :top] @ (k.astype(np.float64) ** 2)
+        self.log_factorials += binned[:, :top] @ gammaln(k + 1.0)
+        large = x > FIRST_TAIL
+        if np.any(large):
+            gene, big = gene[large], x[large].astype(np.float64)
+            self.squares += np.bincount(gene, big**2, self.genes)
+            self.log_factorials += np.bincount(gene, gammaln(big + 1), self.genes)
+            tails = tail_weights(gene, x[large].astype(np.int64), self.genes, _NODES)
+            self._add_tails(tails)
+
+    def _add_weights(self, block: Any, factors: Floats, labels: NDArray[Any]) -> None:
+        v = np.log(factors)
+        panel = self.panels.panel(v)
+        self._hold(int(panel.min()), int(panel.max()))
+        x = block.data.astype(np.float64)
+        values = sparse.csr_array((x, block.indices, block.indptr), shape=block.shape)
+        present = sparse.csr_array(((x > 0) * 1.0, block.indices, block.indptr), shape=block.shape)
+        self.cells += np.bincount(labels, minlength=self.groups)
+        self.factor_sums += np.bincount(labels, factors, self.groups)
+        self.factor_squares += np.bincount(labels, factors**2, self.groups)
+        basis = self.panels.basis(v, panel)
+        alike = labels * (1 + int(panel.max() - panel.min())) + panel - panel.min()
+        for key in np.unique(alike):
+            rows = np.flatnonzero(alike == key)
+            group, p = int(labels[rows[0]]), int(panel[rows[0]])
+            start = (p - self.first_panel) * self.panels.nodes
+            own = slice(start, start + self.panels.nodes)
+            local = basis[rows]
+            # One product for the weights and the exact sums.
+            columns = np.column_stack([local, np.ones(rows.size), factors[rows], v[rows]])
+            sums = values[rows].T @ columns
+            self.cell_weights[group, own] += local.sum(axis=0)
+            self.count_weights[:, group, own] += sums[:, :-3]
+            self.totals[:, group] += sums[:, -3]
+            self.count_factor_sums[:, group] += sums[:, -2]
+            self.count_log_factor_sums += sums[:, -1]
+            if self.nonzero_weights is not None:
+                self.nonzero_weights[:, group, own] += present[rows].T @ local
+
+    def _hold(self, first: int, last: int) -> None:
+        """Make room for the panels from first to last."""
+        n = self.panels.nodes
+        held = self.cell_weights.shape[1] // n
+        if held == 0:
+            self.first_panel = first
+        before = max(self.first_panel - first, 0)
+        total = max(last + 1, self.first_panel + held) - min(first, self.first_panel)
+        if total == held:
+            return
+        for name in _ON_PANELS:
+            if getattr(self, name) is not None:
+                setattr(self, name, _padded(getattr(self, name), before * n, total * n))
+        self.first_panel -= before
+
+    def _add_tails(self, weights: Floats) -> None:
+        self.tail_weights = _padded(self.tail_weights, 0, weights.shape[1])
+        self.tail_weights[:, : weights.shape[1]] += weights
+
+    def merge(self, other: Self) -> Self:
+        """Add another part's sums to these, in place.
+
+        Raises:
+            ValueError: the parts are not of the same genes, groups and kind.
+        """
+        if _kind(self) != _kind(other):
+            raise ValueError(
+                "statistics of different genes, groups or zero inflation cannot be added: "
+                f"{_kind(self)} and {_kind(other)}"
+            )
+        count = other.cell_weights.shape[1] // other.panels.nodes
+        if count:
+            self._hold(other.first_panel, other.first_panel + count - 1)
+            start = (other.first_panel - self.first_panel) * self.panels.nodes
+            for name in _ON_PANELS:
+                if getattr(self, name) is not None:
+                    own = getattr(self, name)[..., start : start + count * self.panels.nodes]
+                    own += getattr(other, name)
+        self._add_tails(other.tail_weights)
+        for name in _ADDED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+    def __add__(self, other: Self) -> Self:
+        whole = type(self)(self.genes, groups=self.groups, zero_inflation=self.zero_inflation)
+        whole.names = self.names
+        return whole.merge(self).merge(other)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything as named arrays, from which `from_arrays` makes the statistics again."""
+        stored = {name: getattr(self, name) for name in (*_ADDED, *_ON_PANELS, "tail_weights")}
+        stored["names"] = self.names
+        kept = {name: array for name, array in stored.items() if array is not None}
+        header = [_VERSION, self.first_panel, self.panels.nodes, _NODES]
+        return {"header": np.array(header, np.int64), **kept}
+
+    @classmethod
+    def from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Self:
+        """The statistics whose `arrays` these are.
+
+        Raises:
+            ValueError: they were stored by a version with other nodes.
+        """
+        genes, groups = stored["totals"].shape
+        inflated = "nonzero_weights" in stored
+        made = cls(genes, groups=groups, zero_inflation=inflated)
+        version, first, nodes, tail_nodes = stored["header"].tolist()
+        if (version, nodes, tail_nodes) != (_VERSION, made.panels.nodes, _NODES):
+            raise ValueError("these statistics were stored by another version; make them again")
+        made.first_panel = first
+        for name in (*_ADDED, *_ON_PANELS, "tail_weights", "names"):
+            if name in stored:
+                setattr(made, name, stored[name])
+        return made
+
+    def save(self, path: str | Path) -> None:
+        """Write an ``.npz`` file, to be read by `load`."""
+        with open(path, "wb") as file:
+            np.savez(file, allow_pickle=False, **self.arrays())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote."""
+        with np.load(path) as stored:
+            return cls.from_arrays({name: stored[name] for name in stored.files})
+
+
+def _kind(statistics: CountStatistics) -> tuple[int, int, bool]:
+    return statistics.genes, statistics.groups, statistics.zero_inflation
+
+
+def _padded(weights: Floats, before: int, total: int) -> Floats:
+    """The same weights on more nodes: zeros before and behind, up to a total."""
+    behind = max(total - before - weights.shape[-1], 0)
+    if before == behind == 0:
+        return weights
+    return np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(before, behind)])

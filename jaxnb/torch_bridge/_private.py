@@ -1,0 +1,221 @@
+"""Every private name of torch and JAX that the bridge uses, in one place.
+
+Each is looked up once, and may be gone from the version that is installed. What is done without it
+is safe: a public way to learn the same, the slower of two correct ways, or an error that says so.
+"""
+
+from contextlib import AbstractContextManager
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.distributions import Distribution
+
+__all__ = [
+    "NAMES",
+    "PrivateName",
+    "copy_validation",
+    "dispatch_mode_is_active",
+    "forward_mode_enabled",
+    "forward_mode_is_active",
+    "forward_mode_is_enabled",
+    "function_transform_is_active",
+    "has_no_values",
+    "is_tracing",
+    "is_transformed",
+    "jax_has_run",
+    "validates",
+]
+
+
+class PrivateName(NamedTuple):
+    """A private name, what it is for, and what is done where it does not exist."""
+
+    module: str
+    name: str
+    purpose: str
+    without: str
+
+    def find(self) -> Any:
+        """The object, or None where this version has none of that name."""
+        try:
+            found: Any = import_module(self.module)
+        except ImportError:
+            return None
+        for part in self.name.split("."):
+            found = getattr(found, part, None)
+        return found
+
+
+NAMES = {
+    "backends_are_initialized": PrivateName(
+        "jax._src.xla_bridge",
+        "backends_are_initialized",
+        "whether a process has used JAX, which its forked children then cannot",
+        "only a use of JAX through the bridge is known of",
+    ),
+    "is_functorch_wrapped_tensor": PrivateName(
+        "torch._C",
+        "_functorch.is_functorch_wrapped_tensor",
+        "whether torch.func has wrapped a tensor, which then has no memory of its own",
+        "its memory is asked for, which such a tensor refuses",
+    ),
+    "is_legacy_batchedtensor": PrivateName(
+        "torch._C",
+        "_functorch.is_legacy_batchedtensor",
+        "whether a gradient is one of a batch (is_grads_batched), which no in-place product takes",
+        "no product is computed in place",
+    ),
+    "peek_interpreter_stack": PrivateName(
+        "torch._C",
+        "_functorch.peek_interpreter_stack",
+        "whether a transform of torch.func is active, so that its rules have to be followed",
+        "one is taken to be active, which is slower",
+    ),
+    "len_torch_dispatch_stack": PrivateName(
+        "torch._C",
+        "_len_torch_dispatch_stack",
+        "whether a dispatch mode (such as FakeTensorMode) has to see the operator",
+        "one is taken to be active, which is slower",
+    ),
+    "current_level": PrivateName(
+        "torch.autograd.forward_ad",
+        "_current_level",
+        "whether forward mode is active",
+        "a dual number is made on trial, which fails where it is not",
+    ),
+    "is_fwd_grad_enabled": PrivateName(
+        "torch._C",
+        "_is_fwd_grad_enabled",
+        "whether forward mode records: in the forward of an autograd.Function it does not",
+        "it is taken to record, and then the operator refuses",
+    ),
+    "set_fwd_grad_enabled": PrivateName(
+        "torch.autograd.forward_ad",
+        "_set_fwd_grad_enabled",
+        "forward mode inside forward mode, which torch disables in the jvp of a Function",
+        "RuntimeError",
+    ),
+    "FakeTensor": PrivateName(
+        "torch._subclasses",
+        "FakeTensor",
+        "whether a tensor has a shape but no values",
+        "the names of its classes are compared",
+    ),
+    "is_tracing": PrivateName(
+        "torch.jit",
+        "is_tracing",
+        "whether torch.jit.trace records what is called; exported, but not documented",
+        "a torch without torch.jit does not trace",
+    ),
+    "validate_args": PrivateName(
+        "torch.distributions",
+        "Distribution._validate_args",
+        "whether a distribution was asked to check its arguments, or all are by default",
+        "values are not checked",
+    ),
+}
+
+_found = {key: name.find() for key, name in NAMES.items()}
+
+
+def jax_has_run(*, through_the_bridge: bool) -> bool:
+    """Whether this process has started JAX; asking does not start it."""
+    initialized = _found["backends_are_initialized"]
+    return through_the_bridge if initialized is None else bool(initialized())
+
+
+def is_transformed(tensor: Tensor) -> bool:
+    """Whether the tensor is wrapped by `torch.func`, or a batch of gradients."""
+    legacy = _found["is_legacy_batchedtensor"]
+    return _is_wrapped(tensor) or legacy is None or bool(legacy(tensor))
+
+
+def has_no_values(tensor: Tensor) -> bool:
+    """Whether the tensor is fake, on the meta device, or wrapped by `torch.func`."""
+    return tensor.is_meta or _is_fake(tensor) or _is_wrapped(tensor)
+
+
+def _is_wrapped(tensor: Tensor) -> bool:
+    wrapped = _found["is_functorch_wrapped_tensor"]
+    if wrapped is not None:
+        return bool(wrapped(tensor))
+    if tensor.layout != torch.strided:
+        return False
+    try:
+        tensor.data_ptr()
+    except RuntimeError:
+        return True
+    return False
+
+
+def _is_fake(tensor: Tensor) -> bool:
+    fake = _found["FakeTensor"]
+    if fake is not None:
+        return isinstance(tensor, fake)
+    return any(base.__name__ == "FakeTensor" for base in type(tensor).__mro__)
+
+
+def function_transform_is_active() -> bool:
+    """Whether the code runs inside `torch.func.grad`, `vmap` and the like."""
+    stack = _found["peek_interpreter_stack"]
+    return stack is None or stack() is not None
+
+
+def dispatch_mode_is_active() -> bool:
+    """Whether some `TorchDispatchMode` is entered."""
+    length = _found["len_torch_dispatch_stack"]
+    return length is None or length() > 0
+
+
+def forward_mode_is_active() -> bool:
+    """Whether the code runs inside `torch.autograd.forward_ad.dual_level` or `torch.func.jvp`."""
+    level = getattr(forward_ad, "_current_level", None)
+    if level is not None:
+        return bool(level >= 0)
+    try:
+        forward_ad.make_dual(torch.zeros(()), torch.zeros(()))
+    except RuntimeError:
+        return False
+    return True
+
+
+def forward_mode_is_enabled() -> bool:
+    """Whether forward mode, if active, records what is computed now."""
+    enabled = _found["is_fwd_grad_enabled"]
+    return enabled is None or bool(enabled())
+
+
+def forward_mode_enabled() -> AbstractContextManager[None]:
+    """A context in which forward mode records.
+
+    Raises:
+        RuntimeError: This version of torch has no such context.
+    """
+    set_enabled = _found["set_fwd_grad_enabled"]
+    if set_enabled is None:
+        raise RuntimeError(
+            f"torch {torch.__version__} lacks torch.autograd.forward_ad._set_fwd_grad_enabled,"
+            " which forward-mode derivatives of jaxnb's functions need: use reverse mode"
+            " (backward, torch.func.grad, jacrev)"
+        )
+    context: AbstractContextManager[None] = set_enabled(True)
+    return context
+
+
+def validates(distribution: Distribution) -> bool:
+    """Whether the distribution checks its arguments."""
+    return bool(getattr(distribution, "_validate_args", False))
+
+
+def is_tracing() -> bool:
+    """Whether `torch.jit.trace` is at work."""
+    tracing = _found["is_tracing"]
+    return tracing is not None and bool(tracing())
+
+
+def copy_validation(source: Distribution, target: Distribution) -> None:
+    """Let one distribution check its arguments if the other does."""
+    target._validate_args = validates(source)

@@ -1,0 +1,140 @@
+"""Distribution functions of the classes, alone and inside NumPyro's censored distributions."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from distributions.cases import CASES, COUNTS, MU, NB, ONE_OF_EACH, SHAPE, THETA, made
+from numpyro.infer.util import log_density
+from scipy import optimize, stats
+
+WITH_CDF = [name for name in ONE_OF_EACH if CASES[name][0].family.cdf]
+WITH_ENTROPY = [name for name in ONE_OF_EACH if CASES[name][0].family.entropy]
+P = THETA / (THETA + np.float64(MU))
+CENSORED = np.array([[True, False], [True, True], [False, False]])
+
+
+def test_cdf_and_its_logarithms_are_scipys():
+    nb = made("nb")
+    np.testing.assert_allclose(nb.cdf(COUNTS), stats.nbinom.cdf(COUNTS, THETA, P), rtol=1e-6)
+    np.testing.assert_allclose(nb.log_cdf(COUNTS), stats.nbinom.logcdf(COUNTS, THETA, P), rtol=2e-6)
+    np.testing.assert_allclose(nb.log_sf(COUNTS), stats.nbinom.logsf(COUNTS, THETA, P), rtol=2e-6)
+    assert (nb.cdf(COUNTS + np.float32(0.5)) == nb.cdf(COUNTS)).all()
+    assert (nb.cdf(-1.0) == 0).all()
+
+
+@pytest.mark.parametrize("name", WITH_CDF)
+def test_cdf_is_the_sum_of_the_probabilities(name):
+    distribution = made(name)
+    x = np.arange(40.0, dtype=np.float32).reshape(-1, 1, 1)
+    p = np.exp(np.asarray(distribution.log_prob(x), float))
+    cdf = distribution.cdf(x)
+    np.testing.assert_allclose(cdf, p.cumsum(0), rtol=1e-5)
+    np.testing.assert_allclose(np.exp(distribution.log_cdf(x)), cdf, rtol=1e-5)
+    np.testing.assert_allclose(np.exp(distribution.log_sf(x)), 1 - p.cumsum(0), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [*WITH_CDF, "nb-logits"])
+def test_icdf_is_the_smallest_count_that_reaches_the_probability(name):
+    distribution = made(name)
+    for q in (0.0, 0.1, 0.5, 0.99):
+        x = distribution.icdf(q)
+        assert x.shape == SHAPE
+        assert (distribution.cdf(x) >= q).all()
+        assert (distribution.cdf(x - 1) < q)[np.asarray(x) > 0].all()
+
+
+@pytest.mark.parametrize("name", WITH_ENTROPY)
+def test_entropy(name):
+    distribution = made(name)
+    x = np.arange(600.0, dtype=np.float32).reshape(-1, 1, 1)
+    log_p = np.asarray(distribution.log_prob(x), float)
+    np.testing.assert_allclose(distribution.entropy(), -(np.exp(log_p) * log_p).sum(0), rtol=1e-5)
+
+
+def test_left_and_right_censored():
+    nb = made("nb")
+    left = dist.LeftCensoredDistribution(nb, CENSORED).log_prob(COUNTS)
+    observed = stats.nbinom.logpmf(COUNTS, THETA, P)
+    expected = np.where(CENSORED, stats.nbinom.logcdf(COUNTS, THETA, P), observed)
+    np.testing.assert_allclose(left, expected, rtol=1e-5)
+    right = dist.RightCensoredDistribution(nb, CENSORED).log_prob(COUNTS)
+    expected = np.where(CENSORED, stats.nbinom.logsf(COUNTS, THETA, P), observed)
+    np.testing.assert_allclose(right, expected, rtol=1e-5)
+
+
+def test_interval_censored():
+    bounds = np.stack([COUNTS, COUNTS + np.float32(3)], -1)
+    never = np.zeros(SHAPE, bool)
+    censored = dist.IntervalCensoredDistribution(made("nb"), never, never, validate_args=True)
+    below, above = (stats.nbinom.cdf(bounds[..., k], THETA, P) for k in range(2))
+    np.testing.assert_allclose(censored.log_prob(bounds), np.log(above - below), rtol=2e-5)
+
+
+def test_cdf_of_numpyros_mixture():
+    components = NB(mu=jnp.array([1.0, 9.0]), theta=2.0)
+    mixture = dist.MixtureSameFamily(dist.Categorical(jnp.array([0.3, 0.7])), components)
+    x = np.arange(12.0)
+    first, second = (stats.nbinom.cdf(x, 2, 2 / (2 + mu)) for mu in (1, 9))
+    np.testing.assert_allclose(mixture.cdf(x), 0.3 * first + 0.7 * second, rtol=1e-6)
+
+
+def test_a_distribution_without_a_function_says_so():
+    class Bare(NB):
+        family = replace(NB.family, cdf=None)
+
+    with pytest.raises(NotImplementedError, match="Bare has no cdf"):
+        Bare(mu=1.0, theta=1.0).cdf(1)
+
+
+LIMIT = 8.0
+TRUE = np.array([1.5, 0.8, -0.5])
+
+
+def regression_data():
+    """A design and counts, of which those of 8 and more are recorded as 8."""
+    rng = np.random.default_rng(3)
+    design = np.column_stack([np.ones(2000), rng.normal(size=(2000, 2))])
+    counts = rng.poisson(np.exp(design @ TRUE) * rng.gamma(2.0, 1 / 2.0, 2000))
+    return design, np.minimum(counts, LIMIT)
+
+
+def maximum(model):
+    """The coefficients of the greatest posterior density, and their standard errors."""
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss(z):
+        return -log_density(model, (), {}, {"beta": z[:3], "log_theta": z[3]})[0]
+
+    found = optimize.minimize(loss, np.zeros(4), jac=True, method="BFGS")
+    return found.x[:3], np.sqrt(np.diag(found.hess_inv))[:3]
+
+
+@pytest.mark.parametrize("use", ["censor", "drop", "clip"])
+def test_only_the_censored_likelihood_recovers_the_coefficients(use):
+    """A recorded 8 is censored, with the likelihood P(X > 7), or dropped, or taken for an 8."""
+    design, counts = regression_data()
+    censored = counts >= LIMIT
+    if use == "drop":
+        design, counts = design[~censored], counts[~censored]
+
+    def model():
+        beta = numpyro.sample("beta", dist.Normal(0, 10).expand([3]).to_event())
+        log_theta = numpyro.sample("log_theta", dist.Normal(0, 10))
+        nb = NB(log_mu=design @ beta, log_theta=log_theta)
+        with numpyro.plate("rows", len(counts)):
+            if use == "censor":
+                right = dist.RightCensoredDistribution(nb, censored)
+                numpyro.sample("x", right, obs=np.where(censored, LIMIT - 1, counts))
+            else:
+                numpyro.sample("x", nb, obs=counts)
+
+    with jax.enable_x64(True):
+        at, errors = maximum(model)
+    farthest = (np.abs(at - TRUE) / errors).max()
+    assert farthest < 3 if use == "censor" else farthest > 10
