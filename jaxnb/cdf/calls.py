@@ -42,7 +42,8 @@ def log_tail(kernel: Kernel, owner: str, upper: bool, x: ArrayLike, **parameters
     """`kernel.log_tail` for the arguments of the public function `owner`."""
     names, values, scales = _checked(owner, parameters)
     refuse_tables(x=x)
-    return _log_tail(kernel, upper, scales, names, x, *values)
+    result: Array = _log_tail(kernel, upper, scales, names, x, *values)
+    return result
 
 
 def quantile(
@@ -57,7 +58,8 @@ def quantile(
     (probability,), (kind,) = on_scales(owner, q=(q, log_q))
     names, values, scales = _checked(owner, parameters)
     refuse_tables(q=probability)
-    return _quantile(kernel, kind == "log", upper, scales, names, probability, *values)
+    result: Array = _quantile(kernel, kind == "log", upper, scales, names, probability, *values)
+    return result
 
 
 def _checked(

@@ -18,7 +18,7 @@ from jaxnb.likelihoods.two_components import log_two_components
 from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
 from jaxnb.special.complements import log1m_exp_of_any
 
-__all__ = ["MIXTURE", "ZERO_INFLATED", "inflated_log_tail", "inflated_levels"]
+__all__ = ["MIXTURE", "ZERO_INFLATED", "inflated_levels", "inflated_log_tail"]
 
 
 def _log_mixture(first: Array, second: Array, q: Array) -> Array:
@@ -86,8 +86,17 @@ def _mixture_log_tail(
     return _log_mixture(first, second, q)
 
 
-def _mixture_log_probability(scales: Scales, x: Array, *parameters: Array) -> Array:
-    return mixture_with_derivatives(x, *parameters, jnp.zeros((), x.dtype), scales)[0]
+def _mixture_log_probability(
+    scales: Scales,
+    x: Array,
+    mu_1: Array,
+    mu_2: Array,
+    theta_1: Array,
+    theta_2: Array,
+    q: Array,
+) -> Array:
+    no_floor = jnp.zeros((), x.dtype)
+    return mixture_with_derivatives(x, mu_1, mu_2, theta_1, theta_2, q, no_floor, scales)[0]
 
 
 def _mixture_start(
