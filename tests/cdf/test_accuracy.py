@@ -49,7 +49,8 @@ def test_derivatives(name, exact, dtype):
     eps, tiny = float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)
     seen = np.abs(exact[f"{name}_mu"]) > 1e3 * tiny
     relative = np.abs(d_mu[seen] / exact[f"{name}_mu"][seen] - 1) / eps
-    assert np.quantile(relative, 0.99) < 25
+    # the derivative of the tail near 1 has the relative error of the other one, eps times its log
+    assert np.quantile(relative, 0.99) < (25 if dtype == np.float32 else 300)
     # theta moves the tail and the probability of x in opposite directions
     x, mu, theta = arguments(exact, np.float64)
     finite = np.isfinite(theta)
@@ -83,12 +84,13 @@ def test_second_derivatives(dropped, exact, dtype):
 
     hessian = jax.jit(jax.vmap(jax.hessian(in_scan if dropped else plain)))
     (mu_mu, mu_theta), (theta_mu, theta_theta) = hessian((mu, theta), x)
-    limit = 3e-4 if dtype == np.float32 else 1e-10
+    # in float32, the one in mu twice loses digits at x = 0 and mu far below 1
+    limit = 2e-3 if dtype == np.float32 else 1e-11
     names = ("mu_mu", "mu_theta", "mu_theta", "theta_theta")
     for got, name in zip((mu_mu, mu_theta, theta_mu, theta_theta), names, strict=True):
         expected = exact[f"log_cdf_{name}"][some]
         scale = np.abs(expected) + np.abs(expected).mean() * 1e-3
-        assert np.median(np.abs(got - expected) / scale) < limit / 10
+        assert np.median(np.abs(got - expected) / scale) < limit / 1000
         assert np.max(np.abs(got - expected) / scale) < limit
 
 

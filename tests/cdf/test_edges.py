@@ -69,7 +69,7 @@ def test_derivatives_at_the_ends(dtype):
         for position in (1, 2):
             derivative = jax.vmap(jax.grad(function, position))(x, mu, theta)
             assert np.isfinite(derivative).all()
-    d_mu = jax.vmap(jax.grad(cdf.nb_log_cdf, 1))(x, mu, theta)
+    d_mu = np.asarray(jax.vmap(jax.grad(cdf.nb_log_cdf, 1))(x, mu, theta))
     np.testing.assert_allclose(d_mu[:2], -1, rtol=1e-6)
     np.testing.assert_array_equal(d_mu[[4, 5]], 0)
     np.testing.assert_allclose(d_mu[7], -2e-35, rtol=1e-6)
