@@ -22,6 +22,7 @@ __all__ = [
     "NegativeBinomial",
     "NegativeBinomialMixture",
     "ZeroInflatedNegativeBinomial",
+    "cdf",
     "datasets",
     "distributions",
     "fit",
@@ -30,12 +31,18 @@ __all__ = [
     "log_mixture_nb",
     "log_nb_positive",
     "log_zinb_positive",
+    "nb_cdf",
+    "nb_log_cdf",
+    "nb_log_sf",
+    "nb_quantile",
+    "nb_sf",
     "plots",
     "random",
     "torch_bridge",
 ]
 
 _HOMES = {
+    **dict.fromkeys(("nb_cdf", "nb_log_cdf", "nb_log_sf", "nb_quantile", "nb_sf"), "cdf"),
     "NegativeBinomial": "distributions",
     "NegativeBinomialMixture": "distributions",
     "ZeroInflatedNegativeBinomial": "distributions",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import Any, Literal
 
-from jaxnb import moments, random
+from jaxnb import cdf, moments, random
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
 from jaxnb.likelihoods.arguments import Scales
@@ -188,6 +188,11 @@ NEGATIVE_BINOMIAL = Family(
     mean=moments.nb_mean,
     variance=moments.nb_variance,
     mode=moments.nb_mode,
+    log_cdf=cdf.nb_log_cdf,
+    log_sf=cdf.nb_log_sf,
+    cdf=cdf.nb_cdf,
+    sf=cdf.nb_sf,
+    quantile=cdf.nb_quantile,
 )
 
 ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(

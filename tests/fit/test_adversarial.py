@@ -1,0 +1,154 @@
+"""Columns made to break an optimizer, against an independent one.
+
+The log-likelihood is written for α = 1/θ with differences of log Γ by Stirling's formula in long
+double, and climbed by Nelder and Mead's method from many starts. A fit must not lie lower by more
+than 1e-6 (or 1e-13 of the terms that cancel in any double), whatever boundary it claims.
+"""
+
+import warnings
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import gammaln
+
+from jaxnb.fit import FitResult, FitStatus, fit_nb, fit_zinb
+
+Floats = NDArray[np.float64]
+Long = np.longdouble
+
+
+def stirling(z: NDArray[Long]) -> NDArray[Long]:
+    """log Γ(z) − (z − ½) log z + z − log(2π)/2 for z ≥ 16."""
+    w = 1 / z**2
+    return (Long(1) / 12 - w * (Long(1) / 360 - w * (Long(1) / 1260 - w / 1680))) / z
+
+
+def log_rising(x: Floats, alpha: Long) -> NDArray[Long]:
+    """log Γ(x + θ)/(Γ(θ)·θˣ), the first 16 factors one by one."""
+    total = np.zeros(x.shape, Long)
+    for k in range(16):
+        total += np.where(x > k, np.log1p(alpha * k), 0)
+    large = np.maximum(x.astype(Long), 16)
+    if alpha == 0 or not np.any(x > 16):
+        return total
+    z, z0 = large + 1 / alpha, 16 + 1 / alpha
+    ratio = np.log1p((large - 16) / z0)
+    rest = (z - Long(0.5)) * ratio - (large - 16) + stirling(z) - stirling(z0)
+    return total + rest + (large - 16) * np.log1p(16 * alpha)
+
+
+def log_likelihood(x: Floats, s: Floats, log_overall_mean: float, alpha: float, p: float) -> float:
+    mu = s.astype(Long) * np.exp(Long(log_overall_mean)) / (1 - Long(p))
+    a = Long(alpha)
+    decay = np.log1p(a * mu) / a if alpha > 0 else mu
+    terms = log_rising(x, a) + x * (np.log(mu) - np.log1p(a * mu)) - decay - gammaln(x + 1)
+    at_zero = np.log(p + (1 - Long(p)) * np.exp(-decay))
+    return float(np.where(x == 0, at_zero, terms + np.log1p(-Long(p))).sum())
+
+
+def highest(x: Floats, s: Floats, *, inflated: bool) -> float:
+    """The highest log-likelihood found, on the boundaries and inside."""
+    log_mean = np.log(x.sum() / s.sum())
+    shares = (0.0, 0.1, 0.8) if inflated and np.any(x == 0) else (0.0,)
+    best = -np.inf
+    scale = 1 / max(x.mean(), 1)
+    for alpha, share in product((0.0, 0.1 * scale, 10 * scale, 0.3, 20.0), shares):
+        p = share * float(np.mean(x == 0))
+
+        def loss(free: Floats, poisson: bool = alpha == 0, plain: bool = share == 0) -> float:
+            a = 0.0 if poisson else np.exp(min(free[1], 60))
+            inflation = 0.0 if plain else 1 / (1 + np.exp(-free[2]))
+            if inflation >= 1:
+                return np.inf
+            value = log_likelihood(x, s, free[0], a, inflation)
+            return np.inf if np.isnan(value) else -value
+
+        start = np.array([log_mean, np.log(alpha or 1), np.log(p / (1 - p)) if p else 0])
+        for _ in range(2):
+            end = minimize(
+                loss, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-10}
+            )
+            start = end.x
+        best = max(best, -end.fun)
+    return best
+
+
+def cases() -> dict[str, tuple[Floats, Floats]]:
+    rng = np.random.default_rng(140)
+    n = 60
+    ones, wide = np.ones(n), np.exp(rng.uniform(np.log(1e-3), np.log(1e3), n))
+    narrow = np.exp(rng.normal(0, 0.4, n))
+    huge = np.round(np.exp(rng.normal(np.log(2.0**29), 0.5, n)))
+    huge[0] = 2.0**31 - 1
+    outlier = rng.poisson(2.0, n).astype(float)
+    outlier[7] = 1e9
+    lone = np.zeros(n)
+    lone[5] = 1e9
+    spread = np.zeros(n)
+    spread[:3] = [1, 40, 3000]
+    return {
+        "one cell": (np.array([7.0]), np.array([1.0])),
+        "all equal": (np.full(n, 5.0), ones),
+        "all equal, exposures differ": (np.full(n, 5.0), narrow),
+        "one outlier of 1e9": (outlier, narrow),
+        "nothing but 1e9": (lone, narrow),
+        "three nonzeros": (spread, narrow),
+        "under-dispersed": (rng.binomial(10, 0.8, n).astype(float), narrow),
+        "nearly Poisson": (rng.poisson(30 * narrow).astype(float), narrow),
+        "large and nearly Poisson": (rng.poisson(3e7 * narrow).astype(float), narrow),
+        "counts to 2**31": (huge, narrow),
+        "counts to 2**31 and zeros": (np.where(rng.random(n) < 0.3, 0, huge), narrow),
+        "exposures over a range of 1e6": (rng.poisson(wide * rng.gamma(1, 1, n)) * 1.0, wide),
+        "inflated over a range of 1e6": (
+            rng.poisson(3 * wide * (rng.random(n) < 0.6)).astype(float),
+            wide,
+        ),
+        "counts against exposures": (rng.poisson(5 / wide**0.5).astype(float), wide),
+        "ten cells": (np.array([0, 0, 3, 0, 1, 0, 0, 9, 0, 0.0]), np.linspace(0.5, 2, 10)),
+        "zeros and large counts": (np.where(rng.random(n) < 0.5, 0, 1000.0), narrow),
+    }
+
+
+CASES = cases()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_never_lower_than_another_optimizer(name: str) -> None:
+    x, s = CASES[name]
+    nb = fit_nb(x[:, None], s)
+    zinb = fit_zinb(x[:, None], s, nb=nb)
+    for inflated, fit in ((False, nb), (True, zinb)):
+        check(fit, x, s, inflated=inflated)
+
+
+def check(fit: FitResult, x: Floats, s: Floats, *, inflated: bool) -> None:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        best = highest(x, s, inflated=inflated)
+        share = 1 / (1 + np.exp(-fit.zi_logits[0]))
+        own = log_likelihood(x, s, np.log(fit.mean[0]) + np.log1p(-share), 1 / fit.theta[0], share)
+    assert fit.status[0] != FitStatus.NOT_CONVERGED
+    slack = 1e-6 + 1e-13 * float(np.sum(gammaln(x + 1)))
+    assert own > best - slack
+    assert abs(fit.log_likelihood[0] - own) < slack
+
+
+def test_many_columns_of_ten_cells() -> None:
+    """Every status is one of a result, and no likelihood is below the Poisson's or the NB's."""
+    rng = np.random.default_rng(7)
+    s = np.linspace(0.5, 2, 10)
+    mean = np.exp(rng.normal(0, 2, 1000))
+    x = rng.poisson(s[:, None] * mean * rng.gamma(0.8, 1 / 0.8, (10, 1000)))
+    nb = fit_nb(x, s)
+    zinb = fit_zinb(x, s, nb=nb)
+    assert not np.any(nb.status == FitStatus.NOT_CONVERGED)
+    assert not np.any(zinb.status == FitStatus.NOT_CONVERGED)
+    assert np.all(zinb.log_likelihood >= nb.log_likelihood)
+    for gene in rng.choice(np.flatnonzero(x.sum(axis=0)), 4, replace=False):
+        one = np.s_[gene : gene + 1]
+        for inflated, fit in ((False, nb), (True, zinb)):
+            part = fit._replace(**{name: getattr(fit, name)[one] for name in fit._fields[:4]})
+            check(part._replace(status=fit.status[one]), x[:, gene] * 1.0, s, inflated=inflated)
