@@ -1,8 +1,10 @@
-"""Maximum-likelihood fits of one law per column of a count matrix."""
+"""Maximum-likelihood fits of one distribution per column of a count matrix."""
 
 from jaxnb.fit.negative_binomial import fit_nb, fit_poisson
+from jaxnb.fit.processes import fit_in_processes, statistics_of_dask, sum_over_processes
 from jaxnb.fit.result import FitResult, FitStatus, StandardErrors
 from jaxnb.fit.statistics import CountStatistics
+from jaxnb.fit.streaming import read_statistics
 from jaxnb.fit.zero_inflated import fit_zinb
 
 __all__ = [
@@ -10,7 +12,11 @@ __all__ = [
     "FitResult",
     "FitStatus",
     "StandardErrors",
+    "fit_in_processes",
     "fit_nb",
     "fit_poisson",
     "fit_zinb",
+    "read_statistics",
+    "statistics_of_dask",
+    "sum_over_processes",
 ]

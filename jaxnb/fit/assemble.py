@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from tqdm import tqdm
 
+from jaxnb._progress import progress_bar
 from jaxnb.fit.columns import Block, Columns
 from jaxnb.fit.families import Maximum
 from jaxnb.fit.result import FitResult, FitStatus, StandardErrors
@@ -39,7 +39,7 @@ def fit_blocks(
     # The flag holds for this thread and this block only.
     with (
         jax.enable_x64(True),
-        tqdm(total=columns.count, desc=title, unit="gene", disable=not progress) as bar,
+        progress_bar(columns.count, title, "gene", progress=progress) as bar,
     ):
         for block in columns.blocks(inflated=inflated):
             found = maximum_of(block)
@@ -52,7 +52,8 @@ def fit_blocks(
         result = jax.tree.map(lambda entry: entry[order], joined)
         result = _without_zero_columns(result, columns)
         inexact = np.concatenate(doubtful)[order] & (columns.totals > 0)
-        return _with_exact_likelihoods(result, np.flatnonzero(inexact), columns)
+        result = _with_exact_likelihoods(result, np.flatnonzero(inexact), columns)
+        return result._replace(genes=columns.names)
 
 
 def _result_of(found: Maximum, sums: Sums) -> FitResult:

@@ -13,8 +13,17 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
-__all__ = ["FIRST_TAIL", "Panels", "nodes_for", "tail_panels", "tail_sums", "whole_panel"]
+__all__ = [
+    "FIRST_TAIL",
+    "Panels",
+    "nodes_for",
+    "tail_panels",
+    "tail_sums",
+    "tail_weights",
+    "whole_panel",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -102,7 +111,8 @@ def _barycentric_weights(nodes: int) -> Floats:
 @cache
 def _coefficients(nodes: int) -> Floats:
     """L_q = Σ_k c[k, q]·T_k, from the discrete orthogonality of T_k on the points."""
-    coefficients: Floats = chebyshev.chebvander(_points(nodes), nodes - 1).T * (2 / nodes)
+    polynomials = np.asarray(chebyshev.chebvander(_points(nodes), nodes - 1), np.float64)
+    coefficients = polynomials.T * (2 / nodes)
     coefficients[0] /= 2
     return coefficients
 
@@ -154,6 +164,31 @@ def whole_panel(panel: int, nodes: int) -> Floats:
     end = np.array([_first_of_panel(panel + 1)])
     sums: Floats = _partial_sums(end, panel, nodes)[0]
     return sums
+
+
+def tail_weights(gene: NDArray[Any], counts: Ints, genes: int, nodes: int) -> Floats:
+    """Weights of every gene at the nodes in log k, from single counts.
+
+    Args:
+        gene: of every count.
+        counts: above `FIRST_TAIL`.
+        genes: how many there are.
+        nodes: nodes of a panel.
+
+    Returns:
+        Shape ``(genes, panels · nodes)``, as many panels as the largest count needs.
+    """
+    distinct, where = np.unique(counts, return_inverse=True)
+    last, sums = tail_sums(distinct, nodes)
+    panel, panels = last[where], int(last.max()) + 1
+    weights = np.zeros((genes, panels, nodes))
+    for p in range(panels):
+        here = np.flatnonzero(panel == p)
+        places = (gene[here], np.arange(here.size))
+        owner = sparse.csr_array((np.ones(here.size), places), shape=(genes, here.size))
+        beyond = np.bincount(gene[panel > p], minlength=genes)
+        weights[:, p] = owner @ sums[where[here]] + beyond[:, None] * whole_panel(p, nodes)
+    return weights.reshape(genes, -1)
 
 
 def _partial_sums(counts: Ints, panel: int, nodes: int) -> Floats:

@@ -45,6 +45,7 @@ class Columns:
         size_factors: positive, shape ``(cells,)``.
         statistics: of all columns, if they are known; then there need be no matrix.
         zero_inflation: whether sums over zeros will be asked for.
+        names: of the columns, if they have any.
     """
 
     def __init__(
@@ -54,14 +55,15 @@ class Columns:
         *,
         statistics: CountStatistics | None = None,
         zero_inflation: bool = False,
+        names: NDArray[np.str_] | None = None,
     ) -> None:
-        self._matrix, self._factors = matrix, size_factors
+        self._matrix, self._factors, self.names = matrix, size_factors, names
         if statistics is not None:
             if statistics.groups != 1:
                 raise ValueError(
                     "statistics of several groups are for regression, not for this fit"
                 )
-            self.count = statistics.genes
+            self.count, self.names = statistics.genes, statistics.names
             self.totals: Floats = statistics.totals[:, 0]
             self.whole: Ints = np.arange(self.count)
             self.fractional: Ints = np.arange(0)

@@ -174,8 +174,11 @@ def _local_maxima(heights: Floats) -> Bools:
 def _with_shares(point: Point, zeros: Floats, shares: tuple[float, ...]) -> Point:
     """Points ``(genes, shares)`` that give shares of the zeros to inflation, at the same mean."""
     inflation = np.clip(np.multiply.outer(zeros, shares), 1e-12, 0.9999)
-    copies = [np.broadcast_to(entry[:, None], inflation.shape) for entry in point[:2]]
-    return Point(*copies, logit(inflation))
+
+    def copies(entry: Floats) -> Floats:
+        return np.broadcast_to(entry[:, None], inflation.shape)
+
+    return Point(copies(point.log_overall_mean), copies(point.log_theta), logit(inflation))
 
 
 def _highest(points: Point, sums: Sums) -> tuple[Point, Floats]:

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from jaxnb._types import ArrayLike
 from jaxnb.fit.columns import Columns
+from jaxnb.fit.processes import statistics_of_dask
 from jaxnb.fit.size_factors import resolve_size_factors
 from jaxnb.fit.statistics import CountStatistics
 
@@ -29,6 +30,8 @@ def columns_of(
             raise ValueError("statistics hold their size factors: give nothing beside them")
         return Columns(None, None, statistics=counts)
     matrix, names = matrix_and_names(counts, layer=layer, use_raw=use_raw)
+    if hasattr(matrix, "to_delayed"):
+        return _columns_of_dask(counts, matrix, names, size_factors, zero_inflation)
     check_counts(matrix)
     totals = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
     if isinstance(size_factors, str) and size_factors != "ones":
@@ -37,7 +40,7 @@ def columns_of(
     informative = np.flatnonzero(factors > 0)
     if informative.size < factors.size:
         matrix, factors = matrix[informative], factors[informative]
-    columns = Columns(matrix, factors, zero_inflation=zero_inflation)
+    columns = Columns(matrix, factors, zero_inflation=zero_inflation, names=names)
     if columns.fractional.size:
         warnings.warn(
             f"{columns.fractional.size} of {columns.count} columns hold numbers that are not "
@@ -81,9 +84,26 @@ def matrix_and_names(
     elif hasattr(counts, "columns") and hasattr(counts, "to_numpy"):
         names = np.asarray(counts.columns).astype(str)
         counts = counts.to_numpy()
+    if hasattr(counts, "to_delayed"):  # a dask array
+        return counts, names
     if sparse.issparse(counts):
         return sparse.csr_array(counts), names
     return np.asarray(counts), names
+
+
+def _columns_of_dask(
+    counts: Any,
+    matrix: Any,
+    names: NDArray[np.str_] | None,
+    size_factors: ArrayLike | str | None,
+    zero_inflation: bool,
+) -> Columns:
+    if isinstance(size_factors, str):
+        ones = size_factors == "ones"
+        size_factors = np.ones(matrix.shape[0]) if ones else _named_factors(counts, size_factors)
+    statistics = statistics_of_dask(matrix, size_factors, zero_inflation=zero_inflation)
+    statistics.names = names
+    return Columns(None, None, statistics=statistics)
 
 
 def check_counts(matrix: Any) -> None:

@@ -12,7 +12,7 @@ h = μ(1 + r(y)) = −log NB(0), zero inflation adds
     J = Σ_{zeros} log(1 + exp(π + h)) − n·log(1 + exp(π)),    π = zi_logits.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,9 +38,9 @@ class Point(NamedTuple):
         zi_logits: −inf at the boundary without inflation.
     """
 
-    log_overall_mean: Array
-    log_theta: Array
-    zi_logits: Array
+    log_overall_mean: Any
+    log_theta: Any
+    zi_logits: Any
 
 
 class Evaluation(NamedTuple):
@@ -147,7 +147,7 @@ def _nodes(log_mean: Array, alpha: Array, log_factors: Array) -> _Nodes:
     return _Nodes(mu, y, log1p_y, r, y / (1 + y))
 
 
-Derivatives = tuple[Array, ...]
+Derivatives = tuple[Any, ...]
 
 
 def _negative_binomial(
@@ -195,7 +195,7 @@ def _sums(*terms: Array) -> tuple[Array, ...]:
     return total
 
 
-def _rising(alpha: Array, gene: Sums) -> tuple[Array, Array, Array]:
+def _rising(alpha: Array, gene: Sums) -> Derivatives:
     """Σ log Γ(x + θ)/(Γ(θ)·θˣ) and its first two derivatives in log θ."""
     if gene.fractional.size:
         log_theta = -jnp.log(jnp.where(alpha > 0, alpha, 1))
@@ -203,10 +203,12 @@ def _rising(alpha: Array, gene: Sums) -> tuple[Array, Array, Array]:
         def total(t: Array) -> Array:
             return jnp.sum(log_rising(gene.fractional, t))
 
-        def with_slope(t: Array) -> tuple[Array, Array]:
+        def with_derivative(t: Array) -> tuple[Array, Array]:
             return jax.jvp(total, (t,), (jnp.ones_like(t),))
 
-        (value, first), (_, second) = jax.jvp(with_slope, (log_theta,), (jnp.ones_like(log_theta),))
+        (value, first), (_, second) = jax.jvp(
+            with_derivative, (log_theta,), (jnp.ones_like(log_theta),)
+        )
         zero = jnp.zeros_like(value)
         return tuple(jnp.where(alpha > 0, entry, zero) for entry in (value, first, second))
     ak = alpha * gene.tail

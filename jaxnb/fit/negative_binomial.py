@@ -35,9 +35,10 @@ def fit_nb(
 
     Args:
         counts: non-negative counts, cells in rows and genes in columns: a numpy or JAX array, a
-            scipy sparse matrix, a DataFrame, an AnnData, or a `CountStatistics` (then without
-            `size_factors`). They need not be integers (the distribution is extended by the Gamma
-            function), but a warning says so: normalized data have no such distribution.
+            scipy sparse matrix, a DataFrame, an AnnData, a dask array (also as ``X`` of an
+            AnnData; dask then reduces it), or a `CountStatistics` (without `size_factors`). They
+            need not be integers (the distribution is extended by the Gamma function), but a
+            warning says so: normalized data have no such distribution.
         size_factors: exposure of every row, shape ``(rows,)``, used as given, not rescaled; the
             name of a column of ``counts.obs`` for an AnnData; "ones"; or None for the row totals
             over their mean. A row with size factor 0, which must be a row without counts, is left

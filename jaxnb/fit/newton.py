@@ -1,7 +1,7 @@
 """Newton's method for a maximum, safe where the function is not concave."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -42,12 +42,12 @@ class NewtonResult(NamedTuple):
             the function is concave in its free coordinates.
     """
 
-    point: Array
-    value: Array
-    scale: Array
-    hessian: Array
-    n_iter: Array
-    converged: Array
+    point: Any
+    value: Any
+    scale: Any
+    hessian: Any
+    n_iter: Any
+    converged: Any
 
 
 class _Step(NamedTuple):

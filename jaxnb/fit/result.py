@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnb._errors import optional_module
+
 __all__ = ["FitResult", "FitStatus", "StandardErrors"]
 
 
@@ -42,7 +44,7 @@ class StandardErrors(NamedTuple):
     """Standard errors from the observed information at the maximum, each of shape ``(columns,)``.
 
     A parameter on its boundary has no standard error: its entry is NaN, and the others are those
-    of the law in which it is fixed there. All are NaN for a column of zeros.
+    of the family in which it is fixed there. All are NaN for a column of zeros.
 
     Attributes:
         log_mean: of log(mean).
@@ -58,18 +60,18 @@ class StandardErrors(NamedTuple):
 class FitResult(NamedTuple):
     """Maximum-likelihood estimates, each an array of shape ``(columns,)``.
 
-    Estimates and standard errors are of the dtype that JAX computed in: float32, or float64 when
-    ``jax_enable_x64`` is on.
+    Estimates and standard errors are float64, whatever ``jax_enable_x64`` is.
 
     Attributes:
         mean: expected count (before zero inflation) of a row whose size factor is 1.
-        theta: inverse dispersion; +inf where the law is Poisson.
+        theta: inverse dispersion; +inf where the distribution is Poisson.
         zi_logits: log-odds of a structural zero; -inf where there is no inflation, as everywhere
             in an NB fit.
         log_likelihood: of the column at its maximum, always float64 (see `fit_nb`).
         standard_errors: of log(mean), log(theta) and zi_logits, see `StandardErrors`.
         n_iter: Newton steps taken, int32.
         status: a `FitStatus` code, int8.
+        genes: names of the columns of a DataFrame or an AnnData, else None.
     """
 
     mean: NDArray[np.floating[Any]]
@@ -79,3 +81,50 @@ class FitResult(NamedTuple):
     standard_errors: StandardErrors
     n_iter: NDArray[np.int32]
     status: NDArray[np.int8]
+    genes: NDArray[np.str_] | None = None
+
+    def to_frame(self) -> Any:
+        """A `pandas.DataFrame` with one row per column of the counts, by its name if it had one.
+
+        The columns are those of the attributes, ``log_mean_se``, ``log_theta_se`` and
+        ``zi_logits_se`` for the standard errors, and the status in words.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        pandas = optional_module("pandas", "FitResult.to_frame")
+        return pandas.DataFrame(self._named(), index=self.genes)
+
+    def write(self, adata: Any, prefix: str) -> None:
+        """Put the estimates into ``adata.var``, in columns such as ``nb_mean``.
+
+        Args:
+            adata: an AnnData with the genes of the fit; it is changed in place.
+            prefix: what the names of the columns begin with, such as "nb".
+
+        Raises:
+            ValueError: the AnnData has other genes.
+        """
+        names = np.asarray(adata.var_names).astype(str)
+        if names.size != self.mean.size:
+            raise ValueError(f"the fit has {self.mean.size} genes, the AnnData {names.size}")
+        if self.genes is not None and not np.array_equal(names, self.genes):
+            at = int(np.argmax(names != self.genes))
+            raise ValueError(
+                f"the AnnData has other genes than the fit: {names[at]!r} where the fit has "
+                f"{str(self.genes[at])!r}"
+            )
+        for name, entry in self._named().items():
+            adata.var[f"{prefix}_{name}"] = entry
+
+    def _named(self) -> dict[str, NDArray[Any]]:
+        words = {int(status): status.name.lower() for status in FitStatus}
+        return {
+            "mean": self.mean,
+            "theta": self.theta,
+            "zi_logits": self.zi_logits,
+            "log_likelihood": self.log_likelihood,
+            **{f"{name}_se": entry for name, entry in self.standard_errors._asdict().items()},
+            "n_iter": self.n_iter,
+            "status": np.array([words[code] for code in self.status.tolist()]),
+        }

@@ -1,12 +1,13 @@
 """The programs that run on the device: scan, climb, evaluate, for a block of genes at a time."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 from numpy.typing import NDArray
 
 from jaxnb._types import Array
@@ -20,6 +21,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
 
+_GENES = Sums.axes()
 _TOLERANCE = 1e-12
 # Most genes converge within the first few steps.
 _PAUSES = (7, 20)
@@ -113,17 +115,16 @@ def climb(start: Point, active: Bools, sums: Sums, *, inflated: bool, max_iter: 
     )
     todo, done = np.flatnonzero(active), 0
     for last in (*(n for n in _PAUSES if n < max_iter), max_iter):
-        program = partial(_climb, inflated=inflated)
+        if not todo.size:
+            break
         arrays = (Point(*end.point[todo].T), np.full(todo.size, last - done))
-        found = _in_blocks(program, arrays, sums, todo)
+        found = _in_blocks(_climb, arrays, sums, todo, inflated=inflated)
         for mine, new in zip(end, found, strict=True):
             if mine is end.n_iter:
                 mine[todo] += new
             else:
                 mine[todo] = new
         todo, done = todo[~found.converged], last
-        if not todo.size:
-            break
     return Candidate(
         Point(*end.point.T), end.value, end.scale, end.hessian, end.n_iter, end.converged
     )
@@ -139,39 +140,62 @@ def scan(log_thetas: Floats, sums: Sums) -> tuple[Floats, Floats]:
     Returns:
         Both of shape ``(genes, thetas)``. The means are within a Newton step of the best ones.
     """
-    found: tuple[Floats, Floats] = _in_blocks(partial(_scan, log_thetas), (), sums)
+    grids = np.broadcast_to(log_thetas, (sums.total.size, log_thetas.size))
+    found: tuple[Floats, Floats] = _in_blocks(_scan, (grids,), sums, inflated=False)
     return found
 
 
 def values(points: Point, sums: Sums, *, inflated: bool) -> Floats:
     """Log-likelihoods above the Poisson's at points of shape ``(genes, points)``; −inf for NaN."""
-    found = _in_blocks(partial(_values, inflated=inflated), (points,), sums)
+    found = _in_blocks(_values, (points,), sums, inflated=inflated)
     return np.where(np.isnan(found), -np.inf, found)
 
 
 def _in_blocks(
-    program: Callable[..., Any], arrays: tuple[Any, ...], sums: Sums, genes: Ints | None = None
+    program: Callable[..., Any],
+    arrays: tuple[Any, ...],
+    sums: Sums,
+    genes: Ints | None = None,
+    *,
+    inflated: bool,
 ) -> Any:
     """Run a program on blocks of one shape; the last one is filled up with its first gene.
 
     Args:
         program: of the arrays and the sums of a block.
-        arrays: one entry for each of the genes.
+        arrays: one entry for each of the chosen genes.
         sums: of all genes.
         genes: which of them; None for all.
+        inflated: passed on.
     """
     chosen = np.arange(sums.total.size) if genes is None else genes
-    width = _width(sums)
+    devices = jax.local_device_count()
+    compiled = _compiled(program, len(arrays), inflated, devices)
+    width = _width(sums) * devices
     parts = []
-    for start in range(0, max(chosen.size, 1), width):
+    for start in range(0, chosen.size, width):
         block = np.arange(start, min(start + width, chosen.size))
         padded = np.concatenate([block, np.full(width - block.size, start)]).astype(np.int64)
-        if not chosen.size:  # nothing to do: the program still says what shapes it returns
-            padded = np.zeros(0, np.int64)
         some = jax.tree.map(lambda entry, padded=padded: entry[padded], arrays)
-        found = program(*some, sums.of_genes(chosen[padded]))
+        found = compiled(*some, sums.of_genes(chosen[padded]))
         parts.append(jax.tree.map(lambda entry, n=block.size: np.asarray(entry)[:n], found))
     return jax.tree.map(lambda *entries: np.concatenate(entries), *parts)
+
+
+@cache
+def _compiled(
+    program: Callable[..., Any], arrays: int, inflated: bool, devices: int
+) -> Callable[..., Any]:
+    """On several devices each takes its share of the genes, which need not communicate."""
+    bound = partial(program, inflated=inflated)
+    if devices > 1:
+        automatic = (jax.sharding.AxisType.Auto,)
+        mesh = jax.make_mesh((devices,), ("genes",), automatic, devices=jax.local_devices())
+        split, whole = PartitionSpec("genes"), PartitionSpec()  # type: ignore[no-untyped-call]
+        of_sums = Sums(*(whole if axis is None else split for axis in _GENES))
+        specs = (*[split] * arrays, of_sums)
+        bound = jax.shard_map(bound, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)
+    return jax.jit(bound)
 
 
 def _width(sums: Sums) -> int:
@@ -181,14 +205,10 @@ def _width(sums: Sums) -> int:
         return _SMALLEST_WIDTH
     on_cpu = jax.default_backend() == "cpu"
     elements = _ELEMENTS_ON_CPU if on_cpu else _ELEMENTS_ON_ACCELERATOR
-    affordable = 1 << (elements // max(nodes + sums.fractional.shape[1], 1)).bit_length() >> 1
+    affordable: int = 1 << (elements // max(nodes + sums.fractional.shape[1], 1)).bit_length() >> 1
     return min(max(affordable, _SMALLEST_WIDTH), _LARGEST_WIDTH)
 
 
-_GENES = Sums.axes()
-
-
-@partial(jax.jit, static_argnames="inflated")
 def _climb(start: Point, max_iter: Array, sums: Sums, *, inflated: bool) -> NewtonResult:
     def one(start: Point, max_iter: Array, gene: Sums) -> NewtonResult:
         def function(coordinates: Array) -> Evaluation:
@@ -199,12 +219,11 @@ def _climb(start: Point, max_iter: Array, sums: Sums, *, inflated: bool) -> Newt
     return jax.vmap(one, in_axes=(0, 0, _GENES))(start, max_iter, sums)
 
 
-@jax.jit
-def _scan(log_thetas: Array, sums: Sums) -> tuple[Array, Array]:
-    def one(gene: Sums) -> tuple[Array, Array]:
+def _scan(log_thetas: Array, sums: Sums, *, inflated: bool) -> tuple[Array, Array]:
+    def one(log_thetas: Array, gene: Sums) -> tuple[Array, Array]:
         def advance(log_mean: Array, log_theta: Array) -> tuple[Array, tuple[Array, Array]]:
             def at(mean: Array) -> Evaluation:
-                return evaluate(Point(mean, log_theta, -jnp.inf), gene, inflated=False)
+                return evaluate(Point(mean, log_theta, -jnp.inf), gene, inflated=inflated)
 
             here = at(log_mean)
             step = -here.gradient[0] / jnp.minimum(here.hessian[0, 0], -1e-300)
@@ -216,10 +235,9 @@ def _scan(log_thetas: Array, sums: Sums) -> tuple[Array, Array]:
 
         return jax.lax.scan(advance, gene.poisson_log_mean, log_thetas)[1]
 
-    return jax.vmap(one, in_axes=(_GENES,))(sums)
+    return jax.vmap(one, in_axes=(0, _GENES))(log_thetas, sums)
 
 
-@partial(jax.jit, static_argnames="inflated")
 def _values(points: Point, sums: Sums, *, inflated: bool) -> Array:
     def one(point: Point, gene: Sums) -> Array:
         return evaluate(point, gene, inflated=inflated).value
@@ -227,4 +245,5 @@ def _values(points: Point, sums: Sums, *, inflated: bool) -> Array:
     # One point of every gene at a time: these arrays stay in the cache.
     per_point = jax.vmap(one, in_axes=(0, _GENES))
     turned = Point(*(entry.T for entry in points))
-    return jax.lax.map(lambda point: per_point(point, sums), turned).T
+    found: Array = jax.lax.map(lambda point: per_point(point, sums), turned).T
+    return found

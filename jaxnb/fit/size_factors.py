@@ -7,14 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._types import ArrayLike
+from jaxnb.fit.dominating_column import dominating_column
 
 __all__ = ["resolve_size_factors"]
-
-# Totals hold the counts of the gene itself, whose scatter then looks like a difference in
-# sequencing. With equally common genes, theta comes out about 1 + 2/columns times too large and
-# more: for theta = 2 and mean 4, at 2, 5, 20 and 100 columns, 10.1, 2.9, 2.18 and 2.05.
-_FEW_COLUMNS = 50
-_LARGE_SHARE = 0.2
 
 
 def resolve_size_factors(
@@ -36,7 +31,7 @@ def resolve_size_factors(
             negative, not finite, or 0 for a row that has counts.
 
     Warns:
-        UserWarning: totals over few columns, or of which one column makes up a fifth.
+        UserWarning: totals that one column dominates, as it must where there are few.
     """
     if isinstance(size_factors, str):
         return np.ones_like(totals)
@@ -59,31 +54,13 @@ def resolve_size_factors(
 
 
 def _check_totals(totals: NDArray[np.float64], matrix: Any, names: NDArray[np.str_] | None) -> None:
-    rows, columns = matrix.shape
-    if not totals.any() or rows == 1:
+    if not totals.any() or matrix.shape[0] == 1:
         return
-    if columns == 1:
-        raise ValueError(
-            "the totals of one column are that column, and leave nothing to fit: give "
-            'size_factors="ones", an array, or the total counts of all genes'
-        )
-    shares = np.asarray(matrix.sum(axis=0), np.float64).ravel() / totals.sum()
-    largest = int(np.argmax(shares))
-    name = f"column {largest}" if names is None else repr(str(names[largest]))
-    remedy = 'Give the total counts of all genes, an array, or size_factors="ones".'
-    if columns < _FEW_COLUMNS:
-        warnings.warn(
-            f"the size factors are totals over only {columns} columns, {shares[largest]:.0%} of "
-            f"them from {name}: they hold the scatter of the columns themselves, and theta comes "
-            f"out too large. {remedy}",
-            UserWarning,
-            stacklevel=4,
-        )
-    elif shares[largest] > _LARGE_SHARE:
-        warnings.warn(
-            f"{name} makes up {shares[largest]:.0%} of the totals that serve as size factors: "
-            f"they hold its own scatter, so that its theta comes out too large, and those of "
-            f"other columns too small. {remedy}",
-            UserWarning,
-            stacklevel=4,
-        )
+    remedy = 'give size_factors="ones", an array, or the total counts of all genes'
+    try:
+        found = dominating_column(matrix)
+    except ValueError as error:
+        raise ValueError(f"{error}: {remedy}") from None
+    if found is not None:
+        name = None if names is None else str(names[found.column])
+        warnings.warn(f"{found.described(name)}; {remedy}", UserWarning, stacklevel=4)

@@ -26,8 +26,7 @@ from jaxnb.fit.chebyshev import (
     Panels,
     nodes_for,
     tail_panels,
-    tail_sums,
-    whole_panel,
+    tail_weights,
 )
 from jaxnb.fit.checks import check_block
 
@@ -57,6 +56,7 @@ _ADDED = (
     "log_factorials",
     "histogram",
 )
+_OF_CELLS = ("header", "cells", "factor_sums", "factor_squares", "cell_weights")
 _ON_PANELS = ("cell_weights", "count_weights", "nonzero_weights")
 
 
@@ -85,6 +85,7 @@ class CountStatistics:
         cell_weights: weights of the cells at the nodes, ``(groups, nodes)``.
         count_weights: the same of the counts, ``(genes, groups, nodes)``.
         nonzero_weights: the same of the cells with a count, or None.
+        names: of the genes, ``(genes,)``, or None.
         tail_weights: weights at the nodes in log k above k = 64, ``(genes, nodes)``, see `tails`.
     """
 
@@ -93,6 +94,7 @@ class CountStatistics:
             raise ValueError(f"there must be at least one gene and one group, not {genes, groups}")
         self.genes, self.groups, self.zero_inflation = genes, groups, zero_inflation
         self.panels = _INFLATED if zero_inflation else _PLAIN
+        self.names: NDArray[np.str_] | None = None
         self.first_panel = 0
         self.cells = np.zeros(groups, np.int64)
         self.factor_sums, self.factor_squares = np.zeros(groups), np.zeros(groups)
@@ -162,6 +164,14 @@ class CountStatistics:
         k = np.concatenate([np.arange(1.0, FIRST_TAIL), np.exp(_TAIL.at(0, panels))])
         return k, np.concatenate([explicit, self.tail_weights], axis=1)
 
+    def of_genes(self, genes: NDArray[np.integer[Any]]) -> Self:
+        """The statistics of some of the genes."""
+        arrays = self.arrays()
+        for name, array in arrays.items():
+            if name not in _OF_CELLS:
+                arrays[name] = array[genes]
+        return self.from_arrays(arrays)
+
     def coarse(self) -> Self:
         """The same without what zero inflation needs, on panels of width 1.
 
@@ -171,6 +181,7 @@ class CountStatistics:
         if not self.zero_inflation:
             return self
         made = type(self)(self.genes, groups=self.groups)
+        made.names = self.names
         for name in (*_ADDED, "tail_weights"):
             setattr(made, name, getattr(self, name))
         nodes = self.nodes
@@ -228,21 +239,8 @@ class CountStatistics:
             gene, big = gene[large], x[large].astype(np.float64)
             self.squares += np.bincount(gene, big**2, self.genes)
             self.log_factorials += np.bincount(gene, gammaln(big + 1), self.genes)
-            self._add_tails(gene, x[large].astype(np.int64))
-
-    def _add_tails(self, gene: NDArray[Any], x: NDArray[np.int64]) -> None:
-        distinct, where = np.unique(x, return_inverse=True)
-        last, sums = tail_sums(distinct, _NODES)
-        panel, panels = last[where], int(last.max()) + 1
-        self.tail_weights = _padded(self.tail_weights, 0, panels * _NODES)
-        for p in range(panels):
-            own = slice(p * _NODES, (p + 1) * _NODES)
-            here = np.flatnonzero(panel == p)
-            places = (gene[here], np.arange(here.size))
-            owner = sparse.csr_array((np.ones(here.size), places), shape=(self.genes, here.size))
-            self.tail_weights[:, own] += owner @ sums[where[here]]
-            beyond = np.bincount(gene[panel > p], minlength=self.genes)
-            self.tail_weights[:, own] += beyond[:, None] * whole_panel(p, _NODES)
+            tails = tail_weights(gene, x[large].astype(np.int64), self.genes, _NODES)
+            self._add_tails(tails)
 
     def _add_weights(self, block: Any, factors: Floats, labels: NDArray[Any]) -> None:
         v = np.log(factors)
@@ -288,6 +286,10 @@ class CountStatistics:
                 setattr(self, name, _padded(getattr(self, name), before * n, total * n))
         self.first_panel -= before
 
+    def _add_tails(self, weights: Floats) -> None:
+        self.tail_weights = _padded(self.tail_weights, 0, weights.shape[1])
+        self.tail_weights[:, : weights.shape[1]] += weights
+
     def merge(self, other: Self) -> Self:
         """Add another part's sums to these, in place.
 
@@ -307,19 +309,20 @@ class CountStatistics:
                 if getattr(self, name) is not None:
                     own = getattr(self, name)[..., start : start + count * self.panels.nodes]
                     own += getattr(other, name)
-        self.tail_weights = _padded(self.tail_weights, 0, other.tail_weights.shape[1])
-        self.tail_weights[:, : other.tail_weights.shape[1]] += other.tail_weights
+        self._add_tails(other.tail_weights)
         for name in _ADDED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
 
     def __add__(self, other: Self) -> Self:
         whole = type(self)(self.genes, groups=self.groups, zero_inflation=self.zero_inflation)
+        whole.names = self.names
         return whole.merge(self).merge(other)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything as named arrays, from which `from_arrays` makes the statistics again."""
         stored = {name: getattr(self, name) for name in (*_ADDED, *_ON_PANELS, "tail_weights")}
+        stored["names"] = self.names
         kept = {name: array for name, array in stored.items() if array is not None}
         header = [_VERSION, self.first_panel, self.panels.nodes, _NODES]
         return {"header": np.array(header, np.int64), **kept}
@@ -338,7 +341,7 @@ class CountStatistics:
         if (version, nodes, tail_nodes) != (_VERSION, made.panels.nodes, _NODES):
             raise ValueError("these statistics were stored by another version; make them again")
         made.first_panel = first
-        for name in (*_ADDED, *_ON_PANELS, "tail_weights"):
+        for name in (*_ADDED, *_ON_PANELS, "tail_weights", "names"):
             if name in stored:
                 setattr(made, name, stored[name])
         return made

@@ -59,7 +59,8 @@ def log_nb_positive(
         0; NaN where an argument is NaN or a parameter negative. Derivatives of any order in the
         parameters, in closed form up to the second; those in x are computed only if asked for.
         Outside the support every derivative is 0; one that would overflow is the largest number of
-        the dtype.
+        the dtype. Derivatives in theta are 0 for theta beyond 2**99 (float32, 2**798 in float64),
+        and that in `log_theta` where the one in theta underflows.
 
     Raises:
         TypeError: A parameter is given on no scale or on both; an argument is complex, or a
@@ -169,7 +170,8 @@ def _evaluated(wrt: Wrt, scales: Scales, x: Array, a: Array, b: Array, eps: Arra
     """
     theta = jnp.exp(b) if scales[1] == "log" else b
     theta = jnp.maximum(theta, float(np.finfo(b.dtype).tiny))
-    d = dispersion(theta, materialized=theta.size < max(x.size, a.size))
+    together = jnp.broadcast_shapes(x.shape, a.shape, b.shape)
+    d = dispersion(theta, materialized=theta.shape != together)
 
     def everywhere(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:
         return full_range(wrt, scales, x, a, b, eps, d)

@@ -162,7 +162,11 @@ def test_log_scale(dtype, examples):
                 expected = oracle.nb(x, mu, theta)
                 granted = float(rounding / max(1, abs(expected)))
                 assert units(value[i], expected, dtype) <= 4 + granted, point
+                # the derivative in log(theta) is 0 where that in theta itself underflows
+                underflow = theta * float(np.finfo(dtype).tiny)
                 for k, name in enumerate(("log_mu", "log_theta")):
+                    if k and abs(d[name]) < underflow:
+                        continue
                     along_theta = d["log_mu,log_theta" if k == 0 else "log_theta,log_theta"]
                     along_mu = d["log_mu,log_mu" if k == 0 else "log_mu,log_theta"]
                     change = abs(a * along_mu) + abs(b * along_theta) + (x * mu / theta if k else 0)

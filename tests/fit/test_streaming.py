@@ -1,0 +1,139 @@
+"""Files read in blocks: the same sums, also after the run was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import anndata
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from scipy import sparse
+
+from jaxnb.fit import CountStatistics, read_statistics
+from jaxnb.fit.checkpoint import Checkpoint
+from jaxnb.io import InputError
+
+RNG = np.random.default_rng(5)
+COUNTS = sparse.csr_array(RNG.poisson(0.3, (500, 40)))
+GENES = [f"GENE{i}" for i in range(40)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "counts.h5ad"
+    obs = pd.DataFrame({"depth": np.linspace(1, 2, 500)}, index=[f"cell{i}" for i in range(500)])
+    anndata.AnnData(
+        sparse.csr_matrix(COUNTS.astype(np.float32)), obs=obs, var=pd.DataFrame(index=GENES)
+    ).write_h5ad(path)
+    return path
+
+
+def equal(one: CountStatistics, other: CountStatistics) -> None:
+    for name, array in one.arrays().items():
+        assert_array_equal(array, other.arrays()[name], err_msg=name)
+
+
+def test_a_file_gives_the_statistics_of_its_matrix(file: Path) -> None:
+    totals = np.asarray(COUNTS.sum(axis=1), np.float64).ravel()
+    expected = CountStatistics.of(COUNTS, totals / totals.mean(), zero_inflation=True)
+    actual = read_statistics(file)
+    assert list(actual.names) == GENES
+    expected.names = actual.names
+    equal(actual, expected)
+    by_field = read_statistics(file, "depth", zero_inflation=False, cells=64)
+    assert by_field.factor_sums[0] == pytest.approx(750)
+
+
+@pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
+def test_zarr(file: Path, tmp_path: Path) -> None:
+    anndata.read_h5ad(file).write_zarr(tmp_path / "counts.zarr")
+    equal(read_statistics(tmp_path / "counts.zarr", cells=77), read_statistics(file, cells=77))
+
+
+SCRIPT = """
+import sys, time
+import jaxnb.fit.streaming as streaming
+from jaxnb.fit import CountStatistics
+original = CountStatistics.add
+def slow(self, *arguments):
+    time.sleep(0.02)
+    return original(self, *arguments)
+CountStatistics.add = slow
+print("started", flush=True)
+found = streaming.read_statistics(
+    sys.argv[1], cells=20, checkpoint=sys.argv[2], checkpoint_seconds=0
+)
+found.save(sys.argv[3])
+"""
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(file: Path, tmp_path: Path) -> None:
+    expected = tmp_path / "expected.npz"
+    read_statistics(file, cells=20).save(expected)
+    out, folder = tmp_path / "out.npz", tmp_path / "kept"
+    command = [sys.executable, "-c", SCRIPT, str(file), str(folder), str(out)]
+    kills = 0
+    for wait in (0.02, 0.15, 0.05, 0.3, 0.1):
+        run = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert run.stdout is not None
+        run.stdout.readline()
+        time.sleep(wait)
+        run.send_signal(signal.SIGKILL)
+        kills += run.wait() == -signal.SIGKILL
+        run.stdout.close()
+    assert kills
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert out.read_bytes() == expected.read_bytes()
+
+
+def test_a_changed_file_or_other_options_are_refused(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    read_statistics(file, checkpoint=folder)
+    read_statistics(file, checkpoint=folder)
+    with pytest.raises(InputError, match="options changed"):
+        read_statistics(file, cells=100, checkpoint=folder)
+    with h5py.File(file, "a") as opened:
+        opened["X/data"][0] += 1
+    with pytest.raises(InputError, match="file changed"):
+        read_statistics(file, checkpoint=folder)
+
+
+def test_a_truncated_file_is_one_error(file: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not readable"):
+        read_statistics(file)
+
+
+def test_a_full_disk_is_one_error_and_loses_nothing(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "kept"
+    kept = Checkpoint(folder, {"a": 1}, seconds=0)
+    kept.write("totals", 3, {"x": np.arange(3)})
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        kept.write("totals", 6, {"x": np.arange(6)})
+    assert Checkpoint(folder, {"a": 1}, seconds=0).rows == 3
+    assert not list(folder.glob("*.part"))
+
+
+def test_bad_counts_name_their_cells(tmp_path: Path) -> None:
+    path = tmp_path / "counts.h5ad"
+    x = np.ones((30, 3), np.float32)
+    x[25, 1] = 0.5
+    anndata.AnnData(x).write_h5ad(path)
+    with pytest.raises(InputError, match="cells 20 to 29: counts must be whole"):
+        read_statistics(path, "ones", cells=10, check_orientation=False)
+    with pytest.raises(InputError, match="neither 'ones' nor a field"):
+        read_statistics(path, "depth", check_orientation=False)
