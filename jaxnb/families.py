@@ -205,6 +205,11 @@ ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
     mean=moments.zinb_mean,
     variance=moments.zinb_variance,
     mode=moments.zinb_mode,
+    log_cdf=cdf.zinb_log_cdf,
+    log_sf=cdf.zinb_log_sf,
+    cdf=cdf.zinb_cdf,
+    sf=cdf.zinb_sf,
+    quantile=cdf.zinb_quantile,
 )
 
 NEGATIVE_BINOMIAL_MIXTURE = Family(
@@ -223,6 +228,11 @@ NEGATIVE_BINOMIAL_MIXTURE = Family(
     mean=moments.mixture_mean,
     variance=moments.mixture_variance,
     mode=moments.mixture_mode,
+    log_cdf=cdf.mixture_nb_log_cdf,
+    log_sf=cdf.mixture_nb_log_sf,
+    cdf=cdf.mixture_nb_cdf,
+    sf=cdf.mixture_nb_sf,
+    quantile=cdf.mixture_nb_quantile,
 )
 
 FAMILIES: dict[str, Family] = {
