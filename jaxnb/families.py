@@ -144,7 +144,8 @@ def tied(family: Family) -> Family:
 
         @wraps(function)
         def of_kept(x: ArrayLike, *values: ArrayLike, **options: Any) -> Array:
-            return function(x, *with_none(values), **options)
+            value: Array = function(x, *with_none(values), **options)
+            return value
 
         return of_kept if function else None
 
