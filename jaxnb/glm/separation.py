@@ -142,7 +142,8 @@ def _distinct(moves: Floats) -> Floats:
     lengths = np.linalg.norm(moves, axis=1)
     unit = moves[lengths > _ZERO] / lengths[lengths > _ZERO, None]
     _, first = np.unique(np.round(unit, 8) + 0.0, axis=0, return_index=True)
-    return unit[first]
+    distinct: Floats = unit[first]
+    return distinct
 
 
 def _limits(contrasts: Floats, design: Floats, separated: Bools, basis: Floats) -> Floats:
