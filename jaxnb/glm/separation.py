@@ -142,7 +142,8 @@ def _distinct(moves: Floats) -> Floats:
     lengths = np.linalg.norm(moves, axis=1)
     unit = moves[lengths > _ZERO] / lengths[lengths > _ZERO, None]
     _, first = np.unique(np.round(unit, 8) + 0.0, axis=0, return_index=True)
-    return unit[first]
+    distinct: Floats = unit[first]
+    return distinct
 
 
 def _limits(contrasts: Floats, design: Floats, separated: Bools, basis: Floats) -> Floats:
@@ -175,7 +176,9 @@ def _null_space(rows: Floats) -> Floats:
     size = rows.shape[1]
     if not len(rows):
         return np.eye(size)
-    _, values, directions = np.linalg.svd(rows, full_matrices=True)
+    # The triangular factor has the same null space and as many rows as there are coefficients: the
+    # decomposition of all rows would hold a square matrix of them.
+    _, values, directions = np.linalg.svd(np.linalg.qr(rows, mode="r"), full_matrices=True)
     rank = int(np.sum(values > _ZERO * values.max()))
     basis: Floats = directions[rank:].T
     return basis
