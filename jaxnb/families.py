@@ -139,9 +139,15 @@ def tied(family: Family) -> Family:
         given = dict(zip((parameter.name for parameter in kept), values, strict=True))
         return [given.get(parameter.name) for parameter in family.parameters]
 
-    @wraps(family.log_prob)
-    def log_prob(x: ArrayLike, *values: ArrayLike, **options: Any) -> Array:
-        return family.log_prob(x, *with_none(values), **options)
+    def without_optional(function: Any) -> Any:
+        """A function of (x, *parameters) that takes the kept parameters alone, or None as it is."""
+
+        @wraps(function)
+        def of_kept(x: ArrayLike, *values: ArrayLike, **options: Any) -> Array:
+            value: Array = function(x, *with_none(values), **options)
+            return value
+
+        return of_kept if function else None
 
     def with_derivatives(x: Array, *arguments: Any) -> tuple[Array, list[Derivative]]:
         *values, eps, scales = arguments
@@ -160,9 +166,15 @@ def tied(family: Family) -> Family:
         family,
         name=f"{family.name}_tied",
         parameters=kept,
-        log_prob=log_prob,
         with_derivatives=with_derivatives,
-        sampler=lambda key, *values, **options: family.sampler(key, *with_none(values), **options),
+        entropy=None,
+        log_prob=without_optional(family.log_prob),
+        sampler=without_optional(family.sampler),
+        log_cdf=without_optional(family.log_cdf),
+        log_sf=without_optional(family.log_sf),
+        cdf=without_optional(family.cdf),
+        sf=without_optional(family.sf),
+        quantile=without_optional(family.quantile),
         mean=lambda *values, **options: family.mean(*spread(values), **options),
         variance=lambda *values, **options: family.variance(*spread(values), **options),
         mode=lambda *values: family.mode(*spread(values)),

@@ -135,7 +135,9 @@ def _check_rank(design: Design) -> None:
         column = design.columns[int(np.argmin(lengths))]
         raise ValueError(f"column {column!r} of the design is zero in every row: remove it")
     rows = np.unique(design.matrix, axis=0)
-    _, values, directions = np.linalg.svd(rows / np.linalg.norm(rows, axis=0), full_matrices=True)
+    # The triangular factor: the decomposition of all rows would hold a square matrix of them.
+    triangle = np.linalg.qr(rows / np.linalg.norm(rows, axis=0), mode="r")
+    _, values, directions = np.linalg.svd(triangle, full_matrices=True)
     rank = int(np.sum(values > _ZERO * values.max()))
     if rank == len(design.columns):
         return

@@ -63,8 +63,9 @@ class Block(NamedTuple):
         exceedances: N(x > k), ``(genes, thresholds)``.
         thresholds: k, ``(thresholds,)``.
         log_size_factors: ``(cells,)``.
-        design: ``(cells, p)``.
-        products: the packed products of the rows of the design, ``(cells, p (p + 1) / 2)``.
+        design: distinct rows, or one per pseudo-cell, ``(rows, p)``.
+        products: the packed products of its rows, ``(rows, p (p + 1) / 2)``.
+        member: 1 where a pseudo-cell is of a row, ``(cells, rows)``; None if every one has its own.
     """
 
     free: Array
@@ -76,6 +77,15 @@ class Block(NamedTuple):
     log_size_factors: Array
     design: Array
     products: Array
+    member: Array | None
+
+    def of_rows(self, terms: Array) -> Array:
+        """Sums over the pseudo-cells of every row of the design."""
+        return terms if self.member is None else terms @ self.member
+
+    def at_cells(self, linear: Array) -> Array:
+        """What a linear predictor of the rows is at the pseudo-cells."""
+        return linear if self.member is None else linear @ self.member.T
 
 
 class Evaluation(NamedTuple):
@@ -110,7 +120,7 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     a = alpha[:, None]
     c, w, design, products = block.cells, block.counts, block.design, block.products
     size = design.shape[1]
-    eta = beta @ design.T + block.log_size_factors
+    eta = block.at_cells(beta @ design.T) + block.log_size_factors
     mu = jnp.exp(eta)
     t = a * mu
     q = 1 / (1 + t)
@@ -129,11 +139,12 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     magnitude += jnp.sum(jnp.abs(per_count) + jnp.abs(per_cell), axis=1)
 
     residual = w - c * mu
-    score = ((residual * q) @ design) * block.free
+    score = (block.of_rows(residual * q) @ design) * block.free
     weight = mu * q * q
-    hessian = _free(unpacked((weight * (c + a * w)) @ products, size), block.free)
+    hessian = block.of_rows(weight * (c + a * w)) @ products
+    hessian = _free(unpacked(hessian, size), block.free)
     inverse, _ = inverse_and_log_determinant(hessian)
-    cross = ((-residual * weight) @ design) * block.free
+    cross = (block.of_rows(-residual * weight) @ design) * block.free
     step, path = times(inverse, score), times(inverse, cross)
 
     h, dh = _h(t, q, log1p_t)
@@ -143,16 +154,18 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     curvature = second + jnp.sum(cross * path, axis=1)
     adjustment = jnp.zeros_like(value)
     if cox_reid:
-        d_eta = path @ design.T
+        d_eta = block.at_cells(path @ design.T)
         n, n1 = residual, -c * mu * d_eta
         d1, d2 = mu * (1 + a * d_eta), mu * d_eta * (2 + a * d_eta)
         r2 = q * (n1 * d_eta - q * (2 * n1 * d1 + n * d2 - 2 * n * d1 * d1 * q))
-        d_path = times(inverse, (r2 @ design) * block.free)
+        d_path = times(inverse, (block.of_rows(r2) @ design) * block.free)
+        d2_eta = block.at_cells(d_path @ design.T)
         relative = q * (d_eta - mu)
         big_w = c * mu * q
-        second_w = big_w * (2 * relative**2 + q * (d_path @ design.T - d_eta**2))
+        second_w = big_w * (2 * relative**2 + q * (d2_eta - d_eta**2))
         # one product for all three matrices
-        stacked = jnp.concatenate([big_w, big_w * relative, second_w]) @ products
+        weights = jnp.concatenate([big_w, big_w * relative, second_w])
+        stacked = block.of_rows(weights) @ products
         information, i1, i2 = jnp.split(unpacked(stacked, size), 3)
         i_inverse, log_determinant = inverse_and_log_determinant(_free(information, block.free))
         mask = block.free[:, :, None] * block.free[:, None, :]
@@ -172,9 +185,9 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
 @jax.jit
 def covariance(alpha: Array, beta: Array, block: Block) -> Array:
     """Inverse of the expected information on the free coefficients, 0 elsewhere."""
-    mu = jnp.exp(beta @ block.design.T + block.log_size_factors)
+    mu = jnp.exp(block.at_cells(beta @ block.design.T) + block.log_size_factors)
     weight = block.cells * mu / (1 + alpha[:, None] * mu)
-    information = unpacked(weight @ block.products, block.design.shape[1])
+    information = unpacked(block.of_rows(weight) @ block.products, block.design.shape[1])
     inverse, _ = inverse_and_log_determinant(_free(information, block.free))
     return inverse * (block.free[:, :, None] * block.free[:, None, :])
 

@@ -12,6 +12,8 @@ __all__ = ["inverse_and_log_determinant", "packed_products", "times", "unpacked"
 # Relative size below which a pivot of the scaled matrix is rounding.
 _SMALLEST_PIVOT = 1e-14
 _TINY = 1e-300
+# LAPACK's overhead for a matrix is that of a sweep of about this size.
+_LARGEST_SWEEP = 16
 
 
 def packed_products(design: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -69,5 +71,19 @@ def inverse_and_log_determinant(matrices: Array) -> tuple[Array, Array]:
         return swept, log_determinant + jnp.log(pivot)
 
     start = matrices * outer, -2 * jnp.sum(jnp.log(scale), axis=1)
+    if size > _LARGEST_SWEEP:
+        return _by_cholesky(*start, outer)
     swept, log_determinant = jax.lax.fori_loop(0, size, sweep, start)
     return -swept * outer, log_determinant
+
+
+def _by_cholesky(scaled: Array, log_determinant: Array, outer: Array) -> tuple[Array, Array]:
+    """The same by LAPACK, for large matrices."""
+    unit = jnp.eye(scaled.shape[1])
+    root = jnp.linalg.cholesky(scaled + _SMALLEST_PIVOT * unit)
+    inverse_root = jax.lax.linalg.triangular_solve(
+        root, jnp.broadcast_to(unit, scaled.shape), left_side=True, lower=True
+    )
+    inverse = jnp.swapaxes(inverse_root, 1, 2) @ inverse_root
+    diagonal = jnp.diagonal(root, axis1=1, axis2=2)
+    return inverse * outer, log_determinant + 2 * jnp.sum(jnp.log(diagonal), axis=1)

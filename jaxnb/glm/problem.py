@@ -22,6 +22,8 @@ Ints: TypeAlias = NDArray[np.int64]
 # Pseudo-cells and thresholds of one block: its arrays stay in the cache of a CPU.
 _BLOCK_ENTRIES = 1 << 16
 _NARROWEST, _WIDEST = 8, 1024
+# Sums over the pseudo-cells of every distinct row are products with a matrix of that many columns.
+_MOST_ROWS = 512
 
 
 @dataclass
@@ -57,7 +59,11 @@ class Problem:
         affordable = 1 << max(_BLOCK_ENTRIES // entries, 1).bit_length() - 1
         needed = 1 << max(data.genes - 1, 0).bit_length()
         self.width = max(_NARROWEST, min(affordable, needed, _WIDEST))
-        design = data.rows[data.row_of]
+        design, member = data.rows, None
+        if len(design) <= min(len(data.cells) // 2, _MOST_ROWS):
+            member = (data.row_of[:, None] == np.arange(len(design))).astype(np.float64)
+        else:
+            design = design[data.row_of]
         with jax.enable_x64(True):
             self._shared = tuple(
                 jnp.asarray(entry, jnp.float64)
@@ -68,6 +74,7 @@ class Problem:
                     packed_products(design),
                 )
             )
+            self._member = None if member is None else jnp.asarray(member)
 
     def evaluate(self, genes: Ints, alpha: Floats, beta: Floats, *, cox_reid: bool) -> Evaluation:
         """`jaxnb.glm.likelihood.evaluate` for any genes, as numpy arrays."""
@@ -109,6 +116,7 @@ class Problem:
                     log_size_factors,
                     design,
                     products,
+                    self._member,
                 ),
             )
 

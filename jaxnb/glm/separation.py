@@ -27,6 +27,8 @@ Bools: TypeAlias = NDArray[np.bool_]
 
 # Relative size of a singular value, or of a coordinate of a direction, that counts as zero.
 _ZERO = 1e-9
+# The same for the smallest and largest value of a contrast over a cone of directions.
+_SIGN = 1e-7
 
 
 class Separation(NamedTuple):
@@ -68,7 +70,7 @@ def find_separation(design: Floats, positive: Bools) -> Separation:
         mine = suspects[which.ravel() == number]
         result.kept[mine] = ~separated
         result.free[mine] = _independent_columns(design[~separated])
-        result.limits[mine] = [_limit(unit, design, separated, directions) for unit in np.eye(size)]
+        result.limits[mine] = _limits(np.eye(size), design, separated, directions)
     return result
 
 
@@ -87,7 +89,8 @@ def limits_of(contrast: Floats, design: Floats, kept: Bools) -> Floats:
     if separated.size:
         patterns, which = np.unique(kept[separated], axis=0, return_inverse=True)
         found = [
-            _limit(contrast, design, ~pattern, _null_space(design[pattern])) for pattern in patterns
+            _limits(contrast[None], design, ~pattern, _null_space(design[pattern]))[0]
+            for pattern in patterns
         ]
         limits[separated] = np.array(found)[which.ravel()]
     return limits
@@ -130,27 +133,38 @@ def _separated_rows(design: Floats, positive: Bools) -> tuple[Bools, Floats]:
 
 def _simplicial(moves: Floats) -> bool:
     """Whether the rows that can move at all are independent: then all can be lowered freely."""
-    distinct = np.unique(moves[np.any(moves != 0, axis=1)], axis=0)
-    return bool(len(distinct) == np.linalg.matrix_rank(distinct) == moves.shape[1])
+    distinct = _distinct(moves)
+    return bool(len(distinct) == moves.shape[1] == np.linalg.matrix_rank(distinct))
 
 
-def _limit(contrast: Floats, design: Floats, separated: Bools, basis: Floats) -> float:
-    """The sign of the contrast along all directions that lower the separated rows."""
-    along = contrast @ basis
-    if np.abs(along).max(initial=0) <= _ZERO * np.abs(contrast).max():
-        return 0.0
-    moves = design[separated] @ basis
-    moves = np.unique(moves[np.abs(moves).max(axis=1) > _ZERO], axis=0)
+def _distinct(moves: Floats) -> Floats:
+    """Rows that are not zero, scaled to unit length, without those that repeat others."""
+    lengths = np.linalg.norm(moves, axis=1)
+    unit = moves[lengths > _ZERO] / lengths[lengths > _ZERO, None]
+    _, first = np.unique(np.round(unit, 8) + 0.0, axis=0, return_index=True)
+    distinct: Floats = unit[first]
+    return distinct
+
+
+def _limits(contrasts: Floats, design: Floats, separated: Bools, basis: Floats) -> Floats:
+    """The signs of the contrasts along all directions that lower the separated rows."""
+    along = contrasts @ basis
+    size = np.abs(along).max(axis=1, initial=0.0)
+    infinite = size > _ZERO * np.abs(contrasts).max(axis=1)
+    moves = _distinct(design[separated] @ basis)
+    lowest, highest = np.zeros(len(along)), np.zeros(len(along))
     if _simplicial(moves):
         # Directions that lower one row by 1 and leave the others alone span the cone.
         ends = -along @ np.linalg.inv(moves)
-        lowest, highest = ends.min(), ends.max()
+        lowest, highest = ends.min(axis=1, initial=0.0), ends.max(axis=1, initial=0.0)
     else:
-        lowest, highest = (sign * _extreme(sign * along, moves) for sign in (1.0, -1.0))
-    tolerance = _ZERO * np.abs(along).max()
-    if lowest < -tolerance and highest > tolerance:
-        return np.nan
-    return np.inf if highest > tolerance else -np.inf
+        for contrast in np.flatnonzero(infinite):
+            lowest[contrast] = _extreme(along[contrast], moves)
+            highest[contrast] = -_extreme(-along[contrast], moves)
+    down, up = lowest < -_SIGN * size, highest > _SIGN * size
+    sign = np.where(down & up, np.nan, np.where(up, np.inf, -np.inf))
+    found: Floats = np.where(infinite, sign, 0.0)
+    return found
 
 
 def _extreme(objective: Floats, moves: Floats) -> Any:
@@ -162,7 +176,9 @@ def _null_space(rows: Floats) -> Floats:
     size = rows.shape[1]
     if not len(rows):
         return np.eye(size)
-    _, values, directions = np.linalg.svd(rows, full_matrices=True)
+    # The triangular factor has the same null space and as many rows as there are coefficients: the
+    # decomposition of all rows would hold a square matrix of them.
+    _, values, directions = np.linalg.svd(np.linalg.qr(rows, mode="r"), full_matrices=True)
     rank = int(np.sum(values > _ZERO * values.max()))
     basis: Floats = directions[rank:].T
     return basis

@@ -128,7 +128,8 @@ def power(genes):
             wrong = np.cumsum(~truth[order]) / np.arange(1, truth.size + 1)
             last = np.flatnonzero(wrong <= 0.05).max(initial=0)
             print(
-                f"{seed} {name:12s} power at a true 5 % {truth[order][:last].sum() / truth.sum():.3f}"
+                f"{seed} {name:12s} power at a true 5 % "
+                f"{truth[order][:last].sum() / truth.sum():.3f}"
             )
 
 

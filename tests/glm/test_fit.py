@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 import warnings
 
 import anndata
@@ -183,3 +184,19 @@ def test_nothing_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         repr(glm.fit(FRAME, "~ batch + age", obs=OBS))
+
+
+def test_many_distinct_rows_take_little_memory():
+    """Rank and separation of a design with a covariate: nothing is square in the rows."""
+    rows = 60_000  # a square matrix would be 29 GB
+    age = np.linspace(-1, 1, rows)
+    spread = RNG.choice(rows, 12, replace=False)
+    where = np.append(spread, 0), np.append(np.zeros(12, int), 1)
+    counts = sparse.csc_array((np.ones(13), where), shape=(rows, 2))
+    tracemalloc.start()
+    fit = glm.fit(counts, np.column_stack([np.ones(rows), age]), size_factors=np.ones(rows))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert fit.status.tolist()[1] == "separated"
+    assert fit.coefficients.iloc[1, 1] == -np.inf
+    assert peak < 500e6

@@ -86,7 +86,7 @@ def test_derivative_is_corrected_for_a_point_beside_the_path(problem):
     assert got.derivative[0] == pytest.approx(there.derivative[0], rel=1e-5)
 
 
-@pytest.mark.parametrize("size", [1, 4, 9])
+@pytest.mark.parametrize("size", [1, 4, 9, 20])
 def test_inverse_and_log_determinant(size):
     root = RNG.normal(size=(5, size, size + 2)) * 10.0 ** RNG.uniform(-4, 4, (5, size, 1))
     matrices = root @ np.swapaxes(root, 1, 2)
