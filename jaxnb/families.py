@@ -16,6 +16,7 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.deviance import nb_deviance, zinb_deviance
 from jaxnb.likelihoods.mixture import mixture_with_derivatives
 from jaxnb.likelihoods.negative_binomial import nb_with_derivatives
 from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
@@ -88,6 +89,7 @@ class Family:
         sf: P(X > x).
         quantile: The public function of (q, *parameters), the smallest x with P(X <= x) >= q.
         entropy: The public function of the parameters.
+        deviance: The public function of (x, *parameters), the unit deviance.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Family:
     sf: Callable[..., Array] | None = None
     quantile: Callable[..., Array] | None = None
     entropy: Callable[..., Array] | None = None
+    deviance: Callable[..., Array] | None = None
 
     @property
     def function_name(self) -> str:
@@ -205,6 +208,7 @@ NEGATIVE_BINOMIAL = Family(
     cdf=cdf.nb_cdf,
     sf=cdf.nb_sf,
     quantile=cdf.nb_quantile,
+    deviance=nb_deviance,
 )
 
 ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
@@ -222,6 +226,7 @@ ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
     cdf=cdf.zinb_cdf,
     sf=cdf.zinb_sf,
     quantile=cdf.zinb_quantile,
+    deviance=zinb_deviance,
 )
 
 NEGATIVE_BINOMIAL_MIXTURE = Family(

@@ -35,7 +35,9 @@ class _Distribution(Protocol):
     def mid_quantile_residuals(self, x: ArrayLike) -> Array: ...
 
 
-def pearson_residuals(counts: Any, distribution: _Distribution, *, layer: str | None = None) -> Array:
+def pearson_residuals(
+    counts: Any, distribution: _Distribution, *, layer: str | None = None
+) -> Array:
     """(x - mean) / sqrt(variance).
 
     Args:

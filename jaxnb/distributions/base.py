@@ -18,6 +18,7 @@ from numpyro.distributions.batch_util import vmap_over
 from numpyro.util import find_stack_level, not_jax_tracer
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb.cdf.quantile_residual import quantile_residual
 from jaxnb.distributions.parameters import (
     Choices,
     aligned,
@@ -200,6 +201,48 @@ class CountDistribution(Distribution):
         certain = variance == 0
         residual = deviation / jnp.sqrt(jnp.where(certain, 1.0, variance))
         return jnp.where(certain & (deviation != 0), jnp.inf, residual)
+
+    def deviance_residuals(self, x: ArrayLike) -> Array:
+        """sign(x - mean) sqrt(unit deviance), right to the last digits where x is near the mean.
+
+        The unit deviance is twice what the log-probability of x gains if x is the mean of the
+        negative binomial, the other parameters held fixed.
+
+        Args:
+            x: Counts, broadcast against the batch shape.
+
+        Raises:
+            NotImplementedError: For the mixture, which has no unit deviance.
+        """
+        deviance = self._function("deviance")(x, **self._arguments())
+        return jnp.sign(x - self.mean) * jnp.sqrt(deviance)
+
+    def quantile_residuals(self, key: Array, x: ArrayLike) -> Array:
+        """Randomized quantile residuals (Dunn and Smyth 1996).
+
+        The normal quantile of a point drawn between F(x - 1) and F(x): independent standard normal
+        deviates if this is the distribution of the counts.
+
+        Args:
+            key: One key of jax.random.
+            x: Counts, broadcast against the batch shape.
+
+        Returns:
+            The residuals, of which neither tail is cut off; NaN for a count without probability.
+        """
+        shape = jnp.broadcast_shapes(jnp.shape(x), self.batch_shape)
+        dtype = self.mean.dtype
+        tiny = float(jnp.finfo(dtype).tiny)
+        return self._quantile_residuals(x, jax.random.uniform(key, shape, dtype, tiny))
+
+    def mid_quantile_residuals(self, x: ArrayLike) -> Array:
+        """The normal quantile of F(x - 1) + P(x) / 2: `quantile_residuals` without the draw."""
+        return self._quantile_residuals(x, jnp.full((), 0.5, self.mean.dtype))
+
+    def _quantile_residuals(self, x: ArrayLike, u: Array) -> Array:
+        x = jnp.floor(jnp.asarray(x, u.dtype))
+        log_p = self._function("log_prob")(x, eps=self._eps, **self._arguments())
+        return quantile_residual(self.log_cdf(x - 1), self.log_sf(x), log_p, u)
 
     def __repr__(self) -> str:
         listed = [f"{name}: {_described(value)}" for name, value in self._given.items()]

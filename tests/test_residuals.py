@@ -1,0 +1,155 @@
+"""Residuals: Pearson, deviance, randomized and mid-quantile."""
+
+import anndata
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import scipy.stats
+
+import jaxnb
+from jaxnb import residuals
+from jaxnb.likelihoods.deviance import nb_deviance, zinb_deviance
+
+
+@pytest.mark.parametrize(
+    ("x", "mu", "theta"),
+    [
+        (0, 3, 2),
+        (1, 1.0000001, 1e3),
+        (5, 5.000001, 0.3),
+        (1000, 1000.01, 1e8),
+        (30, 2, 0.5),
+        (0, 1e-6, 1),
+        (1e6, 999999, 7),
+        (3, 40, 1e5),
+        (1, 1e-8, 3),
+    ],
+)
+@pytest.mark.parametrize("x64", [False, True])
+def test_deviance_against_exact_values(x, mu, theta, x64):
+    """Relative to what one rounding of x - mu does, which is all that is left near the mean."""
+    dtype = np.float64 if x64 else np.float32
+    x, mu, theta = (dtype(v) for v in (x, mu, theta))
+    with mpmath.workdps(60):
+        X, M, T = (mpmath.mpf(float(v)) for v in (x, mu, theta))
+        log_ratio = X * mpmath.log(X / M) if X else mpmath.mpf(0)
+        exact = float(2 * (log_ratio - (X + T) * mpmath.log((X + T) / (M + T))))
+    with jax.enable_x64(x64):
+        got = nb_deviance(x, mu, theta)
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, exact, rtol=16 * float(np.finfo(dtype).eps))
+
+
+def test_deviance_at_the_ends():
+    nan, inf = np.nan, np.inf
+    got = nb_deviance(
+        np.float32([2, 0, 3, 3, 0, 0, 3, -1, 3, nan]),
+        np.float32([2, 0, 0, 2, 2, inf, inf, 1, -1, 1]),
+        np.float32([5, 1, 1, 0, 0, 1, 1, 1, 1, 1]),
+    )
+    np.testing.assert_allclose(
+        got, [0, 0, inf, inf, 0, inf, inf, nan, nan, nan], rtol=1e-6, atol=1e-30
+    )
+    poisson = nb_deviance(np.float32(7), np.float32(5), np.float32(inf))
+    np.testing.assert_allclose(poisson, 2 * (7 * np.log(7 / 5) - 2), rtol=1e-6)
+    np.testing.assert_allclose(
+        nb_deviance(4.0, log_mu=np.log(3.0), log_theta=0.5),
+        nb_deviance(4.0, 3.0, np.exp(0.5)),
+        rtol=1e-5,
+    )
+
+
+def test_deviance_is_twice_the_log_probability_lost():
+    x = np.arange(40.0)
+    with jax.enable_x64(True):
+        saturated = jaxnb.log_nb_positive(x, x, 1.7, 0.0) - jaxnb.log_nb_positive(x, 4.0, 1.7)
+        np.testing.assert_allclose(nb_deviance(x, 4.0, 1.7), 2 * saturated, rtol=1e-9, atol=1e-12)
+        zero = -2 * jaxnb.log_zinb_positive(0.0, 4.0, 1.7, -1.0)
+        expected = np.where(x == 0, zero, 2 * saturated)
+        np.testing.assert_allclose(zinb_deviance(x, 4.0, 1.7, -1.0), expected, atol=1e-12)
+        derivative = jax.grad(nb_deviance, 1)(7.0, 4.0, 1.7)
+        np.testing.assert_allclose(
+            derivative, -2 * jax.grad(jaxnb.log_nb_positive, 1)(7.0, 4.0, 1.7)
+        )
+
+
+TRUE = {
+    "nb": jaxnb.NegativeBinomial(mu=3.0, theta=0.8),
+    "zinb": jaxnb.ZeroInflatedNegativeBinomial(mu=6.0, theta=2.0, zi_logits=-0.5),
+    "mixture": jaxnb.NegativeBinomialMixture(1.0, 12.0, 2.0, 3.0, 0.3),
+}
+WRONG = {
+    "nb": jaxnb.NegativeBinomial(mu=3.0, theta=2.0),
+    "zinb": jaxnb.NegativeBinomial(mu=6.0 / (1 + np.exp(-0.5)), theta=1.0),
+    "mixture": jaxnb.NegativeBinomial(mu=5.8, theta=1.0),
+}
+
+
+@pytest.mark.parametrize("name", TRUE)
+def test_quantile_residuals_are_normal_under_the_true_distribution_alone(name):
+    draw, spread = jax.random.split(jax.random.key(5))
+    x = TRUE[name].sample(draw, (4000,))
+    right = residuals.quantile_residuals(spread, x, TRUE[name])
+    wrong = residuals.quantile_residuals(spread, x, WRONG[name])
+    assert scipy.stats.kstest(right, "norm").pvalue > 0.01
+    assert abs(np.std(right) - 1) < 0.05
+    assert scipy.stats.kstest(wrong, "norm").pvalue < 1e-4
+    again = TRUE[name].quantile_residuals(spread, x)
+    np.testing.assert_array_equal(again, right)
+
+
+def test_mid_quantile_residuals_in_both_far_tails():
+    x = np.array([0, 1, 5, 40, 400, 4000, 40000])
+    nb = scipy.stats.nbinom(50, 50 / 55)
+    lower = nb.cdf(x - 1) + nb.pmf(x) / 2
+    upper = nb.sf(x) + nb.pmf(x) / 2
+    expected = np.where(lower < upper, scipy.stats.norm.ppf(lower), scipy.stats.norm.isf(upper))
+    got = residuals.mid_quantile_residuals(x, jaxnb.NegativeBinomial(mu=5.0, theta=50.0))
+    np.testing.assert_allclose(got[:4], expected[:4], rtol=2e-5, atol=1e-6)
+    # log(1 - F) = -823.17 and -95315.0 there
+    with jax.enable_x64(True):
+        distribution = jaxnb.NegativeBinomial(mu=5.0, theta=50.0)
+        exact = distribution.mid_quantile_residuals(x)
+        level = jnp.logaddexp(distribution.log_sf(x), distribution.log_prob(x) - np.log(2))
+    np.testing.assert_allclose(scipy.stats.norm.logsf(exact[3:]), level[3:], rtol=1e-12)
+    np.testing.assert_allclose(got[4:], exact[4:], rtol=1e-6)
+    impossible = jaxnb.NegativeBinomial(mu=0.0, theta=1.0, eps=0.0).mid_quantile_residuals(3)
+    assert np.isnan(impossible)
+
+
+def test_pearson_and_deviance_residuals():
+    nb = jaxnb.NegativeBinomial(mu=4.0, theta=2.0)
+    x = np.float32([0, 4, 9])
+    np.testing.assert_allclose(residuals.pearson_residuals(x, nb), (x - 4) / np.sqrt(12), rtol=1e-6)
+    expected = np.sign(x - 4) * np.sqrt(nb_deviance(x, 4.0, 2.0))
+    np.testing.assert_array_equal(residuals.deviance_residuals(x, nb), expected)
+    with pytest.raises(NotImplementedError, match="deviance"):
+        residuals.deviance_residuals(x, TRUE["mixture"])
+
+
+def test_matrices_and_annotated_data():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.8, (6, 4)).astype(np.float32)
+    nb = jaxnb.NegativeBinomial(mu=rng.gamma(2, 1, (6, 1)), theta=rng.gamma(2, 1, 4))
+    adata = anndata.AnnData(scipy.sparse.csr_matrix(counts))
+    adata.layers["raw"] = counts + 1
+    key = jax.random.key(0)
+    for function in (
+        residuals.pearson_residuals,
+        residuals.deviance_residuals,
+        residuals.mid_quantile_residuals,
+        lambda *args, **options: residuals.quantile_residuals(key, *args, **options),
+    ):
+        expected = function(counts, nb)
+        assert expected.shape == counts.shape
+        for held in (scipy.sparse.csc_array(counts), pd.DataFrame(counts), adata):
+            np.testing.assert_array_equal(function(held, nb), expected)
+        np.testing.assert_array_equal(function(adata, nb, layer="raw"), function(counts + 1, nb))
+    with pytest.raises(ValueError, match=r"no layer 'x'; the layers are \['raw'\]"):
+        residuals.pearson_residuals(adata, nb, layer="x")
+    with pytest.raises(TypeError, match="ndarray has no layers"):
+        residuals.pearson_residuals(counts, nb, layer="x")
