@@ -177,8 +177,10 @@ def _move(scales: Scales, x: Array, a: Array, b: Array) -> _Moved:
 
     mu_low = limits.mu_low * jnp.minimum(theta_in, 1.0)
     log_mu_in = jnp.clip(log_mu, jnp.log(mu_low), float(np.log(limits.mu_high)))
-    kept = (shift_theta == 0) & (stretch == 1) & (log_mu == log_mu_in)
-    mu_in = jnp.clip(jnp.where(kept, mu, jnp.exp(log_mu_in)), mu_low, limits.mu_high)
+    # not by way of the logarithm, where that can be avoided: it has fewer digits
+    scaled = mu / stretch * jnp.exp(-shift_theta)
+    usable = (log_mu == log_mu_in) & (scaled > 0) & (scaled < jnp.inf)
+    mu_in = jnp.clip(jnp.where(usable, scaled, jnp.exp(log_mu_in)), mu_low, limits.mu_high)
     # log((theta + mu) / (theta + mu_in)), and the changes of p and q, from the ratio of the means
     above = jnp.maximum(log_mu - log_mu_in, 0.0)
     reach = float(np.log(huge)) - 1

@@ -8,8 +8,8 @@ from jaxnb._types import Array
 __all__ = ["normal_quantile"]
 
 _LOG_SQRT_2_PI = 0.9189385332046727
-# Below these log-probabilities the quantile is found from the logarithm: the probability itself soon
-# underflows, and the expansion of the normal tail is right to the last digit.
+# Below these log-probabilities the quantile is found from the logarithm: the probability itself
+# soon underflows, and the expansion of the normal tail is right to the last digit.
 _FAR = {"float32": -60.0, "float64": -700.0}
 _NEWTON_STEPS = 4
 

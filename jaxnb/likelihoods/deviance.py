@@ -1,7 +1,7 @@
 """Unit deviances: twice the log-probability that a count loses by not having its own mean.
 
-Notation of `nb_kernel`: c = (x - mu) / m, s = -theta c / x, phi(u) = log(1 + u) - u. With theta held
-fixed, the log-probability as a function of the mean is largest at mu = x, and what is lost is
+Notation of `nb_kernel`: c = (x - mu) / m, s = -theta c / x, phi(u) = log(1 + u) - u. With theta
+held fixed, the log-probability as a function of the mean is largest at mu = x, and what is lost is
 
     d = 2 [x log(x / mu) - (x + theta) log((x + theta) / (mu + theta))]
       = -2 [x phi(s) + theta phi(c)],
@@ -48,7 +48,7 @@ def nb_deviance(
     Args:
         x: Counts, x >= 0.
         mu: Mean, mu >= 0.
-        theta: Inverse dispersion, theta >= 0. Infinity gives the deviance of Poisson's distribution.
+        theta: Inverse dispersion, theta >= 0. Infinity is Poisson's distribution.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
