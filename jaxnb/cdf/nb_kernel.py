@@ -16,6 +16,7 @@ from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.start import approximate_quantile
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.derivatives import Tangent
+from jaxnb.likelihoods.nb_moved import values
 from jaxnb.likelihoods.negative_binomial import log_nb
 
 __all__ = ["NEGATIVE_BINOMIAL", "log_probability", "nb_log_tail", "start", "upper_end"]
@@ -58,7 +59,7 @@ def log_probability(scales: Scales, x: Array, a: Array, b: Array) -> Array:
 
 def start(scales: Scales, log_lower: Array, log_upper: Array, a: Array, b: Array) -> Array:
     """The quantile, roughly; a NaN for a NaN."""
-    mu, theta = extended.values(scales, a, b)
+    mu, theta = values(scales, a, b)
     mu, theta = jnp.clip(mu, 1e-30, 1e30), jnp.clip(theta, 1e-30, 1e12)
     return approximate_quantile(mu, theta, log_lower, log_upper)
 

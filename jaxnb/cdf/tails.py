@@ -21,19 +21,17 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaxnb._materialize import materialize
 from jaxnb._types import Array
 from jaxnb.cdf.quadrature import TailIntegral, integrate, integrate_with_moment, tail_integral
 from jaxnb.cdf.small_theta import few_counts, log_cdf_at_zero, log_cdf_small_theta
 from jaxnb.likelihoods.dispersion import Dispersion, dispersion
-from jaxnb.likelihoods.nb_kernel import KERNELS, ratios
+from jaxnb.likelihoods.nb_kernel import KERNELS, log_nb_times
 from jaxnb.special.complements import log1m_exp
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import exp, expm1
-from jaxnb.special.gamma import reciprocal_argument, stirling_error
-from jaxnb.special.log1p import log, log1p_minus_x
+from jaxnb.special.log1p import log1p_minus_x
 
 __all__ = ["Tails", "log_tails", "log_tails_with_derivatives"]
 
@@ -93,37 +91,13 @@ def _direct(r: _Regions, total: Array, d: Dispersion) -> Array:
     x, mu, theta = r.elsewhere
     front = (r.integral.rho * total) * (1 + x * reciprocal(theta))
     front = front * jnp.where(r.integral.lower, 1.0, mu * reciprocal(x + 1))
-    elsewhere = _log_probability_times(front, x, mu, d)
+    elsewhere = log_nb_times(front, x, mu, d)
     value = jnp.where(
         r.zero,
         log_cdf_at_zero(*r.at_zero),
         jnp.where(r.series, log_cdf_small_theta(*r.in_series), elsewhere),
     )
     return jnp.minimum(value, -float(np.finfo(x.dtype).tiny))
-
-
-def _log_probability_times(factor: Array, x: Array, mu: Array, d: Dispersion) -> Array:
-    """log(pmf(x) factor) for x >= 1, as `nb_kernel` computes it.
-
-    The factor goes inside the logarithm that is left of Stirling's formula: a logarithm of its own
-    would be large where that is large, with the opposite sign.
-    """
-    r = ratios(x, mu, d.theta)
-    t_c = d.theta * r.c
-    inverse_x = reciprocal(r.x)
-    quotient = -t_c * inverse_x
-    s = quotient - (quotient * r.x + t_c) * inverse_x
-    mean_ratio = mu * r.one_plus_c
-    phi_c = log1p_minus_x(r.c, r.one_plus_c)
-    phi_s = log1p_minus_x(s, mean_ratio * inverse_x)
-    stirling = stirling_error(reciprocal_argument(r.n)) - stirling_error(reciprocal_argument(r.x))
-    scale = jnp.where(r.many, lax.rsqrt(r.x * (r.n * d.variance_scale)), mean_ratio)
-    logarithm = log(factor * scale)
-    return jnp.where(
-        r.many,
-        (d.theta * phi_c + r.x * phi_s) + (stirling + d.log_scale + logarithm),
-        d.theta * (phi_c + r.c) + logarithm,
-    )
 
 
 def _complete(r: _Regions, direct: Array) -> Tails:
@@ -196,7 +170,7 @@ def _log_mu_in_series(r: _Regions, log_cdf: Array) -> Array:
     """-(pmf(x) / F) n q."""
     x, mu, theta = r.in_series
     log_cdf = jnp.where(r.series, log_cdf, 0.0)
-    log_probability = _log_probability_times(
+    log_probability = log_nb_times(
         jnp.ones_like(log_cdf), x, mu, dispersion(theta, materialized=False)
     )
     ratio = exp(jnp.minimum(log_probability - log_cdf, 0.0))

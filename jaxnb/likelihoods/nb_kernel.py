@@ -33,6 +33,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import largest
@@ -46,7 +47,7 @@ from jaxnb.special.gamma import (
 )
 from jaxnb.special.log1p import log, log1p_minus_x
 
-__all__ = ["KERNELS", "Kernel", "Ratios", "Wrt", "poisson_aside", "ratios"]
+__all__ = ["KERNELS", "Kernel", "Ratios", "Wrt", "log_nb_times", "poisson_aside", "ratios"]
 
 Kernel = Callable[[Array, Array, Dispersion], Array]
 
@@ -108,6 +109,30 @@ def _log_nb(x: Array, mu: Array, d: Dispersion) -> Array:
     return jnp.where(
         r.many,
         d.theta * phi_c + r.x * phi_s + stirling + d.log_scale - 0.5 * logarithm,
+        d.theta * (phi_c + r.c) + logarithm,
+    )
+
+
+def log_nb_times(factor: Array, x: Array, mu: Array, d: Dispersion) -> Array:
+    """log(pmf(x) factor) for x = 1 or x >= 2.
+
+    The factor goes inside the logarithm that is left of Stirling's formula: a logarithm of its own
+    would be large where that is large, with the opposite sign.
+    """
+    r = ratios(x, mu, d.theta)
+    t_c = d.theta * r.c
+    inverse_x = reciprocal(r.x)
+    quotient = -t_c * inverse_x
+    s = quotient - (quotient * r.x + t_c) * inverse_x
+    mean_ratio = mu * r.one_plus_c
+    phi_c = log1p_minus_x(r.c, r.one_plus_c)
+    phi_s = log1p_minus_x(s, mean_ratio * inverse_x)
+    stirling = stirling_error(reciprocal_argument(r.n)) - stirling_error(reciprocal_argument(r.x))
+    scale = jnp.where(r.many, lax.rsqrt(r.x * (r.n * d.variance_scale)), mean_ratio)
+    logarithm = log(factor * scale)
+    return jnp.where(
+        r.many,
+        (d.theta * phi_c + r.x * phi_s) + (stirling + d.log_scale + logarithm),
         d.theta * (phi_c + r.c) + logarithm,
     )
 
