@@ -1,7 +1,7 @@
 """Mean, variance and mode of each distribution, also at the ends of its parameters' ranges.
 
 Means and variances are written once for arrays and for tensors. `xp` is the library that they are
-computed in: `ARRAYS` for jax.numpy, or any module with the same four functions, such as torch.
+computed in: `ARRAYS` for jax.numpy, or any module with the same functions, such as torch.
 Modes are for arrays only, since they have no derivative.
 """
 
@@ -14,22 +14,35 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxnb._types import Array
-from jaxnb.likelihoods import log_mixture_nb, log_zinb_positive
+from jaxnb.likelihoods import log_hurdle_nb, log_mixture_nb, log_zinb_positive
 
 __all__ = [
     "ARRAYS",
+    "hurdle_mean",
+    "hurdle_mode",
+    "hurdle_variance",
     "mixture_mean",
     "mixture_mode",
     "mixture_variance",
     "nb_mean",
     "nb_mode",
     "nb_variance",
+    "zero_truncated_mean",
+    "zero_truncated_mode",
+    "zero_truncated_variance",
     "zinb_mean",
     "zinb_mode",
     "zinb_variance",
 ]
 
-ARRAYS = SimpleNamespace(where=jnp.where, floor=jnp.floor, isnan=jnp.isnan, sigmoid=jax.nn.sigmoid)
+ARRAYS = SimpleNamespace(
+    where=jnp.where,
+    floor=jnp.floor,
+    isnan=jnp.isnan,
+    sigmoid=jax.nn.sigmoid,
+    log1p=jnp.log1p,
+    expm1=jnp.expm1,
+)
 
 
 def nb_mean(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
@@ -105,6 +118,86 @@ def mixture_mode(
         return value
 
     return _mode_between(log_prob, low, high)
+
+
+def zero_truncated_mean(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
+    """mu / (1 - P(0)), which is 1 at mu = 0; NaN at theta = 0."""
+    return 1 + _excess_mean(mu, theta, xp)
+
+
+def zero_truncated_variance(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
+    """M (mu (1 + 1 / theta) - (M - 1)) with M the mean, which is small where mu is."""
+    excess = _excess_mean(mu, theta, xp)
+    return (1 + excess) * (mu + mu / theta - excess)
+
+
+def _excess_mean(mu: Any, theta: Any, xp: Any) -> Any:
+    """The mean less 1, (mu - (1 - P(0))) / (1 - P(0)), relative to itself.
+
+    With y = -log P(0) = theta log(1 + mu / theta), mu - (1 - exp(-y)) is the sum of
+    theta (mu / theta - log(1 + mu / theta)) and y - 1 + exp(-y), both positive.
+    """
+    ratio = mu / theta
+    near = ratio < _SMALL
+    small, large = xp.where(near, ratio, 0.0), xp.where(near, 1.0, ratio)
+    log_ratio_lost = xp.where(near, small * small * _alternating(small), large - xp.log1p(large))
+    # theta times both, from mu where theta is infinite
+    first = xp.where(near, mu * small * _alternating(small), theta * log_ratio_lost)
+    y = mu - first
+    near = y < _SMALL
+    small, large = xp.where(near, y, 0.0), xp.where(near, 1.0, y)
+    second = xp.where(near, small * small * _exponential(small), large + xp.expm1(-large))
+    positive = -xp.expm1(-y)
+    certain = positive == 0
+    excess = (first + second) / xp.where(certain, 1.0, positive)
+    return xp.where(certain, 0.0, excess)
+
+
+_SMALL = 0.1
+_TERMS = 16  # of series in numbers up to 0.1: to the last digit of float64
+
+
+def _alternating(z: Any) -> Any:
+    """(z - log(1 + z)) / z**2 = 1/2 - z/3 + z**2/4 - ..."""
+    value = z * 0
+    for k in range(_TERMS + 1, 1, -1):
+        value = 1 / k - z * value
+    return value
+
+
+def _exponential(z: Any) -> Any:
+    """(z - 1 + exp(-z)) / z**2 = 1/2 - z/6 + z**2/24 - ..."""
+    value = z * 0 + 1.0
+    for k in range(_TERMS, 2, -1):
+        value = 1 - z / k * value
+    return value / 2
+
+
+def zero_truncated_mode(mu: Array, theta: Array) -> Array:
+    """The mode of the negative binomial, but at least 1."""
+    mode = jnp.maximum(nb_mode(mu, theta), 1.0)
+    return jnp.where(theta > 0, mode, jnp.nan)
+
+
+def hurdle_mean(mu: Any, theta: Any, pi: Any, *, xp: Any = ARRAYS) -> Any:
+    """The mean of the zero-truncated negative binomial times the probability of no zero."""
+    return xp.sigmoid(-pi) * zero_truncated_mean(mu, theta, xp=xp)
+
+
+def hurdle_variance(mu: Any, theta: Any, pi: Any, *, xp: Any = ARRAYS) -> Any:
+    """(1 - p) (v + p m**2), p = sigmoid(pi), m and v those of the truncated distribution."""
+    mean = zero_truncated_mean(mu, theta, xp=xp)
+    variance = zero_truncated_variance(mu, theta, xp=xp)
+    return xp.sigmoid(-pi) * (variance + mean * (xp.sigmoid(pi) * mean))
+
+
+def hurdle_mode(mu: Array, theta: Array, pi: Array) -> Array:
+    """0 or the mode of the truncated distribution, whichever is more probable; 0 if neither."""
+    candidate = zero_truncated_mode(mu, theta)
+    at_candidate = log_hurdle_nb(candidate, mu, theta, pi)
+    at_zero = log_hurdle_nb(0, mu, theta, pi)
+    mode = jnp.where(at_candidate > at_zero, candidate, candidate * 0)
+    return jnp.where(jnp.isnan(pi), jnp.nan, mode)
 
 
 # 16 intervals a round, of which two are kept: 18 rounds bring 2**53 down to single counts.

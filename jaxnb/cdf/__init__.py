@@ -3,6 +3,13 @@
 Each has its logarithm in either tail, under jit and vmap, with derivatives in every parameter.
 """
 
+from jaxnb.cdf.hurdle import (
+    hurdle_nb_cdf,
+    hurdle_nb_log_cdf,
+    hurdle_nb_log_sf,
+    hurdle_nb_quantile,
+    hurdle_nb_sf,
+)
 from jaxnb.cdf.mixture import (
     mixture_nb_cdf,
     mixture_nb_log_cdf,
@@ -29,8 +36,20 @@ from jaxnb.cdf.zero_inflated import (
     zinb_quantile,
     zinb_sf,
 )
+from jaxnb.cdf.zero_truncated import (
+    zero_truncated_nb_cdf,
+    zero_truncated_nb_log_cdf,
+    zero_truncated_nb_log_sf,
+    zero_truncated_nb_quantile,
+    zero_truncated_nb_sf,
+)
 
 __all__ = [
+    "hurdle_nb_cdf",
+    "hurdle_nb_log_cdf",
+    "hurdle_nb_log_sf",
+    "hurdle_nb_quantile",
+    "hurdle_nb_sf",
     "mixture_nb_cdf",
     "mixture_nb_log_cdf",
     "mixture_nb_log_sf",
@@ -46,6 +65,11 @@ __all__ = [
     "poisson_log_sf",
     "poisson_quantile",
     "poisson_sf",
+    "zero_truncated_nb_cdf",
+    "zero_truncated_nb_log_cdf",
+    "zero_truncated_nb_log_sf",
+    "zero_truncated_nb_quantile",
+    "zero_truncated_nb_sf",
     "zinb_cdf",
     "zinb_log_cdf",
     "zinb_log_sf",

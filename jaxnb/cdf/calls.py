@@ -30,12 +30,14 @@ class Kernel(NamedTuple):
         start: Of (scales, log_lower, log_upper, *parameters), the quantile, roughly.
         upper_end: Of (scales, *parameters), a number that is positive unless the distribution is a
             point mass.
+        lowest: The smallest count.
     """
 
     log_tail: Callable[..., Array]
     log_probability: Callable[..., Array]
     start: Callable[..., Array]
     upper_end: Callable[..., Array]
+    lowest: int = 0
 
 
 def log_tail(kernel: Kernel, owner: str, upper: bool, x: ArrayLike, **parameters: Given) -> Array:
@@ -112,6 +114,7 @@ def _quantile(
         target,
         kernel.start(scales, target.log_lower, target.log_upper, *aligned),
     )
+    count = jnp.maximum(count, kernel.lowest)
     count = _at_ends(count, target, kernel.upper_end(scales, *aligned) > 0)
     return jnp.where(_valid(scales, aligned), count, jnp.nan).astype(result_type)
 

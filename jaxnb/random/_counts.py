@@ -1,6 +1,8 @@
 """Counts as Poisson draws at a random rate: every count distribution here has this form.
 
-A rate is NaN where a parameter is NaN or negative. The arrays of the rate functions are flat.
+A rate is NaN where a parameter is NaN or negative. The arrays of the rate functions are flat. The
+counts of some distributions are a Poisson count plus 1; their functions return the rate and what
+is to be added.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +15,7 @@ from jax import lax
 
 from jaxnb._types import Array, ArrayLike, DTypeLike
 from jaxnb.random import _arguments
-from jaxnb.random._bits import COMPONENT, Key, fold_key, needs_wide, random_words, uniform
+from jaxnb.random._bits import ARRIVAL, COMPONENT, Key, fold_key, needs_wide, random_words, uniform
 from jaxnb.random._gamma import unit_mean_gamma
 from jaxnb.random._poisson import poisson_counts
 
@@ -54,9 +56,12 @@ def _draw_compiled(
     working = _arguments.working_float(available)
     folded = fold_key(key)
     flat = (_arguments.flat(parameter, full_shape, working) for parameter in parameters)
-    rates = rate(folded, *map(lax.stop_gradient, flat))
+    drawn = rate(folded, *map(lax.stop_gradient, flat))
+    rates, added = drawn if isinstance(drawn, tuple) else (drawn, None)
     counting = _arguments.working_count(available)
     counts = poisson_counts(folded, jnp.where(rates >= 0, rates, 0.0), counting)
+    if added is not None:
+        counts = jnp.maximum(counts, counts + added.astype(counts.dtype))  # which may overflow
     marked = jnp.where(rates >= 0, counts, jnp.full_like(counts, -1))
     return lax.reshape(_convert(marked, available), full_shape)
 
@@ -108,6 +113,42 @@ def mixture_rate(
     )
     valid = (mu_1 >= 0) & (mu_2 >= 0) & (theta_1 >= 0) & (theta_2 >= 0) & ~jnp.isnan(pi_logits)
     return jnp.where(valid, rate, jnp.nan)
+
+
+def zero_truncated_rate(key: Key, mu: Array, theta: Array) -> tuple[Array, Array]:
+    """The rate of the counts after the first one, and that one.
+
+    A negative binomial count is the number of arrivals in [0, 1] of a Poisson process whose rate is
+    a gamma variable of shape theta and mean mu. The first arrival is at s / mu, where with
+    v = log(1 + s / theta) the probability of an earlier one is 1 - exp(-theta v). Once it has come,
+    the rate has the shape theta + 1 and the mean (theta + 1) mu / (theta + s), so that what follows
+    it is a negative binomial count of mean (1 + 1 / theta) (mu - s) exp(-v). No count is rejected,
+    however small mu is.
+    """
+    valid = (mu >= 0) & (theta > 0)
+    finite = valid & jnp.isfinite(mu)
+    m, t = jnp.where(finite, mu, 1.0), jnp.where(valid, theta, 1.0)
+    inverse = 1 / t
+    is_poisson = t == jnp.inf
+    t = jnp.where(is_poisson, 1.0, t)
+    exponent = jnp.where(is_poisson, m, t * jnp.log1p(m / t))
+    word, _ = random_words(key, lax.iota(jnp.uint32, mu.size), ARRIVAL, wide=needs_wide(mu.dtype))
+    earlier = -uniform(word, mu.dtype) * jnp.expm1(-exponent)
+    at = jnp.minimum(-jnp.log1p(-earlier), exponent)
+    v = at * inverse
+    s = jnp.where(is_poisson, at, t * jnp.expm1(v))
+    mean = (jnp.maximum(m - s, 0.0) * jnp.exp(-v)) * (1 + inverse)
+    rate = negative_binomial_rate(key, mean, jnp.where(valid, theta, 1.0) + 1)
+    rate = jnp.where(finite, rate, jnp.where(valid, jnp.inf, jnp.nan))
+    return rate, jnp.ones_like(rate)
+
+
+def hurdle_rate(key: Key, mu: Array, theta: Array, pi: Array) -> tuple[Array, Array]:
+    """Zero with the log-odds pi, otherwise as for the zero-truncated negative binomial."""
+    rate, added = zero_truncated_rate(key, mu, theta)
+    zero = _decision(key, pi)
+    kept = jnp.where(jnp.isnan(pi) | jnp.isnan(rate), jnp.nan, jnp.where(zero, 0.0, rate))
+    return kept, jnp.where(zero, 0.0, added)
 
 
 def _decision(key: Key, log_odds: Array) -> Array:

@@ -14,10 +14,12 @@ from jaxnb.random._gamma import draw_gamma
 
 __all__ = [
     "gamma",
+    "hurdle_negative_binomial",
     "negative_binomial",
     "negative_binomial_mixture",
     "poisson",
     "zero_inflated_negative_binomial",
+    "zero_truncated_negative_binomial",
 ]
 
 
@@ -184,3 +186,68 @@ def negative_binomial_mixture(
     parameters = (mu_1, mu_2, theta_1, theta_2, pi_logits)
     name, rate = "negative_binomial_mixture", _counts.mixture_rate
     return _counts.draw(name, rate, key, parameters, shape, dtype)
+
+
+def zero_truncated_negative_binomial(
+    key: ArrayLike,
+    mu: ArrayLike,
+    theta: ArrayLike,
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike = int,
+) -> Array:
+    """Draw from the negative binomial without its zeros.
+
+    Nothing is rejected: the first count and those after it are drawn one after the other, so that
+    a small mean costs no more than a large one.
+
+    Args:
+      key: One key of jax.random, typed or raw, of any implementation.
+      mu: Mean before truncation, 0 ≤ mu ≤ ∞, broadcast to shape.
+      theta: Inverse dispersion, 0 < theta ≤ ∞, broadcast to shape.
+      shape: Shape of the result; that of the parameters broadcast together by default.
+      dtype: An integer or float dtype, as for `poisson`.
+
+    Returns:
+      An array of that shape and dtype, as from `negative_binomial`; 1 where mu = 0, and NaN (-1 or
+      0 in an integer dtype) where theta = 0, at which there is no distribution.
+
+    Raises:
+      ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
+        keys.
+      TypeError: If key is no key.
+    """
+    name, rate = "zero_truncated_negative_binomial", _counts.zero_truncated_rate
+    return _counts.draw(name, rate, key, (mu, theta), shape, dtype)
+
+
+def hurdle_negative_binomial(
+    key: ArrayLike,
+    mu: ArrayLike,
+    theta: ArrayLike,
+    pi: ArrayLike,
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike = int,
+) -> Array:
+    """Draw from the hurdle model: a zero, or a zero-truncated negative binomial count.
+
+    Each draw is 0 with the probability σ(pi), σ the logistic function, and otherwise one of
+    `zero_truncated_negative_binomial`.
+
+    Args:
+      key: One key of jax.random, typed or raw, of any implementation.
+      mu: Mean of the negative binomial before truncation, 0 ≤ mu ≤ ∞, broadcast to shape.
+      theta: Inverse dispersion, 0 < theta ≤ ∞, broadcast to shape.
+      pi: Logit of a zero, -∞ ≤ pi ≤ ∞, broadcast to shape.
+      shape: Shape of the result; that of the parameters broadcast together by default.
+      dtype: An integer or float dtype, as for `poisson`.
+
+    Returns:
+      An array of that shape and dtype, as from `zero_truncated_negative_binomial`.
+
+    Raises:
+      ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
+        keys.
+      TypeError: If key is no key.
+    """
+    name, rate = "hurdle_negative_binomial", _counts.hurdle_rate
+    return _counts.draw(name, rate, key, (mu, theta, pi), shape, dtype)
