@@ -8,28 +8,40 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxnb import datasets, distributions, fit, glm, io, plots, random, torch_bridge
+    from jaxnb import datasets, distributions, fit, glm, io, plots, random, residuals, torch_bridge
     from jaxnb.distributions import (
+        HurdleNegativeBinomial,
         NegativeBinomial,
         NegativeBinomialMixture,
         ZeroInflatedNegativeBinomial,
+        ZeroTruncatedNegativeBinomial,
     )
-    from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+    from jaxnb.likelihoods import (
+        log_hurdle_nb,
+        log_mixture_nb,
+        log_nb_positive,
+        log_zero_truncated_nb,
+        log_zinb_positive,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "HurdleNegativeBinomial",
     "NegativeBinomial",
     "NegativeBinomialMixture",
     "ZeroInflatedNegativeBinomial",
+    "ZeroTruncatedNegativeBinomial",
     "cdf",
     "datasets",
     "distributions",
     "fit",
     "glm",
     "io",
+    "log_hurdle_nb",
     "log_mixture_nb",
     "log_nb_positive",
+    "log_zero_truncated_nb",
     "log_zinb_positive",
     "nb_cdf",
     "nb_log_cdf",
@@ -38,16 +50,21 @@ __all__ = [
     "nb_sf",
     "plots",
     "random",
+    "residuals",
     "torch_bridge",
 ]
 
 _HOMES = {
     **dict.fromkeys(("nb_cdf", "nb_log_cdf", "nb_log_sf", "nb_quantile", "nb_sf"), "cdf"),
+    "HurdleNegativeBinomial": "distributions",
     "NegativeBinomial": "distributions",
     "NegativeBinomialMixture": "distributions",
     "ZeroInflatedNegativeBinomial": "distributions",
+    "ZeroTruncatedNegativeBinomial": "distributions",
+    "log_hurdle_nb": "likelihoods",
     "log_mixture_nb": "likelihoods",
     "log_nb_positive": "likelihoods",
+    "log_zero_truncated_nb": "likelihoods",
     "log_zinb_positive": "likelihoods",
 }
 

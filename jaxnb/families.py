@@ -13,19 +13,29 @@ from typing import Any, Literal
 
 from jaxnb import cdf, moments, random
 from jaxnb._types import Array, ArrayLike
-from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+from jaxnb.likelihoods import (
+    log_hurdle_nb,
+    log_mixture_nb,
+    log_nb_positive,
+    log_zero_truncated_nb,
+    log_zinb_positive,
+)
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.derivatives import Derivative
 from jaxnb.likelihoods.deviance import nb_deviance, zinb_deviance
+from jaxnb.likelihoods.hurdle import hurdle_with_derivatives
 from jaxnb.likelihoods.mixture import mixture_with_derivatives
 from jaxnb.likelihoods.negative_binomial import nb_with_derivatives
 from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
+from jaxnb.likelihoods.zero_truncated import zero_truncated_with_derivatives
 
 __all__ = [
     "FAMILIES",
+    "HURDLE_NEGATIVE_BINOMIAL",
     "NEGATIVE_BINOMIAL",
     "NEGATIVE_BINOMIAL_MIXTURE",
     "ZERO_INFLATED_NEGATIVE_BINOMIAL",
+    "ZERO_TRUNCATED_NEGATIVE_BINOMIAL",
     "Constraint",
     "Family",
     "Parameter",
@@ -252,12 +262,48 @@ NEGATIVE_BINOMIAL_MIXTURE = Family(
     quantile=cdf.mixture_nb_quantile,
 )
 
+ZERO_TRUNCATED_NEGATIVE_BINOMIAL = Family(
+    name="zero_truncated_negative_binomial",
+    class_name="ZeroTruncatedNegativeBinomial",
+    parameters=(_MU, _THETA),
+    log_prob=log_zero_truncated_nb,
+    with_derivatives=zero_truncated_with_derivatives,
+    sampler=random.zero_truncated_negative_binomial,
+    mean=moments.zero_truncated_mean,
+    variance=moments.zero_truncated_variance,
+    mode=moments.zero_truncated_mode,
+    log_cdf=cdf.zero_truncated_nb_log_cdf,
+    log_sf=cdf.zero_truncated_nb_log_sf,
+    cdf=cdf.zero_truncated_nb_cdf,
+    sf=cdf.zero_truncated_nb_sf,
+    quantile=cdf.zero_truncated_nb_quantile,
+)
+
+HURDLE_NEGATIVE_BINOMIAL = Family(
+    name="hurdle_negative_binomial",
+    class_name="HurdleNegativeBinomial",
+    parameters=(_MU, _THETA, Parameter("pi", "zi_logits", "extended real")),
+    log_prob=log_hurdle_nb,
+    with_derivatives=hurdle_with_derivatives,
+    sampler=random.hurdle_negative_binomial,
+    mean=moments.hurdle_mean,
+    variance=moments.hurdle_variance,
+    mode=moments.hurdle_mode,
+    log_cdf=cdf.hurdle_nb_log_cdf,
+    log_sf=cdf.hurdle_nb_log_sf,
+    cdf=cdf.hurdle_nb_cdf,
+    sf=cdf.hurdle_nb_sf,
+    quantile=cdf.hurdle_nb_quantile,
+)
+
 FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         NEGATIVE_BINOMIAL,
         ZERO_INFLATED_NEGATIVE_BINOMIAL,
         NEGATIVE_BINOMIAL_MIXTURE,
+        ZERO_TRUNCATED_NEGATIVE_BINOMIAL,
+        HURDLE_NEGATIVE_BINOMIAL,
     )
 }
 """Every distribution of the package, by name."""

@@ -5,6 +5,7 @@ computed in: `ARRAYS` for jax.numpy, or any module with the same functions, such
 Modes are for arrays only, since they have no derivative.
 """
 
+import math
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,7 @@ ARRAYS = SimpleNamespace(
     isnan=jnp.isnan,
     sigmoid=jax.nn.sigmoid,
     log1p=jnp.log1p,
+    exp=jnp.exp,
     expm1=jnp.expm1,
 )
 
@@ -128,7 +130,9 @@ def zero_truncated_mean(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
 def zero_truncated_variance(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
     """M (mu (1 + 1 / theta) - (M - 1)) with M the mean, which is small where mu is."""
     excess = _excess_mean(mu, theta, xp)
-    return (1 + excess) * (mu + mu / theta - excess)
+    over_theta = mu / xp.where(theta > 0, theta, 1.0)
+    variance = (1 + excess) * (mu + over_theta - excess)
+    return xp.where(mu == math.inf, mu, variance)
 
 
 def _excess_mean(mu: Any, theta: Any, xp: Any) -> Any:
@@ -137,20 +141,24 @@ def _excess_mean(mu: Any, theta: Any, xp: Any) -> Any:
     With y = -log P(0) = theta log(1 + mu / theta), mu - (1 - exp(-y)) is the sum of
     theta (mu / theta - log(1 + mu / theta)) and y - 1 + exp(-y), both positive.
     """
-    ratio = mu / theta
+    valid = theta > 0
+    bounded = xp.where(mu == math.inf, 0.0, mu)
+    ratio = bounded / xp.where(valid, theta, 1.0)
     near = ratio < _SMALL
     small, large = xp.where(near, ratio, 0.0), xp.where(near, 1.0, ratio)
-    log_ratio_lost = xp.where(near, small * small * _alternating(small), large - xp.log1p(large))
-    # theta times both, from mu where theta is infinite
-    first = xp.where(near, mu * small * _alternating(small), theta * log_ratio_lost)
-    y = mu - first
+    t = xp.where(near, 1.0, theta)
+    log_ratio = xp.log1p(large)
+    of_small = bounded * (small * _alternating(small))
+    first = xp.where(near, of_small, t * (large - log_ratio))
+    y = xp.where(near, bounded - of_small, t * log_ratio)
     near = y < _SMALL
     small, large = xp.where(near, y, 0.0), xp.where(near, 1.0, y)
-    second = xp.where(near, small * small * _exponential(small), large + xp.expm1(-large))
-    positive = -xp.expm1(-y)
-    certain = positive == 0
-    excess = (first + second) / xp.where(certain, 1.0, positive)
-    return xp.where(certain, 0.0, excess)
+    second = xp.where(near, small * small * _exponential(small), large - 1 + xp.exp(-large))
+    certain = y == 0
+    excess = (first + second) / -xp.expm1(-xp.where(certain, 1.0, y))
+    at_zero = (bounded + ratio) / 2  # for its derivative
+    excess = xp.where(mu == math.inf, mu, xp.where(certain, at_zero, excess))
+    return xp.where(valid, excess, math.nan)
 
 
 _SMALL = 0.1

@@ -1,7 +1,14 @@
-"""NumPyro distributions over the exact likelihoods: NB, zero-inflated NB, NB mixture."""
+"""NumPyro distributions over the exact likelihoods of counts."""
 
 from jaxnb.distributions.mixture import NegativeBinomialMixture
 from jaxnb.distributions.negative_binomial import NegativeBinomial
+from jaxnb.distributions.truncated import HurdleNegativeBinomial, ZeroTruncatedNegativeBinomial
 from jaxnb.distributions.zero_inflated import ZeroInflatedNegativeBinomial
 
-__all__ = ["NegativeBinomial", "NegativeBinomialMixture", "ZeroInflatedNegativeBinomial"]
+__all__ = [
+    "HurdleNegativeBinomial",
+    "NegativeBinomial",
+    "NegativeBinomialMixture",
+    "ZeroInflatedNegativeBinomial",
+    "ZeroTruncatedNegativeBinomial",
+]
