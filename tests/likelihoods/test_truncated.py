@@ -1,0 +1,153 @@
+"""The zero-truncated negative binomial and the hurdle model: values, derivatives, ends."""
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+from jaxnb import cdf, log_hurdle_nb, log_nb_positive, log_zero_truncated_nb
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    with jax.enable_x64(True) if request.param == "float64" else contextlib.nullcontext():
+        yield np.dtype(request.param)
+
+
+def points():
+    rng = np.random.default_rng(0)
+    mu, theta = np.exp(rng.uniform(np.log([[1e-12], [1e-6]]), np.log([[1e4], [1e8]]), (2, 240)))
+    x = np.floor(np.exp(rng.uniform(0, np.log(300), 240)))
+    x[:80] = 1
+    return [v.astype(np.float32) for v in (x, mu, theta)]
+
+
+def exact(x, mu, theta):
+    """The log-probability and its derivatives in mu and theta, in 160 digits."""
+    with mpmath.workdps(160):
+        x, mu, theta = (mpmath.mpf(float(v)) for v in (x, mu, theta))
+
+        def value(mu, theta):
+            log_p, log_q = mpmath.log(theta / (theta + mu)), mpmath.log(mu / (theta + mu))
+            gammas = mpmath.loggamma(x + theta) - mpmath.loggamma(theta) - mpmath.loggamma(x + 1)
+            return gammas + theta * log_p + x * log_q - mpmath.log(-mpmath.expm1(theta * log_p))
+
+        step = mpmath.mpf(10) ** -40
+        in_mu = (value(mu * (1 + step), theta) - value(mu * (1 - step), theta)) / (2 * step * mu)
+        in_theta = value(mu, theta * (1 + step)) - value(mu, theta * (1 - step))
+        return float(value(mu, theta)), float(in_mu), float(in_theta / (2 * step * theta))
+
+
+def test_values_and_derivatives(dtype):
+    arguments = points()
+    value, d_mu, d_theta = np.transpose([exact(*point) for point in zip(*arguments, strict=True)])
+    arguments = [v.astype(dtype) for v in arguments]
+    eps = float(np.finfo(dtype).eps)
+    units = np.abs(log_zero_truncated_nb(*arguments) - value) / np.maximum(1, np.abs(value)) / eps
+    assert units.max() < 5.5
+    assert np.quantile(units, 0.99) < 3
+    gradient = jax.jit(jax.vmap(jax.grad(log_zero_truncated_nb, (1, 2))))(*arguments)
+    for got, expected in zip(gradient, (d_mu, d_theta), strict=True):
+        assert np.isfinite(got).all()
+        relative = np.abs(got / expected - 1) / eps
+        assert np.median(relative) < 1.5
+        assert np.quantile(relative, 0.95) < 20
+
+
+def test_a_point_where_numpyro_is_wrong(dtype):
+    x, mu, theta = (dtype.type(v) for v in (1, 1e-8, 2))
+    got = log_hurdle_nb(x, mu, theta, dtype.type(np.log(0.3 / 0.7)))
+    np.testing.assert_allclose(got, np.log(0.7), rtol=3e-7 if dtype == np.float32 else 3e-8)
+
+
+@pytest.mark.parametrize(("mu", "theta"), [(0.3, 0.05), (3, 1), (60, 1e4), (100, np.inf)])
+def test_probabilities_sum_to_one(mu, theta):
+    with jax.enable_x64(True):
+        x = np.arange(20_000.0)
+        assert abs(np.exp(log_zero_truncated_nb(x, mu, theta)).sum() - 1) < 1e-8
+        assert abs(np.exp(log_hurdle_nb(x, mu, theta, 0.4)).sum() - 1) < 1e-8
+
+
+def test_is_the_truncated_distribution_where_that_does_not_cancel(dtype):
+    x = np.arange(1, 50, dtype=dtype)
+    expected = log_nb_positive(x, 3.0, 0.8) - cdf.nb_log_sf(0.0, 3.0, 0.8)
+    np.testing.assert_allclose(log_zero_truncated_nb(x, 3.0, 0.8), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "mu", "theta", "expected"),
+    [
+        (0, 3, 1, -np.inf),
+        (-1, 3, 1, -np.inf),
+        (1.5, 3, 1, -np.inf),
+        (np.inf, 3, 1, -np.inf),
+        (1, 0, 1, 0),
+        (2, 0, 1, -np.inf),
+        (1, 3, 0, -np.inf),
+        (2, np.inf, 1, -np.inf),
+        (1, np.nan, 1, np.nan),
+        (np.nan, 1, 1, np.nan),
+        (2, -1, 1, np.nan),
+        (2, 1, -1, np.nan),
+        (3, 2, np.inf, 3 * np.log(2) - np.log(6) - np.log(np.expm1(2))),
+        (1, 1e-30, 1e-35, -np.log(np.log(1e5))),  # (1 - p) / -log(p)
+        (1, 1e35, 2, -157.492077 - np.log(2)),
+    ],
+)
+def test_ends(x, mu, theta, expected, dtype):
+    arguments = [dtype.type(v) for v in (x, mu, theta)]
+    got = log_zero_truncated_nb(*arguments)
+    np.testing.assert_allclose(got, expected, rtol=6e-6, atol=1e-6)
+    for position in (1, 2):
+        derivative = jax.grad(log_zero_truncated_nb, position)(*arguments)
+        assert np.isnan(expected) or np.isfinite(derivative)
+    hurdle = log_hurdle_nb(*arguments, dtype.type(0))
+    if x == 0:
+        expected = 0
+    np.testing.assert_allclose(hurdle, expected - np.log(2), rtol=6e-6, atol=1e-6)
+
+
+def test_derivative_at_a_mean_of_zero():
+    at_zero = jax.grad(log_zero_truncated_nb, 1)(1.0, 0.0, 4.0)
+    np.testing.assert_allclose(at_zero, -(1 + 1 / 4) / 2, rtol=1e-6)
+
+
+def test_on_the_log_scale_beyond_the_dtype(dtype):
+    def value(x, log_mu, log_theta):
+        logs = {"log_mu": dtype.type(log_mu), "log_theta": dtype.type(log_theta)}
+        return log_zero_truncated_nb(dtype.type(x), **logs)
+
+    np.testing.assert_allclose(value(2, 100, -100), -np.log(2 * 200), rtol=1e-6)
+    np.testing.assert_allclose(value(3, -200, 0), -400, rtol=1e-6)
+    np.testing.assert_allclose(value(2, -800, -800), np.log(1 / 8 / np.log(2)), rtol=1e-5)
+    np.testing.assert_allclose(value(2, 300, 0), -300, rtol=1e-6)
+    assert abs(value(1, -1000, 3)) < 1e-6
+
+
+def test_hurdle_logits():
+    for pi in (-np.inf, -2.0, 0.0, 5.0, np.inf):
+        got = log_hurdle_nb(jnp.array([0.0, 3.0]), 2.0, 1.5, pi)
+        truncated = log_zero_truncated_nb(3.0, 2.0, 1.5)
+        expected = [-np.logaddexp(0, -pi), -np.logaddexp(0, pi) + truncated]
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
+    derivative = jax.vmap(jax.grad(log_hurdle_nb, 3), (0, None, None, None))
+    at = derivative(jnp.array([0.0, 3.0]), 2.0, 1.5, 0.4)
+    np.testing.assert_allclose(at, [1 / (1 + np.exp(0.4)), -1 / (1 + np.exp(-0.4))], rtol=1e-6)
+
+
+def test_second_derivatives_also_where_rules_are_dropped():
+    def plain(mu):
+        return log_zero_truncated_nb(3.0, mu, 1.5)
+
+    def in_scan(mu):
+        step = lambda total, x: (total + log_zero_truncated_nb(x, mu, 1.5), None)  # noqa: E731
+        return jax.lax.scan(step, 0.0, jnp.array([3.0]))[0]
+
+    with jax.enable_x64(True):
+        step = 1e-4
+        difference = (plain(2 + step) - 2 * plain(2.0) + plain(2 - step)) / step**2
+    for function in (plain, in_scan):
+        np.testing.assert_allclose(jax.hessian(function)(2.0), difference, rtol=2e-5)
