@@ -218,6 +218,7 @@ NEGATIVE_BINOMIAL = Family(
     cdf=cdf.nb_cdf,
     sf=cdf.nb_sf,
     quantile=cdf.nb_quantile,
+    entropy=cdf.nb_entropy,
     deviance=nb_deviance,
 )
 
@@ -236,6 +237,7 @@ ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
     cdf=cdf.zinb_cdf,
     sf=cdf.zinb_sf,
     quantile=cdf.zinb_quantile,
+    entropy=cdf.zinb_entropy,
     deviance=zinb_deviance,
 )
 
@@ -260,6 +262,7 @@ NEGATIVE_BINOMIAL_MIXTURE = Family(
     cdf=cdf.mixture_nb_cdf,
     sf=cdf.mixture_nb_sf,
     quantile=cdf.mixture_nb_quantile,
+    entropy=cdf.mixture_nb_entropy,
 )
 
 ZERO_TRUNCATED_NEGATIVE_BINOMIAL = Family(
@@ -277,6 +280,7 @@ ZERO_TRUNCATED_NEGATIVE_BINOMIAL = Family(
     cdf=cdf.zero_truncated_nb_cdf,
     sf=cdf.zero_truncated_nb_sf,
     quantile=cdf.zero_truncated_nb_quantile,
+    entropy=cdf.zero_truncated_nb_entropy,
 )
 
 HURDLE_NEGATIVE_BINOMIAL = Family(
@@ -294,6 +298,7 @@ HURDLE_NEGATIVE_BINOMIAL = Family(
     cdf=cdf.hurdle_nb_cdf,
     sf=cdf.hurdle_nb_sf,
     quantile=cdf.hurdle_nb_quantile,
+    entropy=cdf.hurdle_nb_entropy,
 )
 
 FAMILIES: dict[str, Family] = {

@@ -1,8 +1,16 @@
-"""Distribution functions and quantiles of the count distributions.
+"""Distribution functions, quantiles and entropies of the count distributions.
 
 Each has its logarithm in either tail, under jit and vmap, with derivatives in every parameter.
 """
 
+from jaxnb.cdf.entropy import (
+    hurdle_nb_entropy,
+    mixture_nb_entropy,
+    nb_entropy,
+    nb_kl_divergence,
+    zero_truncated_nb_entropy,
+    zinb_entropy,
+)
 from jaxnb.cdf.hurdle import (
     hurdle_nb_cdf,
     hurdle_nb_log_cdf,
@@ -46,16 +54,20 @@ from jaxnb.cdf.zero_truncated import (
 
 __all__ = [
     "hurdle_nb_cdf",
+    "hurdle_nb_entropy",
     "hurdle_nb_log_cdf",
     "hurdle_nb_log_sf",
     "hurdle_nb_quantile",
     "hurdle_nb_sf",
     "mixture_nb_cdf",
+    "mixture_nb_entropy",
     "mixture_nb_log_cdf",
     "mixture_nb_log_sf",
     "mixture_nb_quantile",
     "mixture_nb_sf",
     "nb_cdf",
+    "nb_entropy",
+    "nb_kl_divergence",
     "nb_log_cdf",
     "nb_log_sf",
     "nb_quantile",
@@ -66,11 +78,13 @@ __all__ = [
     "poisson_quantile",
     "poisson_sf",
     "zero_truncated_nb_cdf",
+    "zero_truncated_nb_entropy",
     "zero_truncated_nb_log_cdf",
     "zero_truncated_nb_log_sf",
     "zero_truncated_nb_quantile",
     "zero_truncated_nb_sf",
     "zinb_cdf",
+    "zinb_entropy",
     "zinb_log_cdf",
     "zinb_log_sf",
     "zinb_quantile",

@@ -30,7 +30,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
         P(x) = \frac{\mathrm{NB}(x; \mu, \theta)}{1 - \mathrm{NB}(0; \mu, \theta)}, \quad x \ge 1
 
     The parameters are those of the negative binomial that is truncated. The mean is mu / (1 - p_0),
-    p_0 its probability of 0, which tends to 1 as mu tends to 0. Everything is exact however small mu is.
+    p_0 its probability of 0, which tends to 1 as mu tends to 0. Everything is exact there, too.
 
     Args:
         total_count: As in `NegativeBinomial`, and so are the next four.

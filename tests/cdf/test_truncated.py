@@ -1,4 +1,4 @@
-"""Distribution functions and quantiles of the truncated distributions, samplers, moments, classes."""
+"""Truncated distributions: their functions, quantiles, samplers, moments and classes."""
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +53,7 @@ def test_quantiles(name):
         return jnp.sum(~right | ~jnp.isfinite(x))
 
     assert misses(rng.uniform(size=n).astype(np.float32), mu, theta, *more) == 0
-    assert quantile(0.0, 3.0, 2.0, *more[:1][:0], *([0.4] if more else [])) == (0 if more else 1)
+    assert quantile(0.0, 3.0, 2.0, *([0.4] if more else [])) == (0 if more else 1)
     assert quantile(1.0, 3.0, 2.0, *([0.4] if more else [])) == np.inf
 
 
@@ -107,9 +107,10 @@ def test_classes():
     assert (truncated.icdf(0.0) == 1).all()
     np.testing.assert_allclose(hurdle.log_prob(0), np.log(0.3), rtol=1e-6)
     np.testing.assert_allclose(hurdle.zi_logits, np.log(0.3 / 0.7), rtol=1e-5)
+    checked = jaxnb.ZeroTruncatedNegativeBinomial(mu=3.0, theta=2.0, validate_args=True)
     with pytest.warns(UserWarning, match="Out-of-support"):
-        checked = jaxnb.ZeroTruncatedNegativeBinomial(mu=3.0, theta=2.0, validate_args=True)
-        assert checked.log_prob(0) == -np.inf
+        outside = checked.log_prob(0)
+    assert outside == -np.inf
     leaves, tree = jax.tree.flatten(hurdle)
     assert len(leaves) == 3
     assert jax.tree.unflatten(tree, leaves).zi_probs == hurdle.zi_probs
