@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 from jax.nn import sigmoid
-from numpyro.distributions import constraints
+from numpyro.distributions import constraints, kl_divergence
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb.cdf import nb_kl_divergence
 from jaxnb.distributions.base import CountDistribution
 from jaxnb.distributions.parameters import (
     MEAN_AND_DISPERSION,
@@ -164,3 +165,8 @@ class NegativeBinomial(MeanDispersion):
             eps=eps,
             validate_args=validate_args,
         )
+
+
+@kl_divergence.register(NegativeBinomial, NegativeBinomial)
+def _kl_divergence(p: NegativeBinomial, q: NegativeBinomial) -> Array:
+    return nb_kl_divergence(p.mu, p.theta, q.mu, q.theta)
