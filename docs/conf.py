@@ -11,8 +11,10 @@ from numpyro.distributions.util import lazy_property
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.util.typing import stringify_annotation
 
 import jaxnb
+from jaxnb._types import ArrayLike, DTypeLike
 
 project = "jaxnb"
 author = "The jaxnb authors"
@@ -40,7 +42,10 @@ exclude_patterns = [
 default_role = "py:obj"
 nitpicky = True
 # What jaxnb builds on is named in signatures, and its documentation is not read at build time.
-nitpick_ignore_regex = [(r"py:.*", r"(jax|numpy|numpyro|scipy|np|enum|typing|ndarray)\b.*")]
+OTHERS = r"(jax|numpy|numpyro|pandas|scipy|torch|np|ndarray|ArrayLike|DTypeLike)\b.*"
+STANDARD = r"(collections|enum|os|pathlib|typing)\b.*"
+PRIVATE = r"factor_sums|jaxnb\.(glm\.[a-z]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
+nitpick_ignore_regex = [(r"py:.*", names) for names in (OTHERS, STANDARD, PRIVATE)]
 
 # Cells run with the package of this tree, also where another one is installed.
 os.environ.setdefault("PYTHONPATH", str(pathlib.Path(jaxnb.__file__).parents[1]))
@@ -66,7 +71,6 @@ myst_heading_anchors = 3
 
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_type_aliases = {name: name for name in ("Array", "ArrayLike", "DTypeLike")}
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 napoleon_numpy_docstring = False
@@ -124,6 +128,23 @@ def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
     return f"{SOURCE}/blob/main/{file}#L{first}-L{first + len(lines) - 1}"
 
 
+_WRITTEN_OUT = {
+    stringify_annotation(alias, "smart"): name
+    for name, alias in (("ArrayLike", ArrayLike), ("DTypeLike", DTypeLike))
+}
+
+
+def _name_the_unions(
+    app: Sphinx, what: str, name: str, of: object, options: object, signature: str, returned: str
+) -> tuple[str, str] | None:
+    """In signatures, say ArrayLike and not the eight types that it consists of."""
+    if not signature:
+        return None
+    for written_out, alias in _WRITTEN_OUT.items():
+        signature = signature.replace(written_out, alias)
+    return signature, returned
+
+
 def _plain_where_unknown(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
 ) -> nodes.Element | None:
@@ -145,3 +166,4 @@ def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     _lazy_properties_as_properties()
     app.connect("missing-reference", _plain_where_unknown)
+    app.connect("autodoc-process-signature", _name_the_unions)

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxnb import datasets, distributions, fit, io, plots, random, torch_bridge
+    from jaxnb import datasets, distributions, fit, glm, io, plots, random, torch_bridge
     from jaxnb.distributions import (
         NegativeBinomial,
         NegativeBinomialMixture,
@@ -22,19 +22,27 @@ __all__ = [
     "NegativeBinomial",
     "NegativeBinomialMixture",
     "ZeroInflatedNegativeBinomial",
+    "cdf",
     "datasets",
     "distributions",
     "fit",
+    "glm",
     "io",
     "log_mixture_nb",
     "log_nb_positive",
     "log_zinb_positive",
+    "nb_cdf",
+    "nb_log_cdf",
+    "nb_log_sf",
+    "nb_quantile",
+    "nb_sf",
     "plots",
     "random",
     "torch_bridge",
 ]
 
 _HOMES = {
+    **dict.fromkeys(("nb_cdf", "nb_log_cdf", "nb_log_sf", "nb_quantile", "nb_sf"), "cdf"),
     "NegativeBinomial": "distributions",
     "NegativeBinomialMixture": "distributions",
     "ZeroInflatedNegativeBinomial": "distributions",

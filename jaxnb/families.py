@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import Any, Literal
 
-from jaxnb import moments, random
+from jaxnb import cdf, moments, random
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
 from jaxnb.likelihoods.arguments import Scales
@@ -139,9 +139,15 @@ def tied(family: Family) -> Family:
         given = dict(zip((parameter.name for parameter in kept), values, strict=True))
         return [given.get(parameter.name) for parameter in family.parameters]
 
-    @wraps(family.log_prob)
-    def log_prob(x: ArrayLike, *values: ArrayLike, **options: Any) -> Array:
-        return family.log_prob(x, *with_none(values), **options)
+    def without_optional(function: Any) -> Any:
+        """A function of (x, *parameters) that takes the kept parameters alone, or None as it is."""
+
+        @wraps(function)
+        def of_kept(x: ArrayLike, *values: ArrayLike, **options: Any) -> Array:
+            value: Array = function(x, *with_none(values), **options)
+            return value
+
+        return of_kept if function else None
 
     def with_derivatives(x: Array, *arguments: Any) -> tuple[Array, list[Derivative]]:
         *values, eps, scales = arguments
@@ -160,9 +166,15 @@ def tied(family: Family) -> Family:
         family,
         name=f"{family.name}_tied",
         parameters=kept,
-        log_prob=log_prob,
         with_derivatives=with_derivatives,
-        sampler=lambda key, *values, **options: family.sampler(key, *with_none(values), **options),
+        entropy=None,
+        log_prob=without_optional(family.log_prob),
+        sampler=without_optional(family.sampler),
+        log_cdf=without_optional(family.log_cdf),
+        log_sf=without_optional(family.log_sf),
+        cdf=without_optional(family.cdf),
+        sf=without_optional(family.sf),
+        quantile=without_optional(family.quantile),
         mean=lambda *values, **options: family.mean(*spread(values), **options),
         variance=lambda *values, **options: family.variance(*spread(values), **options),
         mode=lambda *values: family.mode(*spread(values)),
@@ -188,6 +200,11 @@ NEGATIVE_BINOMIAL = Family(
     mean=moments.nb_mean,
     variance=moments.nb_variance,
     mode=moments.nb_mode,
+    log_cdf=cdf.nb_log_cdf,
+    log_sf=cdf.nb_log_sf,
+    cdf=cdf.nb_cdf,
+    sf=cdf.nb_sf,
+    quantile=cdf.nb_quantile,
 )
 
 ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
@@ -200,6 +217,11 @@ ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
     mean=moments.zinb_mean,
     variance=moments.zinb_variance,
     mode=moments.zinb_mode,
+    log_cdf=cdf.zinb_log_cdf,
+    log_sf=cdf.zinb_log_sf,
+    cdf=cdf.zinb_cdf,
+    sf=cdf.zinb_sf,
+    quantile=cdf.zinb_quantile,
 )
 
 NEGATIVE_BINOMIAL_MIXTURE = Family(
@@ -218,6 +240,11 @@ NEGATIVE_BINOMIAL_MIXTURE = Family(
     mean=moments.mixture_mean,
     variance=moments.mixture_variance,
     mode=moments.mixture_mode,
+    log_cdf=cdf.mixture_nb_log_cdf,
+    log_sf=cdf.mixture_nb_log_sf,
+    cdf=cdf.mixture_nb_cdf,
+    sf=cdf.mixture_nb_sf,
+    quantile=cdf.mixture_nb_quantile,
 )
 
 FAMILIES: dict[str, Family] = {

@@ -70,3 +70,47 @@ def test_notebooks_are_kept_without_outputs():
 def test_citation_names_this_version():
     assert f"\nversion: {jaxnb.__version__}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"{{{jaxnb.__version__}}}" in (ROOT / "docs" / "citing.md").read_text()
+
+
+def rows_of(page: str, *cells: str) -> list[list[str]]:
+    """The rows of a page's tables that begin with these cells."""
+    lines = (ROOT / "docs" / page).read_text().splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
+    return [row for row in rows if tuple(row[: len(cells)]) == cells]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_claims_are_those_of_the_tables(page):
+    text = " ".join((ROOT / page).read_text().split())
+    (row,) = rows_of("speed.md", "nb", "sum + gradient", "512x2000")
+    numpyro, _, scvi = row[5:8]
+    assert (
+        f"takes {numpyro} times as long in NumPyro and {scvi} times as long in scVI's torch" in text
+    )
+    for library, where in [("scVI torch", "in scVI"), ("NumPyro", "in NumPyro"), ("jaxnb", "none")]:
+        share = rows_of("accuracy.md", library, "poisson-limit")[0][-1].rstrip("%")
+        said = "none" if share == "0" else f"{share} %"
+        assert re.search(rf"{said}[^.]*{where}|at {said}", text)
+
+
+def test_ratios_in_the_readme_are_those_of_the_table():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    (row,) = rows_of("speed.md", "nb", "sum + gradient", "512x2000")
+    numpyro, formula, scvi, compiled = row[5:9]
+    assert f"{numpyro} times as long in NumPyro, {formula} in scVI's formula" in text
+    assert f"{scvi} in scVI's torch code and {compiled} in that code compiled" in text
+    ratios = [
+        float(cell)
+        for name in ("nb", "zinb", "mixture")
+        for row in rows_of("speed.md", name)
+        for cell in row[5:]
+        if cell != "-"
+    ]
+    assert f"take {min(ratios)} to {max(ratios)} times as long" in text
+
+
+def test_pages_use_the_words_of_the_field():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    for page in [*PAGES, *notebooks, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+        found = re.search(r"\b(laws?|slopes?|likeliest)\b", page.read_text(), re.IGNORECASE)
+        assert not found, (page.name, found)

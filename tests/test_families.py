@@ -76,3 +76,16 @@ def test_draws_have_the_mean(family):
     draws = family.sampler(jax.random.key(0), *parameters, shape=(20_000,), dtype=jnp.float32)
     error = np.sqrt(family.variance(*parameters) / draws.size)
     assert abs(draws.mean() - family.mean(*parameters)) < 4 * error
+
+
+@each_family
+def test_distribution_functions_are_sums_of_the_probabilities(family):
+    parameters = values(family)
+    x = np.arange(30.0, dtype=np.float32)
+    cdf = np.exp(np.asarray(family.log_prob(x, *parameters), float)).cumsum()
+    np.testing.assert_allclose(family.cdf(x, *parameters), cdf, rtol=1e-5)
+    np.testing.assert_allclose(family.sf(x, *parameters), 1 - cdf, atol=1e-6)
+    np.testing.assert_allclose(family.log_cdf(x, *parameters), np.log(cdf), atol=1e-5)
+    np.testing.assert_allclose(np.exp(family.log_sf(x, *parameters)), 1 - cdf, atol=1e-6)
+    middle = np.searchsorted(cdf, 0.5)
+    assert family.quantile(0.5, *parameters) == middle

@@ -10,14 +10,31 @@ import sys
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def test_import_leaves_torch_and_the_backends_alone():
+def test_import_leaves_optional_modules_and_the_backends_alone():
     program = """
 import sys, jaxnb
-assert "torch" not in sys.modules and "matplotlib" not in sys.modules
+for name in jaxnb.__all__:
+    if name not in ("glm", "torch_bridge"):  # which need pandas and torch
+        getattr(jaxnb, name)
+for module in ("anndata", "dask", "formulaic", "matplotlib", "pandas", "torch"):
+    assert module not in sys.modules, module
 from jax._src import xla_bridge
 assert not xla_bridge._backends, "a JAX backend was initialized"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_command_line_answers_without_jax():
+    program = """
+import sys
+from jaxnb.__main__ import main
+try:
+    main(["fit", "--help"])
+except SystemExit as stop:
+    assert not stop.code
+assert not {"jax", "numpy", "scipy"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_readme_code_runs_unchanged():

@@ -24,7 +24,10 @@ def shown(size: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch, progres
             bar.refresh()
         stderr.write("end")
         stderr.flush()
-        text = os.read(ours, 10_000).decode()
+        text = ""
+        # A terminal hands out what it got in pieces.
+        while not text.endswith("end"):
+            text += os.read(ours, 10_000).decode()
         monkeypatch.undo()
     os.close(ours)
     return text

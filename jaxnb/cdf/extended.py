@@ -79,9 +79,10 @@ def log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
 
     def everywhere(value: Tails, x: Array, a: Array, b: Array) -> Tails:
         corrected, _ = _corrected(_move(scales, x, a, b), value)
-        return _at_edges(scales, x, a, b, corrected, Tails(-jnp.inf, 0.0), Tails(0.0, -jnp.inf))
+        return _at_edges(scales, x, a, b, corrected, _AT_ZERO, _AT_ONE)
 
-    return if_any(outside, everywhere, lambda value, *_: value, value, x, a, b)
+    result: Tails = if_any(outside, everywhere, lambda value, *_: value, value, x, a, b)
+    return result
 
 
 def log_tails_with_derivatives(
@@ -121,8 +122,8 @@ def log_tails_with_derivatives(
             )
             # At a parameter of 0, where F is 1, the derivatives are the one-sided ones.
             derivative = Tails(*(jnp.where(x == jnp.inf, 0.0, d) for d in derivative))
-            derivatives.append(edges(derivative, Tails(0.0, 0.0), derivative))
-        return edges(corrected, Tails(-jnp.inf, 0.0), Tails(0.0, -jnp.inf)), derivatives
+            derivatives.append(edges(derivative, (0.0, 0.0), derivative))
+        return edges(corrected, _AT_ZERO, _AT_ONE), derivatives
 
     return if_any(outside, everywhere, ordinary, value, in_logs, x, a, b)
 
@@ -246,8 +247,14 @@ def _corrected_derivative(
     return Tails(*(jnp.clip(d, -float(info.max), float(info.max)) for d in (d_cdf, d_sf)))
 
 
+_Pair = tuple[Array | float, Array | float]
+
+_AT_ZERO: Final[_Pair] = (-jnp.inf, 0.0)  # both logarithms where F is 0, and where it is 1
+_AT_ONE: Final[_Pair] = (0.0, -jnp.inf)
+
+
 def _at_edges(
-    scales: Scales, x: Array, a: Array, b: Array, t: Tails, at_zero: Tails, at_one: Tails
+    scales: Scales, x: Array, a: Array, b: Array, t: Tails, at_zero: _Pair, at_one: _Pair
 ) -> Tails:
     """`t`, but `at_zero` where F is 0, `at_one` where it is 1, NaN where it is undefined."""
     zero, negative = [], []

@@ -1,29 +1,21 @@
 """The distribution functions of the negative binomial and of Poisson's distribution."""
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
-from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf import extended
-from jaxnb.cdf.tails import Tails
-from jaxnb.likelihoods.arguments import Scales, on_scales, promote, refuse_tables
-from jaxnb.likelihoods.derivatives import Tangent
+from jaxnb.cdf.calls import log_tail, quantile
+from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
 
 __all__ = [
     "nb_cdf",
     "nb_log_cdf",
     "nb_log_sf",
-    "nb_log_tail",
+    "nb_quantile",
     "nb_sf",
-    "nb_tails",
-    "nb_tails_with_derivatives",
     "poisson_cdf",
     "poisson_log_cdf",
     "poisson_log_sf",
+    "poisson_quantile",
     "poisson_sf",
 ]
 
@@ -72,7 +64,7 @@ def nb_log_cdf(
     References:
         DLMF 8.17 for the incomplete beta function; `jaxnb.cdf.quadrature` for the method.
     """
-    return _logarithm("nb_log_cdf", False, x, mu, theta, log_mu, log_theta)
+    return _nb("nb_log_cdf", False, x, mu, theta, log_mu, log_theta)
 
 
 def nb_log_sf(
@@ -88,7 +80,7 @@ def nb_log_sf(
     It is log(1 - F(x)), with the digits that 1 - F(x) would lose. Arguments, result and errors as
     for `nb_log_cdf`; 0 for x < 0 and for mu = inf, -inf where mu or theta is 0.
     """
-    return _logarithm("nb_log_sf", True, x, mu, theta, log_mu, log_theta)
+    return _nb("nb_log_sf", True, x, mu, theta, log_mu, log_theta)
 
 
 def nb_cdf(
@@ -104,7 +96,7 @@ def nb_cdf(
     The exponential of `nb_log_cdf`, with the same arguments and errors. Where it is small, its
     relative error is the absolute one of `nb_log_cdf`.
     """
-    return jnp.exp(_logarithm("nb_cdf", False, x, mu, theta, log_mu, log_theta))
+    return jnp.exp(_nb("nb_cdf", False, x, mu, theta, log_mu, log_theta))
 
 
 def nb_sf(
@@ -116,7 +108,7 @@ def nb_sf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Probability that a negative binomial count exceeds x: the exponential of `nb_log_sf`."""
-    return jnp.exp(_logarithm("nb_sf", True, x, mu, theta, log_mu, log_theta))
+    return jnp.exp(_nb("nb_sf", True, x, mu, theta, log_mu, log_theta))
 
 
 def poisson_log_cdf(
@@ -147,13 +139,65 @@ def poisson_sf(
     return jnp.exp(_poisson("poisson_sf", True, x, mu, log_mu))
 
 
+def nb_quantile(
+    q: ArrayLike | None = None,
+    mu: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
+    *,
+    log_q: ArrayLike | None = None,
+    upper: bool = False,
+    log_mu: ArrayLike | None = None,
+    log_theta: ArrayLike | None = None,
+) -> Array:
+    r"""The smallest count x at which the negative binomial's F(x) reaches q.
+
+    It is computed in the arithmetic of `nb_cdf`: in one compiled program,
+    ``nb_cdf(x) >= q > nb_cdf(x - 1)`` holds exactly. (XLA may round differently in another
+    program, so that across programs it holds to one unit in the last place of the probability.)
+
+    Args:
+        q: Probability, 0 <= q <= 1.
+        mu: Mean, in counts, mu >= 0.
+        theta: Inverse dispersion, theta >= 0, as in `nb_cdf`.
+        log_q: log(q), instead of `q`.
+        upper: Whether `q` is the probability of the upper tail: the smallest x with 1 - F(x) <= q.
+        log_mu: log(mu), instead of `mu`.
+        log_theta: log(theta), instead of `theta`.
+
+    Returns:
+        Whole numbers, in the dtype that the floating arguments promote to. 0 at q = 0, where SciPy
+        has -1, infinity at q = 1 (in the upper tail, the other way round), beyond 2**60 and for
+        mu = inf, 0 where mu or theta is 0, NaN where an argument is NaN or outside its range.
+        Derivatives are 0.
+
+    Raises:
+        TypeError: Of `q` and `log_q`, or of the two scales of a parameter, none or both are given;
+            an argument is complex, or a sparse matrix, a table or a tensor.
+        ValueError: The shapes do not broadcast.
+    """
+    parameters = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return quantile(NEGATIVE_BINOMIAL, "nb_quantile", q, log_q, upper, **parameters)
+
+
+def poisson_quantile(
+    q: ArrayLike | None = None,
+    mu: ArrayLike | None = None,
+    *,
+    log_q: ArrayLike | None = None,
+    upper: bool = False,
+    log_mu: ArrayLike | None = None,
+) -> Array:
+    """The smallest count at which Poisson's F reaches q: `nb_quantile`, theta = inf."""
+    return nb_quantile(q, mu, jnp.inf, log_q=log_q, upper=upper, log_mu=log_mu)
+
+
 def _poisson(
     owner: str, upper: bool, x: ArrayLike, mu: ArrayLike | None, log_mu: ArrayLike | None
 ) -> Array:
-    return _logarithm(owner, upper, x, mu, jnp.inf, log_mu, None)
+    return _nb(owner, upper, x, mu, jnp.inf, log_mu, None)
 
 
-def _logarithm(
+def _nb(
     owner: str,
     upper: bool,
     x: ArrayLike,
@@ -162,55 +206,5 @@ def _logarithm(
     log_mu: ArrayLike | None,
     log_theta: ArrayLike | None,
 ) -> Array:
-    refuse_tables(x=x)
-    parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
-    return _compiled(upper, scales, x, *parameters)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _compiled(upper: bool, scales: Scales, x: ArrayLike, mu: ArrayLike, theta: ArrayLike) -> Array:
-    result_type, (x, mu, theta) = promote(x=x, mu=mu, theta=theta)
-    return nb_log_tail(upper, scales, x, mu, theta).astype(result_type)
-
-
-# In what follows the arguments are as `promote` leaves them, mean and theta each on its scale.
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def nb_log_tail(upper: bool, scales: Scales, x: Array, mu: Array, theta: Array) -> Array:
-    """log(1 - F) if `upper`, else log F."""
-    return nb_tails(scales, x, mu, theta)[upper]
-
-
-@partial(nb_log_tail.defjvp, symbolic_zeros=True)
-def _nb_log_tail_jvp(
-    upper: bool,
-    scales: Scales,
-    primals: tuple[Array, Array, Array],
-    tangents: tuple[Tangent, Tangent, Tangent],
-) -> tuple[Array, Array]:
-    names, along = [], []
-    for name, direction in zip(("mu", "theta"), tangents[1:], strict=True):
-        if not isinstance(direction, SymbolicZero):
-            names.append(name)
-            along.append(direction)
-    x, mu, theta = primals
-    value, derivatives = nb_tails_with_derivatives(tuple(names), scales, x, mu, theta)
-    terms = [d[upper] * direction for d, direction in zip(derivatives, along, strict=True)]
-    return value[upper], sum(terms, jnp.zeros_like(value[upper]))
-
-
-def nb_tails(scales: Scales, x: Array, mu: Array, theta: Array) -> Tails:
-    """Both logarithms, without a rule for their derivatives."""
-    return extended.log_tails(scales, _whole(x), mu, theta)
-
-
-def nb_tails_with_derivatives(
-    wrt: tuple[str, ...], scales: Scales, x: Array, mu: Array, theta: Array
-) -> tuple[Tails, list[Tails]]:
-    """Both logarithms, and their derivatives in each of `wrt`, "mu" or "theta", on its scale."""
-    return extended.log_tails_with_derivatives(wrt, scales, _whole(x), mu, theta)
-
-
-def _whole(x: Array) -> Array:
-    return lax.stop_gradient(jnp.floor(x))
+    parameters = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return log_tail(NEGATIVE_BINOMIAL, owner, upper, x, **parameters)

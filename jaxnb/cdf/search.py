@@ -18,7 +18,7 @@ from jax import lax
 from jaxnb._types import Array
 from jaxnb.cdf.tails import Tails
 
-__all__ = ["HIGHEST", "Level", "log_level", "level", "smallest_count"]
+__all__ = ["HIGHEST", "Level", "level", "log_level", "smallest_count"]
 
 HIGHEST: Final = 2.0**60  # no larger count is looked for
 _MOST_STEPS: Final = 200  # five are usual; six times the 30 halvings of the largest bracket suffice
@@ -50,6 +50,7 @@ class Level(NamedTuple):
         return (self.value > lowest) & (self.value < highest)
 
     def reached(self, t: Tails) -> Array:
+        """Whether a count with these tails reaches it."""
         own = t.log_sf if self.upper else t.log_cdf
         own = own if self.logarithm else jnp.exp(own)
         return own <= self.value if self.upper else own >= self.value

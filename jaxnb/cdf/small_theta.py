@@ -1,7 +1,10 @@
 """log F where it is proportional to theta: for x = 0, and for theta < 2 where the tail is light.
 
-Notation: t = theta, b = x + 1, m = t + mu, n = b + t, p = t / m. The series of the incomplete beta
-function around p = 0 (DLMF 8.17.7) gives, with S = sum over k >= 1 of (1 - b)_k p**k / (k! (t + k)),
+Notation: t = theta, b = x + 1, m = t + mu, n = b + t, p = t / m. With the sum
+
+    S = sum over k >= 1 of (1 - b)_k p**k / (k! (t + k)),
+
+the series of the incomplete beta function around p = 0 (DLMF 8.17.7) reads
 
     F = Gamma(n) / (Gamma(1 + t) Gamma(b)) p**t (1 + t S).
 

@@ -16,7 +16,6 @@ the moment of `quadrature`.
 Arguments: whole x from 0 to 2**60, mu and theta positive as `extended.Limits` says.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -62,14 +61,18 @@ def _regions(x: Array, mu: Array, theta: Array) -> _Regions:
     zero = x == 0
     series = few_counts(x, mu, theta) & ~zero
     either = zero | series
-    elsewhere = tuple(jnp.where(either, *v) for v in ((2.0, x), (1.0, mu), (2.0, theta)))
+    elsewhere = (
+        jnp.where(either, 2.0, x),
+        jnp.where(either, 1.0, mu),
+        jnp.where(either, 2.0, theta),
+    )
     integral = tail_integral(*elsewhere)
     return _Regions(
         zero,
         series,
         either | integral.lower,
         (jnp.where(zero, mu, 1.0), jnp.where(zero, theta, 1.0)),
-        tuple(jnp.where(series, v, safe) for v, safe in ((x, 1.0), (mu, 1.0), (theta, 1.0))),
+        (jnp.where(series, x, 1.0), jnp.where(series, mu, 1.0), jnp.where(series, theta, 1.0)),
         elsewhere,
         integral,
     )
@@ -78,11 +81,11 @@ def _regions(x: Array, mu: Array, theta: Array) -> _Regions:
 def log_tails(x: Array, mu: Array, theta: Array) -> Tails:
     """Both logarithms."""
     r = _regions(x, mu, theta)
-    return _complete(r, _direct(r, integrate(r.integral), _dispersion(r, theta, x)))
+    return _complete(r, _direct(r, integrate(r.integral), _dispersion(theta, x)))
 
 
-def _dispersion(r: _Regions, theta: Array, x: Array) -> Dispersion:
-    return dispersion(r.elsewhere[2], materialized=theta.size < x.size)
+def _dispersion(theta: Array, x: Array) -> Dispersion:
+    return dispersion(theta, materialized=theta.size < x.size)
 
 
 def _direct(r: _Regions, total: Array, d: Dispersion) -> Array:
@@ -150,7 +153,7 @@ def log_tails_with_derivatives(
     else:
         (total,) = materialize(integrate(r.integral))
         moment = total
-    d = _dispersion(r, theta, x)
+    d = _dispersion(theta, x)
     tails = _complete(r, _direct(r, total, d))
     odds = _odds(r, tails)
     derivatives = []
@@ -208,5 +211,9 @@ def _log_theta_at_zero(mu: Array, theta: Array) -> Array:
 
 def _log_theta_in_series(r: _Regions) -> Array:
     x, mu, theta = r.in_series
-    of_theta: Callable[[Array], Array] = lambda theta: log_cdf_small_theta(x, mu, theta)
-    return jax.jvp(of_theta, (theta,), (theta,))[1]
+
+    def of_theta(theta: Array) -> Array:
+        return log_cdf_small_theta(x, mu, theta)
+
+    derivative: Array = jax.jvp(of_theta, (theta,), (theta,))[1]
+    return derivative

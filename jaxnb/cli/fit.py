@@ -7,6 +7,7 @@ import argparse
 import importlib.util
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ _FAMILIES = ("nb", "zinb", "both")
 _PICTURES = (".png", ".pdf", ".svg")
 # About the bytes of the table for a gene, and those of a picture: reserved before the fit.
 _BYTES_OF_A_GENE, _BYTES_OF_A_PICTURE = 400, 1 << 20
+_MAX_ITER = 100  # as in fit_nb
 
 _DESCRIPTION = """\
 Fit every gene of a count matrix with a negative binomial (NB) and a zero-inflated negative
@@ -83,7 +85,7 @@ def add_parser(commands: Any) -> None:
         "line and cell",
     )
     add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
-    add("--x64", action="store_true", help="compute in float64 instead of float32 (slower)")
+    add("--x64", action="store_true", help="without effect: everything is computed in float64")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -97,10 +99,6 @@ def run(options: argparse.Namespace) -> None:
     from jaxnb.cli.report import next_step, printed_table, summary, write_csv
 
     began = time.perf_counter()
-    if options.x64:
-        import jax
-
-        jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     name = name_of_counts(options)
     data = load_counts(options)
     out, plot = _outputs(options, name, data)
@@ -149,29 +147,39 @@ def _beside(out: Path | None, name: str) -> Path:
 
 def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
     import numpy as np
-    from scipy import sparse
 
     from jaxnb.cli.inputs import described, size_factors
-    from jaxnb.fit import FitResult, fit_nb, fit_poisson, fit_zinb
+    from jaxnb.fit import FitResult, fit_poisson
     from jaxnb.fit.comparison import compare_fits
+    from jaxnb.fit.inputs import columns_of
+    from jaxnb.fit.negative_binomial import nb_of_columns
+    from jaxnb.fit.zero_inflated import zinb_of_columns
 
     factors, remarks = size_factors(options.size_factors, data)
     for remark in (described(data), *data.notes, *remarks):
         note(remark)
-    known = factors > 0
+    counts, known = data.counts, factors > 0
     if not known.all():
         note(f"{np.sum(~known)} cells without any count are left out")
-    # By columns, as the fits want them: converted once.
-    counts = sparse.csc_array(data.counts if known.all() else data.counts[np.flatnonzero(known)])
-    factors = factors[known]
-    # The ZINB fit starts from the NB's, whether or not that is shown.
+        counts, factors = counts[np.flatnonzero(known)], factors[known]
+    with warnings.catch_warnings():
+        # That counts are not whole has been said, and accepted by --allow-non-integer.
+        warnings.filterwarnings("ignore", ".*not whole", UserWarning)
+        # Once for all fits.
+        columns = columns_of(counts, factors, zero_inflation=options.family != "nb")
+        poisson = (
+            fit_poisson(counts, factors)
+            if columns.fractional.size
+            else fit_poisson(columns.statistics)
+        )
     progress = sys.stderr is not None and sys.stderr.isatty()
-    nb = fit_nb(counts, factors, progress=progress)
-    fits: dict[str, FitResult] = {"Poisson": fit_poisson(counts, factors)}
+    # The ZINB fit starts from the NB's, whether or not that is shown.
+    nb = nb_of_columns(columns, max_iter=_MAX_ITER, progress=progress)
+    fits: dict[str, FitResult] = {"Poisson": poisson}
     if options.family != "zinb":
         fits["NB"] = nb
     if options.family != "nb":
-        fits["ZINB"] = fit_zinb(counts, factors, nb=nb, progress=progress)
+        fits["ZINB"] = zinb_of_columns(columns, nb, max_iter=_MAX_ITER, progress=progress)
     return compare_fits(counts, factors, fits, data.genes)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import jaxnb
 from jaxnb._errors import InputError
-from jaxnb.cli import fit
+from jaxnb.cli import de, fit
 from jaxnb.cli.outputs import say
 
 __all__ = ["main"]
 
 # Each has `add_parser(commands)`, which sets `run`, and imports nothing slow at its top.
-_COMMANDS = (fit,)
+_COMMANDS = (fit, de)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-_DESCRIPTION = "Fit count distributions to every gene of a count matrix."
+_DESCRIPTION = "Count distributions of every gene of a count matrix: fits, and differences."
 
 
 def _parser() -> argparse.ArgumentParser:

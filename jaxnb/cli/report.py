@@ -69,7 +69,9 @@ def summary(comparison: Comparison) -> str:
 def next_step(comparison: Comparison, out: Path | None, plot: Path | None) -> str:
     """What is worth doing with these results, one line."""
     if any(np.any(fit.status == FitStatus.NOT_CONVERGED) for fit in comparison.fits.values()):
-        return "next: fit again with --x64: some genes have not converged."
+        return (
+            "next: leave out the genes whose status is not_converged: their estimates mean nothing."
+        )
     inflated = np.any(comparison.table.get("q_value", np.ones(1)) < _SIGNIFICANT)
     if inflated:
         todo = (

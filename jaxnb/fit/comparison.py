@@ -127,18 +127,20 @@ def expected_zeros(fit: FitResult, size_factors: ArrayLike) -> NDArray[np.float6
     """Mean over the rows of the fitted probability of a zero, shape ``(columns,)``."""
     # Totals of few counts repeat: each distinct size factor is evaluated once.
     distinct, repeats = np.unique(np.asarray(size_factors, np.float64), return_counts=True)
-    weights = jnp.asarray(repeats / repeats.sum(), dtype=float)
-    factors = jnp.asarray(distinct, dtype=float)
     width = int(np.clip(_ELEMENTS_AT_ONCE // distinct.size, 1, _LARGEST_WIDTH))
     shares = np.empty(fit.mean.size)
-    for start in range(0, fit.mean.size, width):
-        part = slice(start, start + width)
-        size = shares[part].size
-        # One compiled shape: the last part is filled up.
-        parameters = (
-            np.resize(entry[part], width) for entry in (fit.mean, fit.theta, fit.zi_logits)
-        )
-        shares[part] = _zero_shares(factors, weights, *parameters)[:size]
+    # As the fits are, in float64 whatever the flag is.
+    with jax.enable_x64(True):
+        weights, factors = jnp.asarray(repeats / repeats.sum()), jnp.asarray(distinct)
+        for start in range(0, fit.mean.size, width):
+            part = slice(start, start + width)
+            size = shares[part].size
+            # One compiled shape: the last part is filled up.
+            parameters = (
+                np.resize(np.asarray(entry[part], np.float64), width)
+                for entry in (fit.mean, fit.theta, fit.zi_logits)
+            )
+            shares[part] = _zero_shares(factors, weights, *parameters)[:size]
     return shares
 
 

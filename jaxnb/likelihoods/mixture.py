@@ -74,10 +74,10 @@ def log_mixture_nb(
         TypeError: `pi_logits` is missing; and as `log_nb_positive`.
         ValueError: The shapes do not broadcast.
 
-    Accuracy as for `log_nb_positive`: at most 3.2 units, 1.4 at the 99th percentile. The
-    derivatives in means and thetas carry the error of each component's weight, which is that of the
-    difference of two log-probabilities. The derivative in `pi_logits` vanishes with the latter;
-    where the thetas are equal it is formed without cancellation.
+    Accuracy of values as for `log_nb_positive`. The derivatives in means and thetas carry the error
+    of each component's weight, which is that of the difference of two log-probabilities. The
+    derivative in `pi_logits` vanishes with the latter; where the thetas are equal it is formed
+    without cancellation.
 
     References:
         Gayoso et al. (2021), Joint probabilistic modeling of single-cell multi-omic data with

@@ -188,7 +188,7 @@ def point_of(scales: Scales, x: Array, a: Array, b: Array, eps: Array) -> Point:
     if scales == ("linear", "linear"):
         smaller, larger = jnp.minimum(mu, theta), jnp.maximum(mu, theta)
         tiny = float(np.finfo(mu.dtype).tiny)
-        usable = (smaller >= tiny) & (larger < jnp.inf) & (difference < -np.log(tiny))
+        usable = (smaller >= tiny) & (larger < jnp.inf) & (difference < -float(np.log(tiny)))
         quotient = jnp.where(usable, smaller, 1.0) / jnp.where(usable, larger, 1.0)
         ratio = jnp.where(usable, quotient, ratio)
     inside = jnp.where(x < 0, 0.0, jnp.minimum(x, infinity))

@@ -59,7 +59,8 @@ def log_nb_positive(
         0; NaN where an argument is NaN or a parameter negative. Derivatives of any order in the
         parameters, in closed form up to the second; those in x are computed only if asked for.
         Outside the support every derivative is 0; one that would overflow is the largest number of
-        the dtype.
+        the dtype. Derivatives in theta are 0 for theta beyond 2**99 (float32, 2**798 in float64),
+        and that in `log_theta` where the one in theta underflows.
 
     Raises:
         TypeError: A parameter is given on no scale or on both; an argument is complex, or a
@@ -67,9 +68,9 @@ def log_nb_positive(
         ValueError: The shapes do not broadcast.
 
     Accuracy, in units of ``max(1, abs(value)) * 2**-23`` (float32, ``2**-52`` in float64), over
-    thetas from 1e-6 to 1e10, means from 1e-8 to 1e7 and counts up to 2**24: at most 3 in either,
-    1.3 at the 99th percentile. First derivatives are within 2 (float32) and 2.5 (float64) units of
-    what one rounding of the arguments would do (`tests/likelihoods/test_accuracy.py`). A mean given
+    thetas from 1e-6 to 1e10, means from 1e-8 to 1e7 and counts up to 2**24: at most 3.3, and
+    1.5 at the 99th percentile. First derivatives are within 2.5 units of what one rounding of the
+    arguments would do (`tests/likelihoods/test_accuracy.py`). A mean given
     by its logarithm carries the rounding of its exponential, at most what one rounding of `log_mu`
     does where abs(log_mu) >= 1.
 
@@ -169,7 +170,8 @@ def _evaluated(wrt: Wrt, scales: Scales, x: Array, a: Array, b: Array, eps: Arra
     """
     theta = jnp.exp(b) if scales[1] == "log" else b
     theta = jnp.maximum(theta, float(np.finfo(b.dtype).tiny))
-    d = dispersion(theta, materialized=theta.size < max(x.size, a.size))
+    together = jnp.broadcast_shapes(x.shape, a.shape, b.shape)
+    d = dispersion(theta, materialized=theta.shape != together)
 
     def everywhere(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:
         return full_range(wrt, scales, x, a, b, eps, d)

@@ -63,8 +63,8 @@ def log_zinb_positive(
         TypeError: `pi` is missing; and as `log_nb_positive`.
         ValueError: The shapes do not broadcast.
 
-    Accuracy as for `log_nb_positive`: at most 2.6 units, 1.3 at the 99th percentile. The
-    derivative in pi has a relative error below 1.1e-6 everywhere (float32).
+    Accuracy of values as for `log_nb_positive`. Derivatives have a relative error below 1e-5
+    (float32) for 99 in 100 typical arguments, and nowhere the wrong sign.
 
     References:
         Lopez et al. (2018), Deep generative modeling for single-cell transcriptomics.

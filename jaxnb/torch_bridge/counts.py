@@ -1,14 +1,19 @@
 """What the three distributions on tensors have in common: shapes, validation and sampling."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from jaxnb.families import Family
 from jaxnb.torch_bridge import _private
+from jaxnb.torch_bridge.arguments import working_dtype
+from jaxnb.torch_bridge.exchange import call
 from jaxnb.torch_bridge.parameters import Parameter
+from jaxnb.torch_bridge.programs import modes
 from jaxnb.torch_bridge.sampling import draw
 
 __all__ = ["Counts"]
@@ -38,8 +43,8 @@ class Counts(Distribution):
     arg_constraints = _Constraints()
     support = constraints.nonnegative_integer
     has_rsample = False
-    _sampler: ClassVar[str]
-    _drawn: ClassVar[tuple[str, ...]]
+    _family: ClassVar[Family]
+    _function: ClassVar[Callable[..., Tensor]]
     _not_in_batch: ClassVar[frozenset[str]] = frozenset({"scale"})
     _kept: dict[str, Tensor]
     _eps: float | None
@@ -56,19 +61,53 @@ class Counts(Distribution):
         shapes = [p.shape for name, p in self._kept.items() if name not in self._not_in_batch]
         return torch.broadcast_shapes(*shapes)
 
-    def _as_kept(self, *names: str) -> dict[str, Any]:
-        """The parameters of these names, or their logarithms, under the names they are kept by."""
-        both = [name for each in names for name in (each, f"log_{each}")]
-        return {name: self._kept[name] for name in both if name in self._kept}
-
     @property
     def on_mps(self) -> bool:
         """Whether the parameters are on an Apple GPU, from where they cannot be handed to JAX."""
         return any(p.device.type == "mps" for p in self._kept.values())
 
     def _parameters(self) -> dict[str, Tensor]:
-        """The parameters of the sampler, in its order."""
-        return {name: getattr(self, name) for name in self._drawn}
+        """The parameters of the table, none of them left out, on the linear scale."""
+        values: dict[str, Tensor] = {}
+        attributes = {p.name: p.attribute for p in self._family.parameters}
+        for p in self._family.parameters:
+            value = getattr(self, p.attribute)
+            missing = value is None and p.default is not None
+            values[p.attribute] = values[attributes[p.default or ""]] if missing else value
+        return values
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean, with its derivatives."""
+        mean: Tensor = self._family.mean(*self._parameters().values(), xp=torch)
+        return mean
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance, with its derivatives."""
+        variance: Tensor = self._family.variance(*self._parameters().values(), xp=torch)
+        return variance
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable count; the larger one of two equally probable ones."""
+        parameters = list(self._parameters().values())
+        result_type = parameters[0].dtype
+        work_type = working_dtype(result_type)
+        plain = [p.detach().to(work_type).contiguous() for p in parameters]
+        (mode,) = call(modes(self._family.name), None, plain)
+        return mode.to(result_type)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Log-probability of counts, by the function of the bridge for this distribution.
+
+        With `validate_args`, a value that is not a count causes a warning and has -inf. Without, a
+        positive real value has the formula's value, with gamma functions in place of factorials.
+        """
+        keywords = {p.attribute: p.name for p in self._family.parameters}
+        keywords |= {p.log_attribute or "": p.log_name or "" for p in self._family.parameters}
+        given = {keywords[name]: p for name, p in self._kept.items() if name in keywords}
+        return self._masked(value, type(self)._function(value, eps=self._eps, **given))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
         """The distribution with its parameters expanded to a larger batch shape, as views."""
@@ -95,7 +134,7 @@ class Counts(Distribution):
         for name, value in parameters.items():
             self._refuse_invalid(name, value)
         shape = torch.Size(sample_shape or ()) + self.batch_shape
-        return draw(self._sampler, shape, *parameters.values(), generator=generator)
+        return draw(self._family.name, shape, *parameters.values(), generator=generator)
 
     def rsample(
         self, sample_shape: Any = None, *, generator: torch.Generator | None = None

@@ -1,17 +1,18 @@
 """The negative binomial and its zero-inflated form, drop-ins for those of scvi-tools and STEP."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from jaxnb.distributions.parameters import ZERO_INFLATION, chosen
+from jaxnb.distributions.parameters import MEAN_AND_DISPERSION, ZERO_INFLATION, chosen
+from jaxnb.families import NEGATIVE_BINOMIAL, ZERO_INFLATED_NEGATIVE_BINOMIAL
 from jaxnb.torch_bridge.arguments import broadcastable
 from jaxnb.torch_bridge.counts import Counts
 from jaxnb.torch_bridge.likelihoods import log_nb_positive, log_zinb_positive
 from jaxnb.torch_bridge.parameters import (
-    MEAN_AND_DISPERSION,
     LogScale,
     Parameter,
     ScaledParameter,
@@ -26,6 +27,9 @@ __all__ = ["NegativeBinomial", "ZeroInflatedNegativeBinomial"]
 
 class NegativeBinomial(Counts):
     r"""Negative binomial counts with mean mu and variance :math:`\mu + \mu^2/\theta`.
+
+    At theta = 0 mean and variance are 0. The mode is floor(mu (theta - 1) / theta), or 0 where
+    theta <= 1.
 
     Args:
         total_count: Number of failures to wait for, >= 0; the same as `theta`.
@@ -51,8 +55,8 @@ class NegativeBinomial(Counts):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    _sampler = "negative_binomial"
-    _drawn: ClassVar[tuple[str, ...]] = ("mu", "theta")
+    _family = NEGATIVE_BINOMIAL
+    _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_nb_positive)
     mu = ScaledParameter(constraints.nonnegative)
     theta = ScaledParameter(constraints.nonnegative)
     log_mu = LogScale()
@@ -98,23 +102,6 @@ class NegativeBinomial(Counts):
         """The success probability mu / (mu + theta)."""
         return torch.sigmoid(self.logits)
 
-    @property
-    def mean(self) -> Tensor:
-        """Mu, or 0 where theta is 0."""
-        return torch.where(self.theta == 0, 0.0, self.mu)
-
-    @property
-    def variance(self) -> Tensor:
-        """The sum mu + mu**2 / theta, or 0 where theta is 0."""
-        mu, theta = self.mu, self.theta
-        positive = torch.where(theta == 0, 1.0, theta)
-        return torch.where(theta == 0, 0.0, mu + mu * (mu / positive))
-
-    @property
-    def mode(self) -> Tensor:
-        """floor(mu (theta - 1) / theta), or 0 where theta <= 1; the larger one of two modes."""
-        return torch.floor(self.mu * (1 - 1 / self.theta.clamp(min=1)))
-
     def get_normalized(self, key: str) -> Tensor:
         """Normalized expression: `mu` for the key "mu", and for "scale" the `scale` given.
 
@@ -135,20 +122,13 @@ class NegativeBinomial(Counts):
             return torch.softmax(self.log_mu, dim=-1)
         return self.mu / self.mu.sum(dim=-1, keepdim=True)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Log-probability of counts, as `log_nb_positive`.
-
-        With `validate_args`, a value that is not a count causes a warning and has -inf. Without, a
-        positive real value has the formula's value, with gamma functions in place of factorials.
-        """
-        return self._masked(value, self._log_likelihood(value))
-
-    def _log_likelihood(self, value: Tensor) -> Tensor:
-        return log_nb_positive(value, eps=self._eps, **self._as_kept("mu", "theta"))
-
 
 class ZeroInflatedNegativeBinomial(NegativeBinomial):
     r"""Negative binomial counts with additional zeros.
+
+    With m and v the mean and variance of the negative binomial and p the probability of an
+    additional zero, the mean is (1 - p) m and the variance (1 - p) (v + p m**2). The mode is 0 or
+    that of the negative binomial, whichever is more probable.
 
     Args:
         total_count: As in `NegativeBinomial`, and so are the next four.
@@ -170,8 +150,8 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    _sampler = "zero_inflated_negative_binomial"
-    _drawn = ("mu", "theta", "zi_logits")
+    _family = ZERO_INFLATED_NEGATIVE_BINOMIAL
+    _function = staticmethod(log_zinb_positive)
     zi_logits = Parameter(extended_real)
 
     def __init__(
@@ -203,28 +183,6 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
     def zi_probs(self) -> Tensor:
         """The probability of an additional zero."""
         return torch.sigmoid(self.zi_logits)
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean of the negative binomial times 1 - zi_probs."""
-        return torch.sigmoid(-self.zi_logits) * super().mean
-
-    @property
-    def variance(self) -> Tensor:
-        """(1 - zi_probs) (v + zi_probs m**2), m and v those of the negative binomial."""
-        mean, counted = super().mean, torch.sigmoid(-self.zi_logits)
-        return counted * (super().variance + mean * (self.zi_probs * mean))
-
-    @property
-    def mode(self) -> Tensor:
-        """0 or the mode of the negative binomial, whichever is more probable; 0 if neither."""
-        candidate = super().mode
-        above = self._log_likelihood(candidate) > self._log_likelihood(candidate * 0)
-        return torch.where(above, candidate, candidate * 0)
-
-    def _log_likelihood(self, value: Tensor) -> Tensor:
-        kept = self._as_kept("mu", "theta")
-        return log_zinb_positive(value, pi=self.zi_logits, eps=self._eps, **kept)
 
 
 def _present(**given: Tensor | None) -> dict[str, Tensor]:

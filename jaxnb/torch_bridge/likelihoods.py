@@ -1,10 +1,15 @@
 """The three log-likelihoods on torch tensors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch import Tensor
 
-from jaxnb.likelihoods.arguments import Scales
+from jaxnb.families import (
+    NEGATIVE_BINOMIAL,
+    NEGATIVE_BINOMIAL_MIXTURE,
+    ZERO_INFLATED_NEGATIVE_BINOMIAL,
+    Family,
+)
 from jaxnb.torch_bridge.arguments import (
     Arguments,
     Value,
@@ -59,9 +64,8 @@ def log_nb_positive(
         ValueError: The shapes do not broadcast, or the tensors are on different devices.
         RuntimeError: JAX has no such device, or this process was forked from one that ran JAX.
     """
-    owner = "log_nb_positive"
-    scaled, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
-    return _log_likelihood(owner, ("mu", "theta"), scales, eps, x, *scaled)
+    scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return _log_likelihood(NEGATIVE_BINOMIAL, eps, x, scaled)
 
 
 def log_zinb_positive(
@@ -101,10 +105,8 @@ def log_zinb_positive(
         ValueError: As `log_nb_positive`.
         RuntimeError: As `log_nb_positive`.
     """
-    owner = "log_zinb_positive"
-    scaled, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
-    logits = required(owner, pi=pi)
-    return _log_likelihood(owner, ("mu", "theta", "pi"), scales, eps, x, *scaled, logits)
+    scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return _log_likelihood(ZERO_INFLATED_NEGATIVE_BINOMIAL, eps, x, scaled, pi=pi)
 
 
 def log_mixture_nb(
@@ -151,30 +153,33 @@ def log_mixture_nb(
         ValueError: As `log_nb_positive`.
         RuntimeError: As `log_nb_positive`.
     """
-    owner = "log_mixture_nb"
-    pairs = {"mu_1": (mu_1, log_mu_1), "mu_2": (mu_2, log_mu_2), "theta_1": (theta_1, log_theta_1)}
-    tied = theta_2 is None and log_theta_2 is None
-    if not tied:
-        pairs["theta_2"] = (theta_2, log_theta_2)
-    scaled, scales = on_scales(owner, **pairs)
-    logits = required(owner, pi_logits=pi_logits)
-    function = f"{owner}_of_one_theta" if tied else owner
-    return _log_likelihood(function, (*pairs, "pi_logits"), scales, eps, x, *scaled, logits)
+    scaled = {"mu_1": (mu_1, log_mu_1), "mu_2": (mu_2, log_mu_2)}
+    scaled |= {"theta_1": (theta_1, log_theta_1), "theta_2": (theta_2, log_theta_2)}
+    return _log_likelihood(NEGATIVE_BINOMIAL_MIXTURE, eps, x, scaled, pi_logits=pi_logits)
 
 
 def _log_likelihood(
-    function: str,
-    parameters: Sequence[str],
-    scales: Scales,
+    family: Family,
     eps: float | None,
     x: Tensor,
-    *values: Value,
+    scaled: dict[str, tuple[Value | None, Value | None]],
+    **others: Value | None,
 ) -> Tensor:
-    logs = [f"log_{n}" for n, scale in zip(parameters, scales, strict=False) if scale == "log"]
-    names = [f"log_{name}" if f"log_{name}" in logs else name for name in parameters]
+    """The function of a family, of pairs (itself, its logarithm) and of the other parameters."""
+    owner = family.function_name
+    optional = [p.name for p in family.parameters if p.default and scaled[p.name] == (None, None)]
+    pairs = {name: pair for name, pair in scaled.items() if name not in optional}
+    values, scales = on_scales(owner, **pairs)
+    logs = [f"log_{n}" for n, scale in zip(pairs, scales, strict=True) if scale == "log"]
+    names = [f"log_{name}" if f"log_{name}" in logs else name for name in pairs]
     arguments: Arguments = {"x": x, **dict(zip(names, values, strict=True))}
-    result_type = common_dtype(function.removesuffix("_of_one_theta"), arguments)
+    arguments |= {name: required(owner, **{name: value}) for name, value in others.items()}
+    result_type = common_dtype(owner, arguments)
     tensors = cast(arguments, working_dtype(result_type))
     broadcastable(tensors)
-    floor = None if eps is None else float(eps)
-    return evaluate(named(function, logs), list(tensors.values()), floor).to(result_type)
+    name = named(f"{owner}_tied" if optional else owner, logs)
+    return evaluate(name, list(tensors.values()), _number(eps)).to(result_type)
+
+
+def _number(eps: float | None) -> float | None:
+    return None if eps is None else float(eps)

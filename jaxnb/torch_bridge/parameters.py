@@ -6,11 +6,9 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from jaxnb.distributions.parameters import Choices
 from jaxnb.torch_bridge.arguments import Arguments, cast, common_dtype
 
 __all__ = [
-    "MEAN_AND_DISPERSION",
     "LogScale",
     "Parameter",
     "ScaledParameter",
@@ -20,14 +18,6 @@ __all__ = [
     "mean_and_dispersion",
     "zero_inflation_logits",
 ]
-
-
-MEAN_AND_DISPERSION: Choices = (
-    *((mean, theta) for mean in ("mu", "log_mu") for theta in ("theta", "log_theta")),
-    ("total_count", "probs"),
-    ("total_count", "logits"),
-)
-"""Sets of parameters of which a caller gives exactly one, in full."""
 
 
 class _ExtendedReal(constraints.Constraint):

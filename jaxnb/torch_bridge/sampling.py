@@ -9,18 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jaxnb import random
 from jaxnb._types import Array
+from jaxnb.families import FAMILIES
 from jaxnb.torch_bridge.exchange import call, refuse_without_values
 from jaxnb.torch_bridge.layout import rounded_up
 
 __all__ = ["draw"]
-
-_SAMPLERS: dict[str, Callable[..., Array]] = {
-    "negative_binomial": random.negative_binomial,
-    "zero_inflated_negative_binomial": random.zero_inflated_negative_binomial,
-    "negative_binomial_mixture": random.negative_binomial_mixture,
-}
 
 
 @torch.compiler.disable
@@ -33,7 +27,7 @@ def draw(
     compiled.
 
     Args:
-        name: The name of a sampler in `jaxnb.random`.
+        name: The name of a distribution in `jaxnb.families`.
         shape: The shape of the draws, to which the parameters broadcast.
         parameters: Its parameters, of one floating dtype.
         generator: Where the seed comes from; torch's default one if None.
@@ -71,6 +65,7 @@ def _sampler(name: str, size: int) -> Callable[..., tuple[Array, ...]]:
     @jax.jit
     def sample(seed: Array, *parameters: Array) -> tuple[Array, ...]:
         key = jax.random.wrap_key_data(seed, impl="threefry2x32")
-        return (_SAMPLERS[name](key, *parameters, shape=(size,), dtype=parameters[0].dtype),)
+        sampler = FAMILIES[name].sampler
+        return (sampler(key, *parameters, shape=(size,), dtype=parameters[0].dtype),)
 
     return sample

@@ -103,7 +103,7 @@ def assert_recovers(draws: np.ndarray, estimate: Estimate) -> None:
 
 @pytest.fixture(scope="module")
 def sampler():
-    return Sampler(jaxnbs, warmup=300, draws=500, target_accept_prob=0.9)
+    return Sampler(jaxnbs, warmup=300, draws=500, target_accept_prob=0.95)
 
 
 @pytest.fixture(scope="module")

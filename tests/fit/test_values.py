@@ -109,6 +109,7 @@ def test_standard_errors_are_those_of_the_observed_information() -> None:
     assert np.isnan(errors.zi_logits[0])
 
 
+@pytest.mark.filterwarnings("ignore:column 55 is 17% of all counts")
 def test_matrices_of_every_kind_give_the_same_fit() -> None:
     dense = datasets.pbmc68k().counts[:, :60].toarray()
     expected = fit_nb(dense)
@@ -119,6 +120,7 @@ def test_matrices_of_every_kind_give_the_same_fit() -> None:
     jax.tree.map(np.testing.assert_array_equal, fit_nb(statistics), expected)
 
 
+@pytest.mark.filterwarnings("ignore:column 55 is 17% of all counts")
 def test_size_factors_default_to_totals_over_their_mean() -> None:
     counts = datasets.pbmc68k().counts[:, :60]
     totals = np.asarray(counts.sum(axis=1)).ravel()

@@ -45,9 +45,9 @@ def test_whole_and_queued_agree() -> None:
 
 def test_settled_elements_are_left_alone() -> None:
     size = 2 * _compaction._SMALL
-    draws = jnp.where(jnp.arange(size) % 7 == 0, -1, 1000)
+    draws = jnp.where(jnp.arange(size) % 7 == 0, -1, 1000).astype(jnp.int32)
     settled = accept_reject(
-        lambda: (draws, 1), trial_of_acceptance, jnp.int32, KEY, jnp.zeros(size)
+        lambda: (draws, 1), trial_of_acceptance, jnp.int32, KEY, jnp.zeros(size, jnp.float32)
     )
     np.testing.assert_array_equal(settled, jnp.where(draws < 0, 1, 1000))
 

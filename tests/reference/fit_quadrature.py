@@ -63,7 +63,9 @@ class Family(NamedTuple):
 
 def sample(rng: np.random.Generator, n: int) -> list[np.ndarray]:
     """A, C, kappa and `lower` as the two tails have them, the limits of their regions included."""
-    log_uniform = lambda low, high, size: np.exp(rng.uniform(np.log(low), np.log(high), size))
+
+    def log_uniform(low: float, high: float, size: int) -> np.ndarray:
+        return np.exp(rng.uniform(np.log(low), np.log(high), size))
 
     def distance(size: int) -> np.ndarray:
         """|log(mu / b)|, 0 for a quarter, large for another."""
@@ -318,8 +320,7 @@ def main() -> None:
     rules = fit_rules()
     errors = {dtype: f"relative error {error:.1e}" for dtype, (_, error) in rules.items()}
     lines = [
-        '"""Quadrature rules and polynomials, highest power first',
-        '(tests/reference/fit_quadrature.py)."""',
+        '"""Quadrature rules and a polynomial, written by tests/reference/fit_quadrature.py."""',
         "",
         "from typing import Final",
         "",
@@ -330,7 +331,7 @@ def main() -> None:
         "",
         *table("WEIGHTS", errors, {dtype: list(rule.w) for dtype, (rule, _) in rules.items()}),
         "",
-        "# log Gamma(1 + a) / a at a = 1 + t, on [-1, 1]",
+        "# log Gamma(1 + a) / a at a = 1 + t, on [-1, 1], highest power first",
     ]
     values, comments = {}, {}
     with mp.workdps(60):

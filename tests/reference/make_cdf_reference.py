@@ -101,7 +101,9 @@ def row(x: int, mu: mpf, theta: mpf, second: bool) -> dict[str, mpf]:
                 for sign in (1, -1)
             )
             width = 2 * STEP * (mu if name == "mu" else theta)
-            difference = tuple((h - l) / width for h, l in zip(high, low, strict=True))
+            difference = tuple(
+                (above - below) / width for above, below in zip(high, low, strict=True)
+            )
         values[f"log_cdf_{name}"], values[f"log_sf_{name}"] = difference
     if second:
         for i, j in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 0), (0, 1), (1, -1), (1, 0), (1, 1)):

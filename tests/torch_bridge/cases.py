@@ -26,10 +26,10 @@ class Case(NamedTuple):
     def __repr__(self) -> str:
         return self.function.__name__ + ("_of_one_theta" if self.shared_theta else "")
 
-    def __call__(self, x, *parameters, eps=1e-8):
+    def __call__(self, x, *parameters, eps=None):
         return self.function(x, *self._with_none(parameters), eps)
 
-    def on_arrays(self, x, *parameters, eps=1e-8):
+    def on_arrays(self, x, *parameters, eps=None):
         return self.of_arrays(x, *self._with_none(parameters), eps)
 
     def _with_none(self, parameters):

@@ -1,0 +1,135 @@
+"""Distribution functions of two components: zero inflation, and the mixture.
+
+F is sigma(q) F_1 + sigma(-q) F_2 with q the log-odds of the first component, and 1 - F likewise.
+Either logarithm, value and derivatives, is that of `likelihoods.two_components`, for which nothing
+but the logarithms of the components counts. Zero inflation has the point mass at 0 as the first.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from jaxnb._types import Array
+from jaxnb.cdf import nb_kernel
+from jaxnb.cdf.calls import Kernel
+from jaxnb.cdf.nb_kernel import nb_log_tail
+from jaxnb.likelihoods.arguments import Scales
+from jaxnb.likelihoods.mixture import mixture_with_derivatives
+from jaxnb.likelihoods.two_components import log_two_components
+from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
+from jaxnb.special.complements import log1m_exp_of_any
+
+__all__ = ["MIXTURE", "ZERO_INFLATED", "inflated_levels", "inflated_log_tail"]
+
+
+def _log_mixture(first: Array, second: Array, q: Array) -> Array:
+    """log(sigma(q) exp(first) + sigma(-q) exp(second))."""
+    difference = jnp.where(first == second, 0.0, first - second)
+    return log_two_components(first, second, difference, q)
+
+
+def inflated_log_tail(upper: bool, x: Array, log_tail: Array, q: Array) -> Array:
+    """The tail of a distribution of counts with additional zeros of log-odds q.
+
+    Args:
+        upper: Which tail.
+        x: The counts.
+        log_tail: The tail without the zeros.
+        q: The log-odds of an additional zero.
+    """
+    outside = 0.0 if upper else -jnp.inf
+    point_mass = jnp.full_like(log_tail, -jnp.inf if upper else 0.0)
+    value = _log_mixture(point_mass, log_tail, q)
+    return jnp.where((x < 0) & ~jnp.isnan(value), outside, value)
+
+
+def inflated_levels(log_lower: Array, log_upper: Array, q: Array) -> tuple[Array, Array]:
+    """The levels of the distribution without the additional zeros."""
+    log_upper = jnp.minimum(log_upper + jax.nn.softplus(q), 0.0)
+    return log1m_exp_of_any(log_upper), log_upper
+
+
+def _zinb_log_tail(
+    upper: bool, scales: Scales, x: Array, mu: Array, theta: Array, pi: Array
+) -> Array:
+    return inflated_log_tail(upper, x, nb_log_tail(upper, scales, x, mu, theta), pi)
+
+
+def _zinb_log_probability(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array) -> Array:
+    return zinb_with_derivatives(x, mu, theta, pi, jnp.zeros((), x.dtype), scales)[0]
+
+
+def _zinb_start(
+    scales: Scales, log_lower: Array, log_upper: Array, mu: Array, theta: Array, pi: Array
+) -> Array:
+    return nb_kernel.start(scales, *inflated_levels(log_lower, log_upper, pi), mu, theta)
+
+
+def _zinb_upper_end(scales: Scales, mu: Array, theta: Array, pi: Array) -> Array:
+    return jnp.where(pi == jnp.inf, 0.0, nb_kernel.upper_end(scales, mu, theta))
+
+
+ZERO_INFLATED = Kernel(_zinb_log_tail, _zinb_log_probability, _zinb_start, _zinb_upper_end)
+
+
+def _mixture_log_tail(
+    upper: bool,
+    scales: Scales,
+    x: Array,
+    mu_1: Array,
+    mu_2: Array,
+    theta_1: Array,
+    theta_2: Array,
+    q: Array,
+) -> Array:
+    first = nb_log_tail(upper, scales[::2], x, mu_1, theta_1)
+    second = nb_log_tail(upper, scales[1::2], x, mu_2, theta_2)
+    return _log_mixture(first, second, q)
+
+
+def _mixture_log_probability(
+    scales: Scales,
+    x: Array,
+    mu_1: Array,
+    mu_2: Array,
+    theta_1: Array,
+    theta_2: Array,
+    q: Array,
+) -> Array:
+    no_floor = jnp.zeros((), x.dtype)
+    return mixture_with_derivatives(x, mu_1, mu_2, theta_1, theta_2, q, no_floor, scales)[0]
+
+
+def _mixture_start(
+    scales: Scales,
+    log_lower: Array,
+    log_upper: Array,
+    mu_1: Array,
+    mu_2: Array,
+    theta_1: Array,
+    theta_2: Array,
+    q: Array,
+) -> Array:
+    """The further one of the quantiles that each component would have if alone in the tail."""
+    in_lower = log_lower < log_upper
+
+    def of_component(scales: Scales, mu: Array, theta: Array, q: Array) -> Array:
+        log_weight = -jax.nn.softplus(-q)
+        own = jnp.minimum(jnp.where(in_lower, log_lower, log_upper) - log_weight, 0.0)
+        other = log1m_exp_of_any(own)
+        levels = jnp.where(in_lower, own, other), jnp.where(in_lower, other, own)
+        return nb_kernel.start(scales, *levels, mu, theta)
+
+    first = of_component(scales[::2], mu_1, theta_1, q)
+    second = of_component(scales[1::2], mu_2, theta_2, -q)
+    return jnp.where(in_lower, jnp.minimum(first, second), jnp.maximum(first, second))
+
+
+def _mixture_upper_end(
+    scales: Scales, mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, q: Array
+) -> Array:
+    first = jnp.where(q == -jnp.inf, 0.0, nb_kernel.upper_end(scales[::2], mu_1, theta_1))
+    second = jnp.where(q == jnp.inf, 0.0, nb_kernel.upper_end(scales[1::2], mu_2, theta_2))
+    return jnp.maximum(first, second)
+
+
+MIXTURE = Kernel(_mixture_log_tail, _mixture_log_probability, _mixture_start, _mixture_upper_end)

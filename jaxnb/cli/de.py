@@ -1,0 +1,312 @@
+"""The command ``de``: read, check, regress, test, write, draw, and tell."""
+
+# Imports of JAX, pandas and of what needs them are in the functions: --help and a mistyped option
+# need not wait for them.
+
+import argparse
+import importlib.util
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxnb._errors import InputError
+from jaxnb.cli.arguments import COUNTS, add_counts, positive_int
+from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jaxnb.glm import GLMFit
+    from jaxnb.io import CountMatrix
+
+__all__ = ["add_parser", "run"]
+
+_PICTURES = (".png", ".pdf", ".svg")
+# About the bytes of the table for a gene, and those of a picture: reserved before the fit.
+_BYTES_OF_A_GENE, _BYTES_OF_A_PICTURE = 250, 1 << 20
+_DESIGN, _CONTRAST = "~ cell_type", "cell_type,CD19+ B,CD56+ NK"
+
+_DESCRIPTION = """\
+Test every gene for differences between groups, or along a covariate, given batch, depth and
+whatever else the design names, by negative binomial regression.
+"""
+
+_EPILOG = f"""\
+{COUNTS}
+What is known of the cells or samples comes from the file itself (obs of .h5ad) or from --obs.
+Without COUNTS, two cell types of the bundled 700 blood cells are compared.
+
+The table written by --out has one line per gene:
+  mean                       mean count, divided by the size factors
+  log2_fold_change, se       of B over A (or per unit), and its standard error; -inf or inf where a
+                             group has no counts at all
+  log2_fold_change_shrunken  pulled towards 0 where counts are few: for ranking and pictures
+  statistic, p_value         of the test
+  p_adjusted                 adjusted for the number of genes (Benjamini-Hochberg)
+  dispersion                 alpha: variance = mean + alpha mean^2
+  status                     what happened in the fit
+
+Cells of one donor are not replicates: with several donors, add them up first (--pseudobulk).
+
+examples:
+  python -m jaxnb de
+  python -m jaxnb de counts.csv --obs samples.csv --design "~ batch + condition" \\
+      --contrast condition,treated,control
+  python -m jaxnb de cells.h5ad --pseudobulk donor --design "~ sex + disease" \\
+      --contrast disease,MS,none
+  python -m jaxnb de counts.csv --obs samples.csv --design "~ age + sex" --test age
+
+Exit status: 0 done, 2 bad input or arguments, 130 interrupted.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the subparsers of `argparse`."""
+    parser = commands.add_parser(
+        "de",
+        help="test every gene for differences between groups",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add_counts(parser)
+    add = parser.add_argument
+    add("--obs", metavar="CSV", help="table with a line per cell or sample, names first")
+    add("--design", metavar="FORMULA", help='formula, such as "~ batch + condition"')
+    add("--contrast", metavar="FACTOR,B,A", help="B over A of a factor of the design")
+    add("--test", metavar="NAME", help="a coefficient or a covariate, instead of a contrast")
+    add("--reduced", metavar="FORMULA", help="a smaller design to compare with, instead")
+    add(
+        "--size-factors",
+        metavar="HOW",
+        help="'total', 'median-ratio', 'none', 'obs:FIELD', or a text file with one positive "
+        "number per line (default: median-ratio if 100 genes have counts everywhere, or total)",
+    )
+    add(
+        "--dispersion",
+        choices=("auto", "ml", "cox-reid", "shrunken"),
+        default="auto",
+        help="how to estimate it (default: shrunken with fewer than 100 rows, or cox-reid)",
+    )
+    add(
+        "--method",
+        choices=("auto", "wald", "lr", "ql"),
+        default="auto",
+        help="Wald, likelihood-ratio or quasi-likelihood F test (default: ql if dispersions are "
+        "shrunken, or lr)",
+    )
+    add("--pseudobulk", metavar="A,B,...", help="add up the cells that agree in these fields first")
+    add("--out", metavar="CSV", help="table, or 'none' (default: <folder>_<COUNTS>_de.csv here)")
+    add(
+        "--plot",
+        metavar="PNG",
+        help="picture (.png, .pdf, .svg), or 'none' (default: beside it); the dispersions are on "
+        "the second page of a .pdf, or in a file of their own",
+    )
+    add("--dark", action="store_true", help="draw the pictures on a dark background")
+    add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the command.
+
+    Raises:
+        InputError: for anything wrong with the input or the outputs' places; nothing has been
+            written then.
+    """
+    from jaxnb.cli.de_report import next_step, report
+    from jaxnb.cli.inputs import described, load_counts, name_of_counts
+
+    began = time.perf_counter()
+    _check(options)
+    name = name_of_counts(options)
+    data = load_counts(options)
+    for remark in (described(data), *data.notes):
+        note(remark)
+    outputs = _outputs(options, name, data)
+    fit, table = _tested(options, data)
+    if outputs["table"] is not None:
+        with written_whole(outputs["table"]) as draft:
+            table.to_csv(draft, index_label="gene")
+    say(report(fit, table, options.top))
+    say(f"Read, compiled, fitted and tested in {time.perf_counter() - began:.1f} s.")
+    _draw(fit, table, name, outputs, dark=options.dark)
+    for kind, output in outputs.items():
+        if output is not None:
+            say(f"{kind.capitalize()}: {output.named}{output.remark}")
+    say(next_step(fit, table))
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Fill in what the bundled data needs, and refuse what says nothing or too much."""
+    if options.counts is None and options.design is None:
+        options.design = _DESIGN
+        options.contrast = options.contrast or _CONTRAST
+    if options.design is None:
+        raise InputError('say what may matter: --design "~ batch + condition"')
+    asked = [options.contrast, options.test, options.reduced]
+    if sum(entry is not None for entry in asked) != 1:
+        raise InputError(
+            "say what to test, one of --contrast FACTOR,B,A, --test NAME or --reduced FORMULA"
+        )
+    if options.contrast is not None and options.contrast.count(",") < 2:
+        raise InputError(f"--contrast {options.contrast}: must be FACTOR,B,A (B over A)")
+
+
+def _tested(options: argparse.Namespace, data: "CountMatrix") -> tuple["GLMFit", "pd.DataFrame"]:
+    import pandas as pd
+
+    from jaxnb import glm
+
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", UserWarning)
+            matrix, genes, obs = data.counts, pd.Index(data.genes), _obs(options.obs, data)
+            if options.pseudobulk:
+                sums, obs = glm.pseudobulk(matrix, options.pseudobulk.split(","), obs=obs)
+                note(f"{len(sums)} sums of cells that agree in {options.pseudobulk}")
+                matrix = sums.to_numpy()
+            fit = glm.fit(
+                matrix,
+                options.design,
+                obs=obs,
+                size_factors=_size_factors(options, obs, len(obs)),
+                dispersion=options.dispersion,
+                progress=sys.stderr is not None and sys.stderr.isatty(),
+            )
+            if options.reduced is not None:
+                table = fit.test(reduced=options.reduced, method=options.method)
+            elif options.test is not None:
+                table = fit.test(options.test, method=options.method, shrink=True)
+            else:
+                factor, level, base = options.contrast.split(",", 2)
+                table = fit.test(factor, level, base, method=options.method, shrink=True)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    for warning in said:
+        if issubclass(warning.category, UserWarning):
+            note(str(warning.message))
+    table.index = genes
+    return fit, table
+
+
+def _obs(file: str | None, data: "CountMatrix") -> "pd.DataFrame":
+    """What is known of the rows: the fields of the counts' file, and those of a table."""
+    import pandas as pd
+
+    rows = data.counts.shape[0]
+    index = pd.RangeIndex(rows) if data.cells is None else pd.Index(data.cells)
+    own = pd.DataFrame(dict(data.obs), index=index)
+    if file is None:
+        return own
+    try:
+        table = pd.read_csv(file, index_col=0, sep=None, engine="python")
+    except (OSError, ValueError) as error:
+        raise InputError(f"--obs {file}: cannot be read ({error})") from error
+    table.index = table.index.astype(str)
+    if data.cells is None:
+        if len(table) != rows:
+            raise InputError(
+                f"--obs {file}: has {len(table)} lines for {rows} rows of counts without names"
+            )
+        table.index = index
+    else:
+        missing = index.difference(table.index)
+        if len(missing):
+            raise InputError(
+                f"--obs {file}: has no line for {missing[0]} ({len(missing)} of {rows} rows); its "
+                f"first name is {table.index[0] if len(table) else 'missing'}"
+            )
+        if not table.index.is_unique:
+            raise InputError(f"--obs {file}: has several lines of one name")
+        table = table.loc[index]
+    return own.drop(columns=own.columns.intersection(table.columns)).join(table)
+
+
+def _size_factors(options: argparse.Namespace, obs: "pd.DataFrame", rows: int) -> Any:
+    import numpy as np
+
+    how = options.size_factors
+    if how is None and options.counts is None and not options.pseudobulk:
+        how = "obs:total_counts"
+    if how in (None, "total", "median-ratio"):
+        return how
+    if how == "none":
+        return np.ones(rows)
+    if how.startswith("obs:"):
+        field = how.removeprefix("obs:")
+        if field not in obs:
+            known = ", ".join(map(str, obs.columns)) or "no fields"
+            raise InputError(f"--size-factors {how}: no such field; there are {known}")
+        values = obs[field]
+        return values / values.mean() if values.dtype.kind in "iuf" else values
+    try:
+        return np.loadtxt(how, ndmin=1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--size-factors {how}: cannot be read ({error})") from error
+
+
+def _outputs(
+    options: argparse.Namespace, name: str, data: "CountMatrix"
+) -> dict[str, Output | None]:
+    """Where the table and the pictures will be; None for what is not wanted."""
+    inputs = [*data.files, *map(Path, filter(None, [options.obs, options.size_factors]))]
+    out = None if options.out == "none" else Path(options.out or f"{name}_de.csv")
+    beside = Path(f"{name}_de.png") if out is None else out.with_suffix(".png")
+    plot = None if options.plot == "none" else Path(options.plot or beside)
+    if plot is not None and plot.suffix.lower() not in _PICTURES:
+        raise InputError(f"{plot}: not a kind of picture; give one of {', '.join(_PICTURES)}")
+    if plot is not None and importlib.util.find_spec("matplotlib") is None:
+        missing = 'the picture needs matplotlib: pip install "jaxnb[plot]"'
+        if options.plot is not None:
+            raise InputError(missing)
+        note(f"no picture: {missing}")
+        plot = None
+    places: dict[str, Path | None] = {"table": out, "picture": plot, "dispersions": None}
+    if plot is not None and plot.suffix.lower() != ".pdf":
+        places["dispersions"] = plot.with_name(f"{plot.stem}_dispersion{plot.suffix}")
+    if out is not None and out in (plot, places["dispersions"]):
+        raise InputError(f"{out}: is named for both the table and the picture")
+    sizes = {"table": 4096 + _BYTES_OF_A_GENE * data.genes.size}
+    return {
+        kind: None
+        if place is None
+        else planned_output(place, inputs=inputs, size=sizes.get(kind, _BYTES_OF_A_PICTURE))
+        for kind, place in places.items()
+    }
+
+
+def _draw(
+    fit: "GLMFit",
+    table: "pd.DataFrame",
+    name: str,
+    outputs: dict[str, Output | None],
+    *,
+    dark: bool,
+) -> None:
+    picture, second = outputs["picture"], outputs["dispersions"]
+    if picture is None:
+        return
+    from jaxnb.plots.differential import differential_figure, dispersion_figure
+
+    title = f"{name}: {table.attrs['tested']}"
+    trend = fit.prior.trend if fit.prior is not None else None
+    figures = [
+        differential_figure(table, title, dark=dark),
+        dispersion_figure(table, trend, name, dark=dark),
+    ]
+    if second is None:
+        from matplotlib.backends.backend_pdf import PdfPages
+
+        with written_whole(picture) as draft, PdfPages(draft) as pages:
+            for figure in figures:
+                pages.savefig(figure)
+        return
+    for figure, output in zip(figures, (picture, second), strict=True):
+        with written_whole(output) as draft:
+            figure.savefig(draft, dpi=150, format=output.named.suffix[1:].lower())

@@ -1,0 +1,81 @@
+"""What the command ``de`` prints: the genes that differ most, a summary, and what to do next."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["next_step", "report"]
+
+_SIGNIFICANT = 0.05
+_WIDEST_NAME = 18
+_METHODS = {
+    "wald": "Wald test",
+    "lr": "likelihood-ratio test",
+    "ql": "quasi-likelihood F test",
+}
+
+
+def report(fit: Any, table: pd.DataFrame, top: int) -> str:
+    """The first genes by p-value under a line that says what was tested, and a summary."""
+    rows, genes = fit.source.rows, len(fit.source.genes)
+    tested, method = table.attrs["tested"], table.attrs["method"]
+    found = table["p_adjusted"] < _SIGNIFICANT
+    lines = [
+        f"{tested}: {_METHODS[method]}, {genes} genes in {rows} rows, dispersions "
+        f"{fit.dispersion_method}, size factors {fit.size_factors_from}",
+        "",
+        _first(table, top),
+        "",
+        f"{int(found.sum())} of {genes} genes differ at a false discovery rate of "
+        f"{_SIGNIFICANT:.0%}{_directions(table[found])}.",
+    ]
+    counts = table["status"].value_counts()
+    lines.append(
+        "Fits: " + ", ".join(f"{number} {label}" for label, number in counts.items()) + "."
+    )
+    return "\n".join(lines)
+
+
+def next_step(fit: Any, table: pd.DataFrame) -> str:
+    """What is worth doing with these results, one line."""
+    rows = fit.source.rows
+    if (table["status"] == "not converged").any():
+        return "next: look at the genes that have not converged; their numbers mean nothing."
+    if not (table["p_adjusted"] < _SIGNIFICANT).any():
+        return (
+            "next: nothing stands out: see the picture whether fold changes are small or "
+            "uncertain (few rows, few counts)."
+        )
+    if rows >= 100:
+        return (
+            "next: if these cells come from several donors, repeat with --pseudobulk DONOR: cells "
+            "of one donor are not replicates."
+        )
+    return "next: rank by log2_fold_change_shrunken among the genes with small p_adjusted."
+
+
+def _directions(found: pd.DataFrame) -> str:
+    if "log2_fold_change" not in found or not len(found):
+        return ""
+    up = int((found["log2_fold_change"] > 0).sum())
+    return f", {up} up and {len(found) - up} down"
+
+
+def _first(table: pd.DataFrame, top: int) -> str:
+    changes = [name for name in table if name.startswith("log2_fold_change")]
+    columns = ["mean", *changes, "p_value", "p_adjusted", "dispersion", "status"]
+    shown = table.sort_values("p_value", kind="stable").head(top)[columns].copy()
+    shown.index = [str(name)[:_WIDEST_NAME] for name in shown.index]
+    formats = {"mean": ".3g", "p_value": ".1e", "p_adjusted": ".1e", "dispersion": ".3g"}
+    text = {
+        name: [_cell(value, formats.get(name, ".2f")) for value in shown[name]] for name in columns
+    }
+    titles = {"log2_fold_change": "log2 FC", "log2_fold_change_shrunken": "shrunken"}
+    return str(pd.DataFrame(text, shown.index).rename(columns=titles).to_string())
+
+
+def _cell(value: Any, form: str) -> str:
+    if isinstance(value, str):
+        return value
+    return "-" if np.isnan(value) else f"{value:{form}}"

@@ -1,0 +1,22 @@
+"""Negative binomial regression: differential expression of every gene of a count matrix."""
+
+from typing import TYPE_CHECKING, Any
+
+from jaxnb.glm.fit import fit
+from jaxnb.glm.pseudobulk import pseudobulk
+from jaxnb.glm.result import GLMFit
+from jaxnb.glm.status import GLMStatus
+
+if TYPE_CHECKING:
+    from jaxnb.glm.pydeseq2 import PyDESeq2Inference
+
+__all__ = ["GLMFit", "GLMStatus", "PyDESeq2Inference", "fit", "pseudobulk"]
+
+
+def __getattr__(name: str) -> Any:
+    """`PyDESeq2Inference` when it is asked for: only it needs PyDESeq2."""
+    if name == "PyDESeq2Inference":
+        from jaxnb.glm.pydeseq2 import PyDESeq2Inference
+
+        return PyDESeq2Inference
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

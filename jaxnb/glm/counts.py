@@ -1,0 +1,149 @@
+"""Counts of any kind, checked once: a sparse matrix and its labels."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+__all__ = ["CountData", "count_data"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CountData:
+    """A count matrix with its labels.
+
+    Attributes:
+        matrix: whole numbers, `scipy.sparse.csc_array`, shape ``(rows, genes)``.
+        genes: names of the genes.
+        obs: what is known of the rows (cells or samples).
+    """
+
+    matrix: Any
+    genes: pd.Index
+    obs: pd.DataFrame
+
+
+def count_data(
+    data: Any, *, layer: str | None = None, obs: pd.DataFrame | None = None
+) -> CountData:
+    """Read counts from AnnData, a DataFrame, a SciPy sparse matrix or an array.
+
+    Args:
+        data: rows are cells or samples, columns are genes.
+        layer: for AnnData, a name among ``data.layers``, or ``"raw"`` for ``data.raw``; None for
+            ``data.X``.
+        obs: one line per row of `data`; None for ``data.obs`` of AnnData.
+
+    Raises:
+        TypeError: `layer` without AnnData.
+        ValueError: no such layer; no rows or no genes; an `obs` of another length or with other
+            labels; counts that are negative, not finite or not whole.
+    """
+    matrix, genes, own_obs = _unpacked(data, layer)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ValueError(
+            f"the counts must be a matrix with rows (cells or samples) and columns (genes), not "
+            f"of shape {matrix.shape}"
+        )
+    obs = _matching(obs, own_obs, matrix.shape[0])
+    x = sparse.csc_array(matrix)
+    if x.dtype.kind not in "buif":
+        raise ValueError(f"the counts must be numbers, not {x.dtype}")
+    x.sum_duplicates()
+    _check_values(x.data, data, layer)
+    x = x.astype(np.int64)
+    x.eliminate_zeros()
+    return CountData(x, genes, obs)
+
+
+def _unpacked(data: Any, layer: str | None) -> tuple[Any, pd.Index, pd.DataFrame | None]:
+    if _is_anndata(data):
+        source = data
+        if layer == "raw":
+            if data.raw is None:
+                raise ValueError("layer='raw', but the AnnData has no .raw")
+            source, matrix = data.raw, data.raw.X
+        elif layer is not None:
+            if layer not in data.layers:
+                raise ValueError(
+                    f"there is no layer {layer!r}; the AnnData has {sorted(data.layers)}"
+                )
+            matrix = data.layers[layer]
+        else:
+            matrix = data.X
+        if hasattr(matrix, "to_memory"):
+            matrix = matrix.to_memory()
+        elif hasattr(matrix, "compute"):
+            matrix = matrix.compute()
+        return matrix, pd.Index(source.var_names), data.obs
+    if layer is not None:
+        raise TypeError(f"layer={layer!r} is for AnnData; the data is {type(data).__name__}")
+    if isinstance(data, pd.DataFrame):
+        wrong = [str(name) for name, kind in data.dtypes.items() if kind.kind not in "buif"]
+        if wrong:
+            raise ValueError(f"columns of the counts that are not numbers: {_some(wrong)}")
+        return data.to_numpy(), pd.Index(data.columns), pd.DataFrame(index=data.index)
+    matrix = data if sparse.issparse(data) else np.asarray(data)
+    genes = pd.RangeIndex(matrix.shape[1] if matrix.ndim == 2 else 0)
+    return matrix, genes, None
+
+
+def _is_anndata(data: Any) -> bool:
+    return all(hasattr(data, name) for name in ("X", "obs", "var_names", "layers"))
+
+
+def _matching(given: pd.DataFrame | None, own: pd.DataFrame | None, rows: int) -> pd.DataFrame:
+    if given is None:
+        return own if own is not None else pd.DataFrame(index=pd.RangeIndex(rows))
+    if not isinstance(given, pd.DataFrame):
+        raise TypeError(f"obs must be a pandas DataFrame, not {type(given).__name__}")
+    if len(given) != rows:
+        raise ValueError(f"obs has {len(given)} lines, the counts have {rows} rows")
+    if own is not None and not given.index.equals(own.index):
+        if set(given.index) == set(own.index) and given.index.is_unique:
+            raise ValueError(
+                "obs has the labels of the counts in another order: pass "
+                "obs.loc[counts.index] (obs.loc[adata.obs_names])"
+            )
+        if not isinstance(given.index, pd.RangeIndex):
+            raise ValueError("the labels of obs are not those of the counts")
+    return given
+
+
+def _check_values(values: NDArray[Any], data: Any, layer: str | None) -> None:
+    if not np.all(np.isfinite(values)):
+        raise ValueError("the counts must be finite: there is a NaN or an infinity among them")
+    if values.size and values.min() < 0:
+        raise ValueError(f"the counts must not be negative: the smallest is {values.min()}")
+    if values.dtype.kind == "f" and np.any(values != np.floor(values)):
+        where = "the counts" if layer is None else f"layer {layer!r}"
+        raise ValueError(
+            f"{where} must be whole numbers: these look normalized or log-transformed. Pass the "
+            f"raw counts{_whole_layers(data)}"
+        )
+    if values.size and values.max() > 2**53:
+        raise ValueError(f"the counts must be below 2**53: the largest is {values.max()}")
+
+
+def _whole_layers(data: Any) -> str:
+    """Where an AnnData has whole numbers, for an error message."""
+    if not _is_anndata(data):
+        return ""
+    layers = {name: data.layers[name] for name in data.layers}
+    if data.raw is not None:
+        layers["raw"] = data.raw.X
+    found = []
+    for name, matrix in layers.items():
+        values = matrix.data if sparse.issparse(matrix) else np.asarray(matrix)
+        if values.dtype.kind in "buif" and np.array_equal(values, np.floor(values)):
+            found.append(f"layer={name!r}")
+    return f": {' or '.join(found)} holds whole numbers" if found else ""
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

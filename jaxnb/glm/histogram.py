@@ -1,0 +1,116 @@
+"""Histograms of counts, in the form Σₖ N(x > k) f(log k) of the terms of the likelihood."""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import gammaln
+
+from jaxnb.fit import CountStatistics
+from jaxnb.fit.chebyshev import FIRST_TAIL, Panels, nodes_for, tail_panels, tail_sums, whole_panel
+
+__all__ = ["Histogram", "histogram", "histogram_of_statistics"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+
+# Thresholds that are kept as they are; a panel of nodes begins here.
+_FIRST_NODE = 16
+_TOLERANCE = 1e-14
+
+
+class Histogram(NamedTuple):
+    """How often a gene's counts exceed a threshold.
+
+    Attributes:
+        exceedances: N(x > k), or its weights at nodes in log k, ``(genes, thresholds)``.
+        thresholds: k, ``(thresholds,)``.
+        log_factorials: Σ log x!, ``(genes,)``.
+    """
+
+    exceedances: Floats
+    thresholds: Floats
+    log_factorials: Floats
+
+
+def histogram(counts: Any) -> Histogram:
+    """The histogram of every column of a sparse matrix of whole numbers."""
+    x = sparse.csc_array(counts)
+    x.sum_duplicates()
+    genes = x.shape[1]
+    values = x.data.astype(np.int64)
+    gene = np.repeat(np.arange(genes), np.diff(x.indptr))
+    bins = np.bincount(
+        gene * (FIRST_TAIL + 2) + np.minimum(values, FIRST_TAIL + 1),
+        minlength=genes * (FIRST_TAIL + 2),
+    ).reshape(genes, FIRST_TAIL + 2)
+    at_least = np.cumsum(bins[:, ::-1], axis=1)[:, ::-1].astype(np.float64)
+    exact = at_least[:, 1 : FIRST_TAIL + 1]
+    log_factorials = np.bincount(gene, gammaln(values + 1.0), genes).astype(np.float64)
+    largest = int(values.max(initial=1))
+    if largest <= _FIRST_NODE:
+        thresholds: Floats = np.arange(_FIRST_NODE, dtype=np.float64)
+        return Histogram(exact[:, :_FIRST_NODE], thresholds, log_factorials)
+    points = np.log(np.arange(_FIRST_NODE, min(FIRST_TAIL, largest), dtype=np.float64))
+    weights = exact[:, _FIRST_NODE : _FIRST_NODE + points.size]
+    if largest > FIRST_TAIL:
+        nodes, tail = _tail(values, gene, genes)
+        points, weights = np.concatenate([points, nodes]), np.hstack([weights, tail])
+    return _condensed(exact[:, :_FIRST_NODE], points, weights, log_factorials)
+
+
+def histogram_of_statistics(statistics: CountStatistics) -> Histogram:
+    """The same from statistics that were added up over cells."""
+    k, weights = statistics.tails()
+    positive = statistics.nonzeros.astype(np.float64)
+    first = np.column_stack([positive, weights[:, : _FIRST_NODE - 1]])
+    points = np.log(k[_FIRST_NODE - 1 :])
+    used = np.any(weights[:, _FIRST_NODE - 1 :] != 0, axis=0)
+    last = int(np.flatnonzero(used).max(initial=0)) + 1
+    return _condensed(
+        first,
+        points[:last],
+        weights[:, _FIRST_NODE - 1 : _FIRST_NODE - 1 + last],
+        statistics.log_factorials,
+    )
+
+
+def _condensed(first: Floats, points: Floats, weights: Floats, log_factorials: Floats) -> Histogram:
+    """One panel of nodes instead of many points in log k, if that makes them fewer."""
+    low = float(np.log(_FIRST_NODE))
+    width = float(points.max()) - low
+    count = nodes_for(width, np.pi, _TOLERANCE) if width > 0 else 1
+    if count < points.size:
+        panel = Panels(width, count, low)
+        points, weights = panel.at(0, 1), weights @ panel.basis(points, 0)
+    thresholds = np.concatenate([np.arange(_FIRST_NODE, dtype=np.float64), np.exp(points)])
+    return Histogram(np.hstack([first, weights]), thresholds, log_factorials)
+
+
+def _tail(values: Ints, gene: Ints, genes: int) -> tuple[Floats, Floats]:
+    """Nodes in log k from `FIRST_TAIL` on, and every gene's weights at them."""
+    count = nodes_for(1.0, np.pi, _TOLERANCE)
+    large = values > FIRST_TAIL
+    owners, sizes, times = _distinct(gene[large], values[large])
+    last_panel, sums = tail_sums(sizes, count)
+    panels = int(last_panel.max()) + 1
+    weights = np.zeros((genes, panels, count))
+    np.add.at(weights, (owners, last_panel), sums * times[:, None])
+    # Every panel below a count's last one is summed over whole.
+    reached = np.zeros((genes, panels + 1))
+    np.add.at(reached, (owners, last_panel), times)
+    beyond = np.cumsum(reached[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    for panel in range(panels):
+        if beyond[:, panel].any():
+            weights[:, panel] += beyond[:, panel, None] * whole_panel(panel, count)
+    return tail_panels(count).at(0, panels), weights.reshape(genes, -1)
+
+
+def _distinct(gene: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
+    """Distinct pairs of gene and value, and how often they occur."""
+    order = np.lexsort((values, gene))
+    gene, values = gene[order], values[order]
+    first = np.append(True, (np.diff(gene) != 0) | (np.diff(values) != 0))
+    starts = np.flatnonzero(first)
+    return gene[starts], values[starts], np.diff(np.append(starts, gene.size))

@@ -1,0 +1,243 @@
+r"""The profile log-likelihood of NB regression and its derivatives, for a block of genes.
+
+The model is x ~ NB(mean μ = s exp(xᵀβ), variance μ + α μ²), with the log-likelihood
+
+    ℓ = Σₖ N(x > k) log(1 + αk) + Σ w (η - log(1 + αμ)) - Σ c log(1 + αμ) / α - Σ log x!,
+
+where η = log μ. The first sum replaces the gamma functions and runs over the gene's histogram; w
+is the count of a cell and c is 1. Both sums run over pseudo-cells (`jaxnb.glm.pseudo_cells`), in
+which w and c are weights of any sign. At α = 0 everything below is that of Poisson regression.
+
+With q = 1 / (1 + αμ), t = αμ and r = (w - cμ) q:
+
+    ∂ℓ/∂β = Xᵀr,    -∂²ℓ/∂β² = Xᵀ diag(μ q² (c + αw)) X = H,    ∂²ℓ/∂β∂α = -Xᵀ((w - cμ) μ q²),
+    ∂ℓ/∂α = Σ N k / (1 + αk) - Σ wμq + Σ c μ² h(t),    h(t) = (log(1 + t) - t / (1 + t)) / t²,
+    ∂²ℓ/∂α² = -Σ N k² / (1 + αk)² + Σ w μ² q² + Σ c μ³ h'(t),    h'(t) = (q² - 2h) / t.
+
+Along the path β(α) of the maximum in β, β' = b = H⁻¹ ∂²ℓ/∂β∂α, so the profile has the derivatives
+∂ℓ/∂α + v·∂²ℓ/∂β∂α and ∂²ℓ/∂α² + b·∂²ℓ/∂β∂α at a point that is one Newton step v = H⁻¹ Xᵀr away
+from the path. The Cox-Reid adjustment is -½ log det I with I = Xᵀ diag(cW) X and W = μq. From
+1/W = 1/μ + α and η' = Xb,
+
+    W' = W q (η' - μ),    W'' = 2 W (q (η' - μ))² + W q (η'' - η'²),
+
+with η'' = Xb', H b' = Xᵀr'' and r'' the second derivative of r along the path at η'' = 0. Then the
+adjustment has the derivatives -½ tr(I⁻¹I') and -½ (tr(I⁻¹I'') - tr(I⁻¹I'I⁻¹I')).
+
+References:
+    D. R. Cox and N. Reid (1987), *Parameter orthogonality and approximate conditional inference*,
+    J. R. Statist. Soc. B 49, 1-39. D. J. McCarthy, Y. Chen and G. K. Smyth (2012), *Differential
+    expression analysis of multifactor RNA-Seq experiments*, Nucleic Acids Research 40, 4288-4297.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+
+from jaxnb._types import Array
+from jaxnb.glm.linear_algebra import inverse_and_log_determinant, times, unpacked
+from jaxnb.special.polynomial import horner
+
+__all__ = ["Block", "Evaluation", "covariance", "d_alpha_of_cells", "evaluate", "histogram_part"]
+
+# A JAX array where it is computed, a numpy array where it is used.
+Entry: TypeAlias = Any
+
+# h(t) = Σ (-t)ⁿ (n + 1) / (n + 2). Where the closed form loses more than two digits, nine terms of
+# the series leave out less than 1e-16.
+_SMALL = 0.015
+_H = tuple((-1.0) ** n * (n + 1) / (n + 2) for n in reversed(range(9)))
+_H_DERIVATIVE = tuple((8 - i) * _H[i] for i in range(8))
+
+
+class Block(NamedTuple):
+    """The data of some genes.
+
+    Attributes:
+        free: 1 for the coefficients that are estimated, 0 for those held at 0, ``(genes, p)``.
+        cells: weights c of the pseudo-cells, 0 where a gene's mean is 0, ``(genes, cells)``.
+        counts: weights w, ``(genes, cells)``.
+        center: a positive number of the size of the gene's counts, ``(genes,)``.
+        exceedances: N(x > k), ``(genes, thresholds)``.
+        thresholds: k, ``(thresholds,)``.
+        log_size_factors: ``(cells,)``.
+        design: distinct rows, or one per pseudo-cell, ``(rows, p)``.
+        products: the packed products of its rows, ``(rows, p (p + 1) / 2)``.
+        member: 1 where a pseudo-cell is of a row, ``(cells, rows)``; None if every one has its own.
+    """
+
+    free: Array
+    cells: Array
+    counts: Array
+    center: Array
+    exceedances: Array
+    thresholds: Array
+    log_size_factors: Array
+    design: Array
+    products: Array
+    member: Array | None
+
+    def of_rows(self, terms: Array) -> Array:
+        """Sums over the pseudo-cells of every row of the design."""
+        return terms if self.member is None else terms @ self.member
+
+    def at_cells(self, linear: Array) -> Array:
+        """What a linear predictor of the rows is at the pseudo-cells."""
+        return linear if self.member is None else linear @ self.member.T
+
+
+class Evaluation(NamedTuple):
+    """The profile at (α, β), each entry of shape ``(genes,)`` or ``(genes, p)``.
+
+    Attributes:
+        log_likelihood: ℓ without Σ log x!, at β itself.
+        magnitude: the sum of the absolute values of the terms of ℓ, a bound of its rounding.
+        adjustment: -½ log det I with Cox-Reid, 0 without.
+        decrement: what a Newton step in β is expected to add to ℓ, ½ v·Xᵀr.
+        score: ∂ℓ/∂β.
+        step: the Newton step v in β.
+        path: dβ/dα along the path.
+        derivative: of the (adjusted) profile log-likelihood in α.
+        curvature: its second derivative in α.
+    """
+
+    log_likelihood: Entry
+    magnitude: Entry
+    adjustment: Entry
+    decrement: Entry
+    score: Entry
+    step: Entry
+    path: Entry
+    derivative: Entry
+    curvature: Entry
+
+
+@partial(jax.jit, static_argnames="cox_reid")
+def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Evaluation:
+    """Value, Newton step and derivatives at one point for every gene; float64 throughout."""
+    a = alpha[:, None]
+    c, w, design, products = block.cells, block.counts, block.design, block.products
+    size = design.shape[1]
+    eta = block.at_cells(beta @ design.T) + block.log_size_factors
+    mu = jnp.exp(eta)
+    t = a * mu
+    q = 1 / (1 + t)
+    log1p_t = jnp.log1p(t)
+    # Without the barrier the compiler repeats these in each of the sums that follow.
+    barrier: Any = jax.lax.optimization_barrier
+    mu, q, log1p_t = barrier((mu, q, log1p_t))
+    t = a * mu
+
+    value, magnitude, first, second = histogram_part(
+        a, block.exceedances, block.thresholds, block.center
+    )
+    per_count = w * (eta - (log1p_t - jnp.log1p(a * block.center[:, None])))
+    per_cell = c * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
+    value += jnp.sum(per_count - per_cell, axis=1)
+    magnitude += jnp.sum(jnp.abs(per_count) + jnp.abs(per_cell), axis=1)
+
+    residual = w - c * mu
+    score = (block.of_rows(residual * q) @ design) * block.free
+    weight = mu * q * q
+    hessian = block.of_rows(weight * (c + a * w)) @ products
+    hessian = _free(unpacked(hessian, size), block.free)
+    inverse, _ = inverse_and_log_determinant(hessian)
+    cross = (block.of_rows(-residual * weight) @ design) * block.free
+    step, path = times(inverse, score), times(inverse, cross)
+
+    h, dh = _h(t, q, log1p_t)
+    first += jnp.sum(c * mu * mu * h - w * mu * q, axis=1)
+    second += jnp.sum(w * mu * mu * q * q + c * mu * mu * mu * dh, axis=1)
+    derivative = first + jnp.sum(cross * step, axis=1)
+    curvature = second + jnp.sum(cross * path, axis=1)
+    adjustment = jnp.zeros_like(value)
+    if cox_reid:
+        d_eta = block.at_cells(path @ design.T)
+        n, n1 = residual, -c * mu * d_eta
+        d1, d2 = mu * (1 + a * d_eta), mu * d_eta * (2 + a * d_eta)
+        r2 = q * (n1 * d_eta - q * (2 * n1 * d1 + n * d2 - 2 * n * d1 * d1 * q))
+        d_path = times(inverse, (block.of_rows(r2) @ design) * block.free)
+        d2_eta = block.at_cells(d_path @ design.T)
+        relative = q * (d_eta - mu)
+        big_w = c * mu * q
+        second_w = big_w * (2 * relative**2 + q * (d2_eta - d_eta**2))
+        # one product for all three matrices
+        weights = jnp.concatenate([big_w, big_w * relative, second_w])
+        stacked = block.of_rows(weights) @ products
+        information, i1, i2 = jnp.split(unpacked(stacked, size), 3)
+        i_inverse, log_determinant = inverse_and_log_determinant(_free(information, block.free))
+        mask = block.free[:, :, None] * block.free[:, None, :]
+        ratio = jnp.einsum("jab,jbc->jac", i_inverse, i1 * mask)
+        adjustment = -0.5 * log_determinant
+        derivative -= 0.5 * jnp.trace(ratio, axis1=1, axis2=2)
+        curvature -= 0.5 * (
+            jnp.sum(i_inverse * i2 * mask, axis=(1, 2))
+            - jnp.sum(ratio * jnp.swapaxes(ratio, 1, 2), axis=(1, 2))
+        )
+    decrement = 0.5 * jnp.sum(score * step, axis=1)
+    return Evaluation(
+        value, magnitude, adjustment, decrement, score, step, path, derivative, curvature
+    )
+
+
+@jax.jit
+def covariance(alpha: Array, beta: Array, block: Block) -> Array:
+    """Inverse of the expected information on the free coefficients, 0 elsewhere."""
+    mu = jnp.exp(block.at_cells(beta @ block.design.T) + block.log_size_factors)
+    weight = block.cells * mu / (1 + alpha[:, None] * mu)
+    information = unpacked(block.of_rows(weight) @ block.products, block.design.shape[1])
+    inverse, _ = inverse_and_log_determinant(_free(information, block.free))
+    return inverse * (block.free[:, :, None] * block.free[:, None, :])
+
+
+def histogram_part(
+    a: Array, exceedances: Array, thresholds: Array, center: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Σ N log((1 + αk) / (1 + αm)), the sum of its absolute terms, and derivatives without m.
+
+    Σ N = Σ w is the sum of the counts: m, the center, is taken off both sums, which for counts in
+    the millions would otherwise lose eight digits to each other.
+    """
+    k, m = thresholds, center[:, None]
+    fraction = k / (1 + a * k)
+    terms = exceedances * jnp.log1p(a * (k - m) / (1 + a * m))
+    first = exceedances * fraction
+    return (
+        jnp.sum(terms, axis=1),
+        jnp.sum(jnp.abs(terms), axis=1),
+        jnp.sum(first, axis=1),
+        -jnp.sum(first * fraction, axis=1),
+    )
+
+
+def d_alpha_of_cells(
+    a: Array, mu: Array, w: Array, c: Array, center: Array
+) -> tuple[Array, Array, Array]:
+    """The sums over cells at fixed means, and their first and second derivatives in α."""
+    t = a * mu
+    q, log1p_t = 1 / (1 + t), jnp.log1p(t)
+    h, dh = _h(t, q, log1p_t)
+    relative = log1p_t - jnp.log1p(a * center[:, None])
+    per_cell = c * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
+    return (
+        jnp.sum(w * (jnp.log(mu) - relative) - per_cell, axis=1),
+        jnp.sum(c * mu * mu * h - w * mu * q, axis=1),
+        jnp.sum(w * mu * mu * q * q + c * mu * mu * mu * dh, axis=1),
+    )
+
+
+def _h(t: Array, q: Array, log1p_t: Array) -> tuple[Array, Array]:
+    """h(t) = (log(1 + t) - t / (1 + t)) / t² and its derivative, also at 0."""
+    near = t < _SMALL
+    safe = jnp.where(near, 1.0, t)
+    value = jnp.where(near, horner(_H, t), (log1p_t - t * q) / (safe * safe))
+    derivative = jnp.where(near, horner(_H_DERIVATIVE, t), (q * q - 2 * value) / safe)
+    return value, derivative
+
+
+def _free(matrices: Array, free: Array) -> Array:
+    """The matrices on the free coefficients, the identity on the others."""
+    mask = free[:, :, None] * free[:, None, :]
+    return matrices * mask + (1 - free)[:, :, None] * jnp.eye(free.shape[1])

@@ -1,0 +1,75 @@
+"""Pseudobulk: raw counts added up over the cells of one donor and one cell type."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from jaxnb.glm.counts import count_data
+
+__all__ = ["pseudobulk"]
+
+
+def pseudobulk(
+    data: Any,
+    by: str | Sequence[str],
+    *,
+    obs: pd.DataFrame | None = None,
+    layer: str | None = None,
+    min_cells: int = 10,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add up raw counts over all cells that agree in some columns of obs.
+
+    Cells of one donor are not replicates of a condition: they share what is particular to the
+    donor, and a test that treats them as independent finds differences everywhere. Sums per donor
+    (and cell type) are replicates.
+
+    Args:
+        data: counts of cells, as for `jaxnb.glm.fit`.
+        by: columns of ``obs``, for instance ``["donor", "cell_type"]``.
+        obs: as for `jaxnb.glm.fit`.
+        layer: as for `jaxnb.glm.fit`.
+        min_cells: sums of fewer cells are left out.
+
+    Returns:
+        The sums, one line per group, and their ``obs``: every column that is constant within all
+        groups, and ``cells``, how many there are. Both go to `jaxnb.glm.fit`, with
+        ``size_factors="median-ratio"`` or ``"total"``.
+
+    Raises:
+        ValueError: a missing column, missing values in it, or no group with enough cells.
+    """
+    counts = count_data(data, layer=layer, obs=obs)
+    names = [by] if isinstance(by, str) else list(by)
+    missing = [name for name in names if name not in counts.obs.columns]
+    if missing or not names:
+        raise ValueError(
+            f"obs has no {', '.join(map(str, missing)) or 'columns to group by'}, only "
+            f"{', '.join(map(str, counts.obs.columns))}"
+        )
+    holes = [name for name in names if counts.obs[name].isna().any()]
+    if holes:
+        raise ValueError(f"obs has missing values in {', '.join(holes)}")
+    lines = counts.obs.reset_index(drop=True)
+    groups = lines.groupby(names, observed=True, sort=True)
+    number = groups.ngroup().to_numpy()
+    sizes = np.bincount(number)
+    enough = np.flatnonzero(sizes >= min_cells)
+    if not enough.size:
+        raise ValueError(f"no group has {min_cells} cells: the largest has {sizes.max()}")
+    indicator = sparse.csr_array(
+        (np.ones(number.size, np.int64), (number, np.arange(number.size))),
+        shape=(sizes.size, number.size),
+    )
+    sums = (indicator @ counts.matrix).toarray()[enough]
+    constant = [name for name in lines if (groups[name].nunique(dropna=False) == 1).all()]
+    first = lines.loc[
+        pd.Series(number).drop_duplicates().index, [*dict.fromkeys([*names, *constant])]
+    ]
+    order = np.argsort(number[first.index])
+    described = first.iloc[order].iloc[enough].assign(cells=sizes[enough])
+    labels = described[names].astype(str).agg("_".join, axis=1).to_numpy()
+    described.index = pd.Index(labels)
+    return pd.DataFrame(sums, described.index, counts.genes), described

@@ -1,0 +1,93 @@
+"""All genes of a count matrix under one design: fits that go through the parts of the data."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from jaxnb.glm.coefficients import fit_coefficients, initial_coefficients
+from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
+from jaxnb.glm.problem import Problem
+from jaxnb.glm.pseudo_cells import PseudoCells, pseudo_cells
+
+__all__ = ["Regression"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+
+class Regression:
+    """Negative binomial regression of every gene on one design.
+
+    Args:
+        parts: a function that gives the data of some genes after the others, as often as asked.
+        genes: how many there are.
+        progress: whether to show progress bars.
+    """
+
+    def __init__(
+        self, parts: Callable[[], Iterator[PseudoCells]], genes: int, *, progress: bool = False
+    ) -> None:
+        self._parts, self._genes, self._progress = parts, genes, progress
+        self._only: Problem | None = None
+
+    @classmethod
+    def of(
+        cls, counts: Any, design: Floats, size_factors: Floats, *, progress: bool = False
+    ) -> "Regression":
+        """From a matrix in memory, see `jaxnb.glm.pseudo_cells.pseudo_cells`."""
+        return cls(
+            lambda: pseudo_cells(counts, design, size_factors), counts.shape[1], progress=progress
+        )
+
+    def problems(self, title: str = "") -> Iterator[tuple[slice, Problem]]:
+        """The genes of each part and their likelihoods; a single part is kept."""
+        if self._only is not None:
+            yield slice(0, self._genes), self._only
+            return
+        start = 0
+        shown = self._progress and bool(title)
+        with tqdm(total=self._genes, desc=title, unit="gene", disable=not shown) as bar:
+            for part in self._parts():
+                problem = Problem(part)
+                if part.genes == self._genes:
+                    self._only = problem
+                yield slice(start, start + part.genes), problem
+                bar.update(part.genes)
+                start += part.genes
+
+    def fit(self, *, cox_reid: bool) -> DispersionFit:
+        """Dispersions and coefficients of all genes."""
+        fits = [
+            fit_dispersion(problem, np.arange(problem.data.genes), cox_reid=cox_reid)
+            for _, problem in self.problems("dispersions")
+        ]
+        names = vars(fits[0])
+        return DispersionFit(
+            **{name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names}
+        )
+
+    def fit_at(self, alpha: Floats, start: Floats | None = None) -> tuple[Floats, Floats, Bools]:
+        """Coefficients, log-likelihoods and convergence at given dispersions."""
+        betas, values, converged = [], [], []
+        for genes, problem in self.problems("coefficients"):
+            everyone = np.arange(problem.data.genes)
+            first = initial_coefficients(problem) if start is None else start[genes]
+            found = fit_coefficients(problem, everyone, alpha[genes], first)
+            here = found.evaluation
+            betas.append(found.beta + here.step)
+            constant = problem.data.histogram.log_factorials
+            values.append(here.log_likelihood + here.decrement - constant)
+            converged.append(found.converged)
+        return np.concatenate(betas), np.concatenate(values), np.concatenate(converged)
+
+    def variances(self, alpha: Floats, beta: Floats, contrasts: Floats) -> Floats:
+        """V'Cov v for every gene and every row v of `contrasts`, ``(genes, contrasts)``."""
+        found = []
+        for genes, problem in self.problems():
+            everyone = np.arange(problem.data.genes)
+            covariances = problem.covariance(everyone, alpha[genes], beta[genes])
+            found.append(np.einsum("ca,gab,cb->gc", contrasts, covariances, contrasts))
+        return np.concatenate(found)

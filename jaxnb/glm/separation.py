@@ -1,0 +1,197 @@
+"""Separation: counts that are zero wherever some combination of coefficients could lower the mean.
+
+The log-likelihood of a gene has no maximum if there is a direction d with xᵢᵀd = 0 in all rows
+where the gene has counts, xᵢᵀd ≤ 0 in the others and < 0 in at least one: along it the mean of
+those rows falls to 0 and the log-likelihood rises. The supremum is that of a fit without those
+rows, and the coefficients that only they determine are infinite. Which rows these are is a property
+of the design and of the rows with counts, and is decided by a linear program.
+
+References:
+    A. Albert and J. A. Anderson (1984), *On the existence of maximum likelihood estimates in
+    logistic regression models*, Biometrika 71, 1-10. S. Correia, P. Guimarães and T. Zylkin
+    (2019), *Verifying the existence of maximum likelihood estimates for generalized linear
+    models*, arXiv:1903.01633.
+"""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import linprog
+
+__all__ = ["Separation", "find_separation", "limits_of"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+# Relative size of a singular value, or of a coordinate of a direction, that counts as zero.
+_ZERO = 1e-9
+# The same for the smallest and largest value of a contrast over a cone of directions.
+_SIGN = 1e-7
+
+
+class Separation(NamedTuple):
+    """Which rows and coefficients a gene's fit is left with.
+
+    Attributes:
+        kept: rows of the design whose mean is positive, ``(genes, rows)``.
+        free: coefficients that are estimated; the others are held at 0, which is no restriction
+            on the rows that are kept, ``(genes, p)``.
+        limits: 0 for a finite coefficient, -inf or +inf for an infinite one, NaN where both occur
+            among the directions of separation, ``(genes, p)``.
+    """
+
+    kept: Bools
+    free: Bools
+    limits: Floats
+
+
+def find_separation(design: Floats, positive: Bools) -> Separation:
+    """Find the separated rows of every gene.
+
+    Args:
+        design: distinct rows, of full column rank, ``(rows, p)``.
+        positive: whether a gene has any count in the cells of a row, ``(genes, rows)``.
+    """
+    design = design / np.linalg.norm(design, axis=0)
+    genes, size = len(positive), design.shape[1]
+    result = Separation(
+        np.ones_like(positive), np.ones((genes, size), bool), np.zeros((genes, size))
+    )
+    suspects = np.flatnonzero(~positive.all(axis=1) & ~_full_rank(design, positive))
+    if not suspects.size:
+        return result
+    patterns, which = np.unique(positive[suspects], axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        separated, directions = _separated_rows(design, pattern)
+        if not separated.any():
+            continue
+        mine = suspects[which.ravel() == number]
+        result.kept[mine] = ~separated
+        result.free[mine] = _independent_columns(design[~separated])
+        result.limits[mine] = _limits(np.eye(size), design, separated, directions)
+    return result
+
+
+def limits_of(contrast: Floats, design: Floats, kept: Bools) -> Floats:
+    """Where separation drives a linear combination of coefficients: 0 where it stays finite.
+
+    Args:
+        contrast: shape ``(p,)``.
+        design: distinct rows, ``(rows, p)``.
+        kept: see `Separation`, ``(genes, rows)``.
+    """
+    lengths = np.linalg.norm(design, axis=0)
+    contrast, design = contrast / lengths, design / lengths
+    limits = np.zeros(len(kept))
+    separated = np.flatnonzero(~kept.all(axis=1))
+    if separated.size:
+        patterns, which = np.unique(kept[separated], axis=0, return_inverse=True)
+        found = [
+            _limits(contrast[None], design, ~pattern, _null_space(design[pattern]))[0]
+            for pattern in patterns
+        ]
+        limits[separated] = np.array(found)[which.ravel()]
+    return limits
+
+
+def _full_rank(design: Floats, positive: Bools) -> Bools:
+    """Whether the rows with counts alone determine every coefficient: then nothing separates."""
+    size = design.shape[1]
+    products = (design[:, :, None] * design[:, None, :]).reshape(len(design), size**2)
+    gram = (positive.astype(np.float64) @ products).reshape(-1, size, size)
+    smallest = np.linalg.eigvalsh(gram)[:, 0]
+    found: Bools = smallest > _ZERO
+    return found
+
+
+def _separated_rows(design: Floats, positive: Bools) -> tuple[Bools, Floats]:
+    """The rows whose mean falls to 0, and a basis of the directions that leave the others alone."""
+    zero = ~positive
+    basis = _null_space(design[positive])
+    separated = np.zeros(len(design), bool)
+    moves = design[zero] @ basis
+    moves[np.abs(moves) < _ZERO * np.abs(design[zero]).max()] = 0
+    if basis.shape[1] == 0:
+        return separated, basis
+    if _simplicial(moves):
+        separated[zero] = np.any(moves != 0, axis=1)
+        return separated, basis
+    # Directions may be scaled at will, so that every separated row can be lowered by at least 1.
+    rows, dimensions = moves.shape
+    program = linprog(
+        np.concatenate([np.zeros(dimensions), -np.ones(rows)]),
+        A_ub=sparse.hstack([sparse.csr_array(moves), sparse.eye_array(rows)]),
+        b_ub=np.zeros(rows),
+        bounds=[(None, None)] * dimensions + [(0, 1)] * rows,
+        method="highs",
+    )
+    separated[zero] = program.x[dimensions:] > 0.5
+    return separated, _null_space(design[~separated])
+
+
+def _simplicial(moves: Floats) -> bool:
+    """Whether the rows that can move at all are independent: then all can be lowered freely."""
+    distinct = _distinct(moves)
+    return bool(len(distinct) == moves.shape[1] == np.linalg.matrix_rank(distinct))
+
+
+def _distinct(moves: Floats) -> Floats:
+    """Rows that are not zero, scaled to unit length, without those that repeat others."""
+    lengths = np.linalg.norm(moves, axis=1)
+    unit = moves[lengths > _ZERO] / lengths[lengths > _ZERO, None]
+    _, first = np.unique(np.round(unit, 8) + 0.0, axis=0, return_index=True)
+    distinct: Floats = unit[first]
+    return distinct
+
+
+def _limits(contrasts: Floats, design: Floats, separated: Bools, basis: Floats) -> Floats:
+    """The signs of the contrasts along all directions that lower the separated rows."""
+    along = contrasts @ basis
+    size = np.abs(along).max(axis=1, initial=0.0)
+    infinite = size > _ZERO * np.abs(contrasts).max(axis=1)
+    moves = _distinct(design[separated] @ basis)
+    lowest, highest = np.zeros(len(along)), np.zeros(len(along))
+    if _simplicial(moves):
+        # Directions that lower one row by 1 and leave the others alone span the cone.
+        ends = -along @ np.linalg.inv(moves)
+        lowest, highest = ends.min(axis=1, initial=0.0), ends.max(axis=1, initial=0.0)
+    else:
+        for contrast in np.flatnonzero(infinite):
+            lowest[contrast] = _extreme(along[contrast], moves)
+            highest[contrast] = -_extreme(-along[contrast], moves)
+    down, up = lowest < -_SIGN * size, highest > _SIGN * size
+    sign = np.where(down & up, np.nan, np.where(up, np.inf, -np.inf))
+    found: Floats = np.where(infinite, sign, 0.0)
+    return found
+
+
+def _extreme(objective: Floats, moves: Floats) -> Any:
+    bounds = [(-1, 1)] * objective.size
+    return linprog(objective, A_ub=moves, b_ub=np.zeros(len(moves)), bounds=bounds).fun
+
+
+def _null_space(rows: Floats) -> Floats:
+    size = rows.shape[1]
+    if not len(rows):
+        return np.eye(size)
+    # The triangular factor has the same null space and as many rows as there are coefficients: the
+    # decomposition of all rows would hold a square matrix of them.
+    _, values, directions = np.linalg.svd(np.linalg.qr(rows, mode="r"), full_matrices=True)
+    rank = int(np.sum(values > _ZERO * values.max()))
+    basis: Floats = directions[rank:].T
+    return basis
+
+
+def _independent_columns(rows: Floats) -> Bools:
+    """Columns, the first ones first, that span all columns."""
+    chosen = np.zeros(rows.shape[1], bool)
+    rest = rows
+    for column in range(rows.shape[1]):
+        length = np.linalg.norm(rest[:, column])
+        if length > _ZERO:
+            chosen[column] = True
+            unit = rest[:, column] / length
+            rest = rest - np.outer(unit, unit @ rest)
+    return chosen

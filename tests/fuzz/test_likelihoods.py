@@ -1,0 +1,227 @@
+"""Random arguments over the whole range of the dtype against an exact oracle.
+
+Silent errors are looked for: a value off by more than 4 units of max(1, |value|) eps, a derivative
+of the wrong sign or off by more than 1e-4, a NaN. hypothesis prints the seed and the arguments of a
+failure. The default run draws some hundred batches; `pytest -m slow tests/fuzz` 100,000 arguments.
+"""
+
+import contextlib
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+from fuzz import oracle
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+import jaxnb
+
+BATCH = 16  # one compiled program for every example
+EXPONENTS = {"float32": 126, "float64": 1022}
+CORNERS = {
+    "x": [0, 1, 2, 3, 0.5, 1.5, 2.5, 1e7, 2.0**24],
+    "mu": [1e-30, 1e-8, 1.0, 1e7, 1e30],
+    "theta": [1e-15, 1e-8, 1.0, 2.0, 1e7, 1e30],
+}
+SLOW = [pytest.param(6000, marks=pytest.mark.slow)]
+
+
+def arguments(dtype):
+    """x, mu and theta in batches: corners, typical numbers, and the whole range of exponents."""
+
+    def drawn(seed_of_batch, wide):
+        rng = np.random.default_rng(seed_of_batch)
+        kind = rng.integers(0, 4, BATCH)
+        x = np.select(
+            [kind == 0, kind == 1, kind == 2],
+            [
+                rng.integers(0, 6, BATCH),
+                np.floor(10 ** rng.uniform(0, 7, BATCH)),
+                rng.uniform(0, 4, BATCH),
+            ],
+            rng.choice(CORNERS["x"], BATCH),
+        )
+        limit = EXPONENTS[dtype]
+        parameters = []
+        for name, low, high in (("mu", -30, 25), ("theta", -25, 35)):
+            low, high = (-limit, limit) if wide else (low, high)
+            drawn = np.ldexp(rng.uniform(1, 2, BATCH), rng.integers(low, high, BATCH))
+            corner = rng.random(BATCH) < 0.1
+            parameters.append(np.where(corner, rng.choice(CORNERS[name], BATCH), drawn))
+        return [np.asarray(a, dtype) for a in (x, *parameters)]
+
+    return st.builds(drawn, st.integers(0, 2**32 - 1), st.booleans())
+
+
+@contextlib.contextmanager
+def precision(dtype):
+    with jax.enable_x64(dtype == "float64"), mpmath.workdps(oracle.DIGITS[dtype]):
+        yield
+
+
+def fuzz(examples):
+    return lambda test: seed(20261124)(
+        settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        )(test)
+    )
+
+
+def units(got, expected, dtype):
+    """The error in units of max(1, |expected|) eps; 0 where both overflow."""
+    info = np.finfo(dtype)
+    limit = mpmath.mpf(float(info.max))
+    if abs(expected) > limit:
+        return 0.0 if abs(got) >= limit * (1 - 1e-3) else np.inf
+    if not np.isfinite(got):
+        return np.inf
+    return float(abs(mpmath.mpf(float(got)) - expected) / (max(1, abs(expected)) * float(info.eps)))
+
+
+def well_conditioned(expected, change, dtype):
+    """Whether one rounding of the arguments moves a derivative by less than 1e-5 of itself."""
+    tiny = 1e-16 if dtype == "float32" else 1e-150  # below, 0 is as good
+    return abs(expected) > tiny and change * float(np.finfo(dtype).eps) < 1e-5 * abs(expected)
+
+
+def check_derivative(got, expected, change, where, dtype):
+    assert not np.isnan(got), where
+    limit = float(np.finfo(dtype).max)
+    if abs(expected) >= limit:
+        assert abs(got) >= 0.99 * limit, where
+    elif well_conditioned(expected, change, dtype):
+        relative = abs(mpmath.mpf(float(got)) / expected - 1)
+        assert relative < 1e-4, (where, float(got), float(expected))
+
+
+@jax.jit
+def _nb(x, mu, theta):
+    def value(x, mu, theta):
+        return jaxnb.log_nb_positive(x, mu, theta, 0.0)
+
+    gradient = jax.grad(value, (1, 2))
+    return jax.vmap(lambda *a: (value(*a), gradient(*a), jax.jacfwd(gradient, (1, 2))(*a)))(
+        x, mu, theta
+    )
+
+
+@pytest.mark.parametrize("examples", [10, *SLOW])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nb(dtype, examples):
+    @fuzz(examples if dtype == "float32" else max(2, examples // 8))
+    @given(arguments(dtype))
+    def run(batch):
+        with precision(dtype):
+            value, gradient, hessian = jax.tree.map(np.asarray, _nb(*batch))
+            for i, point in enumerate(zip(*batch, strict=True)):
+                x, mu, theta = (mpmath.mpf(float(a)) for a in point)
+                assert units(value[i], oracle.nb(x, mu, theta), dtype) <= 4, point
+                d = oracle.nb_derivatives(x, mu, theta)
+                cross = abs(d["mu,theta"])
+                change = abs(mu * d["mu,mu"]) + theta * cross
+                check_derivative(gradient[0][i], d["mu"], change, ("mu", point), dtype)
+                change = mu * cross + abs(theta * d["theta,theta"]) + abs(x * mu / theta**2)
+                check_derivative(gradient[1][i], d["theta"], change, ("theta", point), dtype)
+                for row in hessian:
+                    assert not any(np.isnan(entry[i]) for entry in row), point
+
+    run()
+
+
+@jax.jit
+def _log_scale(x, log_mu, log_theta):
+    def value(x, a, b):
+        return jaxnb.log_nb_positive(x, log_mu=a, log_theta=b)
+
+    gradient = jax.grad(value, (1, 2))
+    return jax.vmap(lambda *a: (value(*a), gradient(*a), jax.jacfwd(gradient, (1, 2))(*a)))(
+        x, log_mu, log_theta
+    )
+
+
+@pytest.mark.parametrize("examples", [10, *SLOW])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_log_scale(dtype, examples):
+    @fuzz(examples if dtype == "float32" else max(2, examples // 8))
+    @given(arguments(dtype))
+    def run(batch):
+        with precision(dtype):
+            batch = [batch[0], *(np.log(a).astype(dtype) for a in batch[1:])]
+            value, gradient, hessian = jax.tree.map(np.asarray, _log_scale(*batch))
+            for i, point in enumerate(zip(*batch, strict=True)):
+                x, a, b = (mpmath.mpf(float(v)) for v in point)
+                mu, theta = mpmath.exp(a), mpmath.exp(b)
+                d = oracle.nb_derivatives(x, mu, theta)
+                rounding = abs(a * d["log_mu"]) + abs(b * d["log_theta"])
+                expected = oracle.nb(x, mu, theta)
+                granted = float(rounding / max(1, abs(expected)))
+                assert units(value[i], expected, dtype) <= 4 + granted, point
+                # the derivative in log(theta) is 0 where that in theta itself underflows
+                underflow = theta * float(np.finfo(dtype).tiny)
+                for k, name in enumerate(("log_mu", "log_theta")):
+                    if k and abs(d[name]) < underflow:
+                        continue
+                    along_theta = d["log_mu,log_theta" if k == 0 else "log_theta,log_theta"]
+                    along_mu = d["log_mu,log_mu" if k == 0 else "log_mu,log_theta"]
+                    change = abs(a * along_mu) + abs(b * along_theta) + (x * mu / theta if k else 0)
+                    where = (name, point)
+                    check_derivative(gradient[k][i], d[name], change, where, dtype)
+                for row in hessian:
+                    assert not any(np.isnan(entry[i]) for entry in row), point
+
+    run()
+
+
+@jax.jit
+def _relatives(x, mu, theta, mu_2, theta_2, q):
+    def zinb(mu, theta, q, x):
+        return jaxnb.log_zinb_positive(x, mu, theta, q, 0.0)
+
+    def mixture(mu, mu_2, theta, theta_2, q, x):
+        return jaxnb.log_mixture_nb(x, mu, mu_2, theta, theta_2, q, 0.0)
+
+    def one(x, mu, theta, mu_2, theta_2, q):
+        return (
+            zinb(mu, theta, q, x),
+            mixture(mu, mu_2, theta, theta_2, q, x),
+            jax.grad(zinb, (0, 1, 2))(mu, theta, q, x),
+            jax.grad(mixture, (0, 1, 2, 3, 4))(mu, mu_2, theta, theta_2, q, x),
+        )
+
+    return jax.vmap(one)(x, mu, theta, mu_2, theta_2, q)
+
+
+@pytest.mark.parametrize("examples", [8, *SLOW])
+def test_zinb_and_mixture(examples):
+    @fuzz(examples)
+    @given(arguments("float32"), arguments("float32"), st.integers(0, 2**32 - 1))
+    def run(first, second, seed_of_q):
+        with precision("float32"):
+            q = np.random.default_rng(seed_of_q).uniform(-30, 30, BATCH).astype("f")
+            batch = [*first, *second[1:], q]
+            zinb, mixture, *gradients = jax.tree.map(np.asarray, _relatives(*batch))
+            for i, point in enumerate(zip(*batch, strict=True)):
+                x, mu, theta, mu_2, theta_2, odds = (mpmath.mpf(float(a)) for a in point)
+                nb, other = oracle.nb(x, mu, theta), oracle.nb(x, mu_2, theta_2)
+                if x == 0:
+                    expected = oracle.mixed(mpmath.mpf(0), nb, odds)
+                else:
+                    expected = nb - mpmath.log1p(mpmath.exp(odds))
+                assert units(zinb[i], expected, "float32") <= 4, point
+                assert units(mixture[i], oracle.mixed(nb, other, odds), "float32") <= 4, point
+            assert all(np.isfinite(d).all() for d in jax.tree.leaves(gradients)), batch
+
+    run()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int8", "uint16", "int32", "bool"])
+def test_dtypes_of_counts(dtype):
+    x = jnp.array([0, 1, 1, 0], dtype)
+    got = jaxnb.log_nb_positive(x, jnp.float32(2.5), jnp.float32(0.7))
+    np.testing.assert_array_equal(got, jaxnb.log_nb_positive(x.astype("f"), 2.5, 0.7))

@@ -1,0 +1,62 @@
+"""Sums over donors, and the warning of those who should have made them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxnb import glm
+
+RNG = np.random.default_rng(9)
+DONOR = np.repeat([f"d{i}" for i in range(6)], [12, 15, 10, 3, 20, 11])
+OBS = pd.DataFrame(
+    {
+        "donor": DONOR,
+        "disease": np.where(np.isin(DONOR, ["d0", "d2", "d4"]), "yes", "no"),
+        "depth": RNG.uniform(1, 2, DONOR.size),
+    }
+).sample(frac=1, random_state=0)
+COUNTS = RNG.poisson(3, (len(OBS), 30))
+
+
+def test_sums_and_what_is_known_of_them():
+    sums, obs = glm.pseudobulk(COUNTS, "donor", obs=OBS)
+    assert sums.index.tolist() == obs.index.tolist() == ["d0", "d1", "d2", "d4", "d5"]
+    assert obs.columns.tolist() == ["donor", "disease", "cells"]
+    assert obs["cells"].tolist() == [12, 15, 10, 20, 11]
+    for donor in sums.index:
+        mine = (OBS["donor"] == donor).to_numpy()
+        np.testing.assert_array_equal(sums.loc[donor], COUNTS[mine].sum(axis=0))
+        assert obs.loc[donor, "disease"] == OBS["disease"][mine].iloc[0]
+    glm.fit(sums, "~ disease", obs=obs, size_factors="cells")
+
+
+def test_two_columns():
+    sums, _ = glm.pseudobulk(COUNTS, ["disease", "donor"], obs=OBS, min_cells=1)
+    assert "no_d1" in sums.index
+    assert len(sums) == 6
+    assert sums.to_numpy().sum() == COUNTS.sum()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"by": "sex"}, "no sex, only donor"),
+        ({"by": []}, "no columns to group by"),
+        ({"min_cells": 100}, "no group has 100 cells: the largest has 20"),
+        ({"obs": OBS.assign(donor=None)}, "missing values in donor"),
+    ],
+)
+def test_one_clear_message(changes, message):
+    arguments = {"by": "donor", "obs": OBS} | changes
+    with pytest.raises(ValueError, match=message):
+        glm.pseudobulk(COUNTS, arguments.pop("by"), **arguments)
+
+
+def test_cells_of_donors_as_replicates_are_warned_of():
+    with pytest.warns(UserWarning, match="disease is the same in all rows of one donor"):
+        glm.fit(COUNTS, "~ disease", obs=OBS)
+
+
+def test_no_warning_where_donors_are_in_the_design_or_are_rows():
+    glm.fit(COUNTS, "~ donor", obs=OBS)
+    glm.fit(COUNTS, "~ depth", obs=OBS)

@@ -1,0 +1,175 @@
+"""Tests of contrasts and reduced designs, against likelihoods and formulas computed apart."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from jaxnb import glm
+from jaxnb.glm.fold_changes import prior_scale
+from jaxnb.glm.regression import Regression
+from jaxnb.glm.testing import benjamini_hochberg
+
+RNG = np.random.default_rng(4)
+OBS = pd.DataFrame(
+    {
+        "condition": list("AABBCC") * 4,
+        "batch": list("xy") * 12,
+        "age": RNG.normal(40, 10, 24),
+    }
+)
+EFFECT = np.where(OBS["condition"] == "B", 1.0, 0.0)
+FACTORS = np.exp(RNG.normal(0, 0.2, 24))
+COUNTS = RNG.poisson(RNG.gamma(4, 1 / 4, (24, 12)) * (FACTORS * np.exp(3 + EFFECT))[:, None])
+COUNTS[OBS["condition"] == "C", 1] = 0
+COUNTS[:, 2] = 0
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return glm.fit(COUNTS, "~ batch + condition + age", obs=OBS, size_factors=FACTORS)
+
+
+@pytest.fixture(scope="module")
+def ml():
+    return glm.fit(COUNTS, "~ batch + condition", obs=OBS, size_factors=FACTORS, dispersion="ml")
+
+
+def test_columns_and_direction(fit):
+    table = fit.test("condition", "B", "A")
+    assert table.columns.tolist() == [
+        "mean", "log2_fold_change", "se", "statistic", "p_value", "p_adjusted", "dispersion",
+        "status",
+    ]  # fmt: skip
+    assert table["log2_fold_change"].drop([1, 2]).mean() == pytest.approx(1 / np.log(2), rel=0.2)
+    assert table.attrs["tested"] == "condition: B over A"
+    backward = fit.test("condition", "A", "B")
+    np.testing.assert_allclose(table["log2_fold_change"], -backward["log2_fold_change"])
+    np.testing.assert_allclose(table["p_value"], backward["p_value"], atol=1e-9)
+    np.testing.assert_allclose(table["mean"], (COUNTS / FACTORS[:, None]).mean(axis=0))
+
+
+@pytest.mark.parametrize("method", ["wald", "lr", "ql"])
+def test_one_contrast_in_many_words(fit, method):
+    expected = fit.test("condition", "B", "C", method=method)
+    for contrast in (
+        "condition[T.B] - condition[T.C]",
+        {"condition[T.B]": 1, "condition[T.C]": -1},
+        [0, 0, 1, -1, 0],
+    ):
+        got = fit.test(contrast=contrast, method=method)
+        pd.testing.assert_frame_equal(got, expected, check_exact=False, rtol=1e-9)
+    same = fit.test("condition", "B", "A", method=method)
+    pd.testing.assert_frame_equal(fit.test("condition[T.B]", method=method), same)
+
+
+def test_wald(fit):
+    table = fit.test("age", method="wald")
+    z = fit.coefficients["age"] / fit.standard_errors["age"]
+    kept = fit.status != "all zeros"
+    np.testing.assert_allclose(table["statistic"][kept], z[kept], rtol=1e-12)
+    np.testing.assert_allclose(table["p_value"][kept], 2 * stats.norm.sf(abs(z[kept])), rtol=1e-12)
+    np.testing.assert_allclose(table["se"][kept], fit.standard_errors["age"][kept] / np.log(2))
+
+
+def test_likelihood_ratio_is_that_of_two_fits(ml):
+    small = glm.fit(COUNTS, "~ batch", obs=OBS, size_factors=FACTORS, dispersion="ml")
+    expected = 2 * (ml.log_likelihood - small.log_likelihood)
+    table = ml.test(reduced="~ batch")
+    kept = ml.status != "all zeros"
+    np.testing.assert_allclose(table["statistic"][kept], expected[kept], atol=1e-8)
+    np.testing.assert_allclose(table["p_value"][kept], stats.chi2.sf(expected[kept], 2), rtol=1e-6)
+    assert "log2_fold_change" not in table
+
+
+def test_separated_and_empty_genes_have_a_status(fit):
+    table = fit.test("condition", "C", "A", method="lr")
+    assert table.loc[1, "log2_fold_change"] == -np.inf
+    assert table.loc[1, "p_value"] < 1e-4
+    assert table.loc[1, "status"] == "separated"
+    assert table.loc[2].drop("status").drop("mean").isna().all()
+    assert table.loc[2, "status"] == "all zeros"
+    wald = fit.test("condition", "C", "A", method="wald")
+    explained = wald["status"].isin(["separated", "all zeros"])
+    assert not wald[~explained].isna().any(axis=None)
+    # what separates C says nothing about B over A
+    other = fit.test("condition", "B", "A", method="wald")
+    assert np.isfinite(other.loc[1, "p_value"])
+
+
+def test_shrunken_fold_changes_are_smaller_and_change_nothing_else(fit):
+    plain = fit.test("condition", "B", "A")
+    table = fit.test("condition", "B", "A", shrink=True)
+    pd.testing.assert_frame_equal(table.drop(columns="log2_fold_change_shrunken"), plain)
+    kept = fit.status != "all zeros"
+    shrunken = table["log2_fold_change_shrunken"][kept]
+    assert (shrunken.abs() <= plain["log2_fold_change"][kept].abs() + 1e-9).all()
+    assert (shrunken * plain["log2_fold_change"][kept] >= 0).all()
+    infinite = fit.test("condition", "C", "A", shrink=True).loc[1]
+    assert -20 < infinite["log2_fold_change_shrunken"] < -3
+
+
+def test_shrunken_fold_change_is_the_mode(fit):
+    vector = np.array([0.0, 0, 1, 0, 0])
+    table = fit.test(contrast=vector, shrink=True)
+    delta = table.loc[0, "log2_fold_change_shrunken"] * np.log(2)
+    variances = fit.regression.variances(fit.alpha, fit.beta, vector[None])[:, 0]
+    scale = prior_scale(fit.beta @ vector, variances)
+    design = fit.design.matrix
+    others = np.delete(design, 2, axis=1)
+    alpha = fit.dispersion[0]
+
+    def posterior(value):
+        shifted = Regression.of(COUNTS[:, [0]], others, FACTORS * np.exp(design[:, 2] * value))
+        return shifted.fit_at(np.array([alpha]))[1][0] - np.log1p((value / scale) ** 2)
+
+    assert posterior(delta) > max(posterior(delta - 1e-3), posterior(delta + 1e-3))
+
+
+def test_prior_scale_of_normal_effects():
+    variances = RNG.uniform(0.1, 0.5, 20_000)
+    estimates = RNG.normal(0, np.sqrt(0.8**2 + variances))
+    assert prior_scale(estimates, variances) == pytest.approx(0.8, rel=0.03)
+    assert prior_scale(np.zeros(5), np.ones(5)) == 0.01
+
+
+def test_benjamini_hochberg():
+    p = RNG.uniform(0, 1, 200) ** 2
+    expected = stats.false_discovery_control(p)
+    np.testing.assert_allclose(benjamini_hochberg(p), expected)
+    with_holes = np.append(p, np.nan)
+    np.testing.assert_allclose(benjamini_hochberg(with_holes), np.append(expected, np.nan))
+    assert benjamini_hochberg(np.array([])).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "say what to test"),
+        ({"name": "age", "contrast": [0, 0, 0, 0, 1]}, "say what to test"),
+        ({"name": "sex"}, "no 'sex': the coefficients are Intercept"),
+        ({"name": "condition"}, "levels A, B, C: say which"),
+        ({"name": "condition", "level": "B"}, "needs both levels"),
+        ({"name": "condition", "level": "D", "base": "A"}, "no 'D', only A, B, C"),
+        ({"name": "condition", "level": "B", "base": "B"}, "same mean"),
+        ({"contrast": [0, 1]}, "must have 5 entries"),
+        ({"contrast": np.zeros(5)}, "not all zeros"),
+        ({"contrast": {"nothing": 1}}, "no coefficient nothing"),
+        ({"contrast": "age - nothing"}, "cannot be read"),
+        ({"reduced": "~ sex"}, "uses sex"),
+        ({"reduced": "~ batch + batch:age"}, "not nested"),
+        ({"reduced": "~ batch + condition + age"}, "nothing to test"),
+        ({"reduced": "~ batch", "method": "wald"}, "for one contrast"),
+        ({"name": "age", "method": "t"}, "none of 'auto', 'wald'"),
+    ],
+)
+def test_one_clear_message(fit, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fit.test(**arguments)
+
+
+def test_an_interaction_has_no_single_effect():
+    fit = glm.fit(COUNTS, "~ batch * condition", obs=OBS, size_factors=FACTORS)
+    with pytest.raises(ValueError, match="depends on another variable"):
+        fit.test("condition", "B", "A")
+    assert fit.test("batch[T.y]:condition[T.B]")["p_value"].notna().sum() == 11
