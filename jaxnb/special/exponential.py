@@ -58,7 +58,10 @@ def _fusible_expm1(z: Array) -> Array:
 def _reduced(z: Array) -> tuple[Array, Array]:
     """2**k and expm1(r) with z = k log 2 + r (Cody and Waite 1980, chapter 6)."""
     lowest = float(np.finfo(z.dtype).minexp)
-    k = jnp.maximum(jnp.round(z * (1 / LOG_2)), lowest)
+    # Set aside before the polynomial, whose overflow would make derivatives NaN.
+    underflows = z < (lowest - 0.5) * LOG_2
+    z = jnp.where(underflows, 0.0, z)
+    k = jnp.round(z * (1 / LOG_2))
     r = (z - k * LOG_2_HIGH) - k * LOG_2_LOW
     tail = r + r * r * horner(_TAIL[z.dtype.name], r)
-    return power_of_two(k), jnp.where(r < -0.5, -1.0, tail)  # z lower than 2**k can follow
+    return power_of_two(jnp.where(underflows, lowest, k)), jnp.where(underflows, -1.0, tail)

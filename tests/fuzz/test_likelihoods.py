@@ -145,6 +145,7 @@ def _log_scale(x, log_mu, log_theta):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("examples", [10, *SLOW])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_log_scale(dtype, examples):

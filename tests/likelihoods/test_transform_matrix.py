@@ -191,12 +191,14 @@ def test_matrix(name, transformation, mode, order, dtype):
     check(name, MODES[mode](f, order), order, dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nb", "zinb", "mixture"])
 def test_behind_custom_vjp(name):
     check(name, jax.jacrev(behind_custom_vjp(on_line(name))), 1, "float32")
     check(name, jax.jacfwd(lambda t: mapped(on_line(name))(t)), 1, "float32")
 
 
+@pytest.mark.slow
 def test_without_jit():
     with jax.disable_jit():
         check("nb", forward_over_reverse(plain(on_line("nb")), 2), 2, "float32")
@@ -215,6 +217,7 @@ def without_rules(monkeypatch):
     jax.clear_caches()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_without_any_rule(name, dtype, without_rules):
