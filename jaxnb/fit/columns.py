@@ -16,7 +16,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 # Genes whose sums are in use at a time, and single counts of those that are taken cell by cell.
-_GENES = 4096
+_GENES = 1024
 _ELEMENTS = 1 << 21
 
 

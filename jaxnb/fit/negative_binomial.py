@@ -18,7 +18,7 @@ def fit_nb(
     *,
     layer: str | None = None,
     use_raw: bool = False,
-    max_iter: int = 100,
+    max_iter: int = 500,
     progress: bool = False,
 ) -> FitResult:
     """Fit x[i, j] ~ NB(size_factors[i] · mean[j], theta[j]) to every column j.

@@ -24,7 +24,7 @@ Ints: TypeAlias = NDArray[np.int64]
 _GENES = Sums.axes()
 _TOLERANCE = 1e-12
 # Most genes converge within the first few steps.
-_PAUSES = (7, 20)
+_PAUSES = (7, 20, 60)
 # A CPU keeps its caches busy with small blocks. An accelerator needs wide ones.
 _ELEMENTS_ON_CPU = 1 << 16
 _ELEMENTS_ON_ACCELERATOR = 1 << 22

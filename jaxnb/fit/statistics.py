@@ -12,8 +12,6 @@ the same holds for the cells of each distinct row of it. Zero inflation needs F_
 too.
 """
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -21,10 +19,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import gammaln
 
+from jaxnb.fit.additive import ADDED, NODES, AdditiveSums
 from jaxnb.fit.chebyshev import (
     FIRST_TAIL,
-    Panels,
-    nodes_for,
     tail_panels,
     tail_weights,
 )
@@ -34,33 +31,12 @@ __all__ = ["CountStatistics"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-# 1e-15 a cell for the sums of log(1 + exp(u + v)).
-_NODES = nodes_for(1.0, np.pi, 1e-15)
-_PLAIN = Panels(1.0, _NODES)
-# The logarithm of p + (1 − p)·NB(0) has singularities at |Im v| = π/log(1/p) and beyond: 1e-11 a
-# zero whose probability under the NB is about p = 3e-4, and rounding where p > 0.03.
-_INFLATED = Panels(0.25, nodes_for(0.25, np.pi / 8, 1e-11))
-_TAIL = tail_panels(_NODES)
+_TAIL = tail_panels(NODES)
 # Cells in a block: large enough for the sparse products, small beside the matrix.
 _ROWS = 8192
-_VERSION = 1
-
-_ADDED = (
-    "cells",
-    "factor_sums",
-    "factor_squares",
-    "totals",
-    "squares",
-    "count_factor_sums",
-    "count_log_factor_sums",
-    "log_factorials",
-    "histogram",
-)
-_OF_CELLS = ("header", "cells", "factor_sums", "factor_squares", "cell_weights")
-_ON_PANELS = ("cell_weights", "count_weights", "nonzero_weights")
 
 
-class CountStatistics:
+class CountStatistics(AdditiveSums):
     """Sums over cells from which Poisson, NB and zero-inflated NB fits are made.
 
     Parts of one data set are added with ``+``, in any order; the sum differs from that of one pass
@@ -88,28 +64,6 @@ class CountStatistics:
         names: of the genes, ``(genes,)``, or None.
         tail_weights: weights at the nodes in log k above k = 64, ``(genes, nodes)``, see `tails`.
     """
-
-    def __init__(self, genes: int, *, groups: int = 1, zero_inflation: bool = False) -> None:
-        if genes < 1 or groups < 1:
-            raise ValueError(f"there must be at least one gene and one group, not {genes, groups}")
-        self.genes, self.groups, self.zero_inflation = genes, groups, zero_inflation
-        self.panels = _INFLATED if zero_inflation else _PLAIN
-        self.names: NDArray[np.str_] | None = None
-        self.first_panel = 0
-        self.cells = np.zeros(groups, np.int64)
-        self.factor_sums, self.factor_squares = np.zeros(groups), np.zeros(groups)
-        self.totals = np.zeros((genes, groups))
-        self.squares = np.zeros(genes)
-        self.count_factor_sums = np.zeros((genes, groups))
-        self.count_log_factor_sums = np.zeros(genes)
-        self.log_factorials = np.zeros(genes)
-        self.histogram = np.zeros((genes, FIRST_TAIL + 2), np.int64)
-        self.cell_weights = np.zeros((groups, 0))
-        self.count_weights = np.zeros((genes, groups, 0))
-        self.nonzero_weights: Floats | None = (
-            np.zeros((genes, groups, 0)) if zero_inflation else None
-        )
-        self.tail_weights = np.zeros((genes, 0))
 
     @classmethod
     def of(
@@ -160,17 +114,9 @@ class CountStatistics:
         above = np.cumsum(self.histogram[:, :0:-1], axis=1)[:, ::-1]
         # Column k − 1 of `above` is the number of counts ≥ k.
         explicit = above[:, 1:FIRST_TAIL].astype(np.float64)
-        panels = self.tail_weights.shape[1] // _NODES
+        panels = self.tail_weights.shape[1] // NODES
         k = np.concatenate([np.arange(1.0, FIRST_TAIL), np.exp(_TAIL.at(0, panels))])
         return k, np.concatenate([explicit, self.tail_weights], axis=1)
-
-    def of_genes(self, genes: NDArray[np.integer[Any]]) -> Self:
-        """The statistics of some of the genes."""
-        arrays = self.arrays()
-        for name, array in arrays.items():
-            if name not in _OF_CELLS:
-                arrays[name] = array[genes]
-        return self.from_arrays(arrays)
 
     def coarse(self) -> Self:
         """The same without what zero inflation needs, on panels of width 1.
@@ -182,7 +128,7 @@ class CountStatistics:
             return self
         made = type(self)(self.genes, groups=self.groups)
         made.names = self.names
-        for name in (*_ADDED, "tail_weights"):
+        for name in (*ADDED, "tail_weights"):
             setattr(made, name, getattr(self, name))
         nodes = self.nodes
         panel = made.panels.panel(nodes)
@@ -239,7 +185,7 @@ class CountStatistics:
             gene, big = gene[large], x[large].astype(np.float64)
             self.squares += np.bincount(gene, big**2, self.genes)
             self.log_factorials += np.bincount(gene, gammaln(big + 1), self.genes)
-            tails = tail_weights(gene, x[large].astype(np.int64), self.genes, _NODES)
+            tails = tail_weights(gene, x[large].astype(np.int64), self.genes, NODES)
             self._add_tails(tails)
 
     def _add_weights(self, block: Any, factors: Floats, labels: NDArray[Any]) -> None:
@@ -270,101 +216,3 @@ class CountStatistics:
             self.count_log_factor_sums += sums[:, -1]
             if self.nonzero_weights is not None:
                 self.nonzero_weights[:, group, own] += present[rows].T @ local
-
-    def _hold(self, first: int, last: int) -> None:
-        """Make room for the panels from first to last."""
-        n = self.panels.nodes
-        held = self.cell_weights.shape[1] // n
-        if held == 0:
-            self.first_panel = first
-        before = max(self.first_panel - first, 0)
-        total = max(last + 1, self.first_panel + held) - min(first, self.first_panel)
-        if total == held:
-            return
-        for name in _ON_PANELS:
-            if getattr(self, name) is not None:
-                setattr(self, name, _padded(getattr(self, name), before * n, total * n))
-        self.first_panel -= before
-
-    def _add_tails(self, weights: Floats) -> None:
-        self.tail_weights = _padded(self.tail_weights, 0, weights.shape[1])
-        self.tail_weights[:, : weights.shape[1]] += weights
-
-    def merge(self, other: Self) -> Self:
-        """Add another part's sums to these, in place.
-
-        Raises:
-            ValueError: the parts are not of the same genes, groups and kind.
-        """
-        if _kind(self) != _kind(other):
-            raise ValueError(
-                "statistics of different genes, groups or zero inflation cannot be added: "
-                f"{_kind(self)} and {_kind(other)}"
-            )
-        count = other.cell_weights.shape[1] // other.panels.nodes
-        if count:
-            self._hold(other.first_panel, other.first_panel + count - 1)
-            start = (other.first_panel - self.first_panel) * self.panels.nodes
-            for name in _ON_PANELS:
-                if getattr(self, name) is not None:
-                    own = getattr(self, name)[..., start : start + count * self.panels.nodes]
-                    own += getattr(other, name)
-        self._add_tails(other.tail_weights)
-        for name in _ADDED:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        return self
-
-    def __add__(self, other: Self) -> Self:
-        whole = type(self)(self.genes, groups=self.groups, zero_inflation=self.zero_inflation)
-        whole.names = self.names
-        return whole.merge(self).merge(other)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything as named arrays, from which `from_arrays` makes the statistics again."""
-        stored = {name: getattr(self, name) for name in (*_ADDED, *_ON_PANELS, "tail_weights")}
-        stored["names"] = self.names
-        kept = {name: array for name, array in stored.items() if array is not None}
-        header = [_VERSION, self.first_panel, self.panels.nodes, _NODES]
-        return {"header": np.array(header, np.int64), **kept}
-
-    @classmethod
-    def from_arrays(cls, stored: Mapping[str, NDArray[Any]]) -> Self:
-        """The statistics whose `arrays` these are.
-
-        Raises:
-            ValueError: they were stored by a version with other nodes.
-        """
-        genes, groups = stored["totals"].shape
-        inflated = "nonzero_weights" in stored
-        made = cls(genes, groups=groups, zero_inflation=inflated)
-        version, first, nodes, tail_nodes = stored["header"].tolist()
-        if (version, nodes, tail_nodes) != (_VERSION, made.panels.nodes, _NODES):
-            raise ValueError("these statistics were stored by another version; make them again")
-        made.first_panel = first
-        for name in (*_ADDED, *_ON_PANELS, "tail_weights", "names"):
-            if name in stored:
-                setattr(made, name, stored[name])
-        return made
-
-    def save(self, path: str | Path) -> None:
-        """Write an ``.npz`` file, to be read by `load`."""
-        with open(path, "wb") as file:
-            np.savez(file, allow_pickle=False, **self.arrays())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote."""
-        with np.load(path) as stored:
-            return cls.from_arrays({name: stored[name] for name in stored.files})
-
-
-def _kind(statistics: CountStatistics) -> tuple[int, int, bool]:
-    return statistics.genes, statistics.groups, statistics.zero_inflation
-
-
-def _padded(weights: Floats, before: int, total: int) -> Floats:
-    """The same weights on more nodes: zeros before and behind, up to a total."""
-    behind = max(total - before - weights.shape[-1], 0)
-    if before == behind == 0:
-        return weights
-    return np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(before, behind)])

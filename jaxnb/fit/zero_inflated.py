@@ -24,7 +24,7 @@ def fit_zinb(
     layer: str | None = None,
     use_raw: bool = False,
     nb: FitResult | None = None,
-    max_iter: int = 100,
+    max_iter: int = 500,
     progress: bool = False,
 ) -> FitResult:
     """Fit x[i, j] ~ ZINB(size_factors[i] · mean[j], theta[j], zi_logits[j]) to every column j.

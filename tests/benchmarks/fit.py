@@ -8,7 +8,6 @@ first run of a program compiles it; the second is given too.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -76,7 +75,9 @@ def measure(path: str, family: str) -> None:
     fitted = time.perf_counter()
     fit(statistics)
     again = time.perf_counter()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage, whose maximum a process inherits from its parent.
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak = int(status["VmHWM"].split()[0]) / 1024
     cells = int(statistics.cells[0])
     print(
         f"{family}: import {imported - began:.1f} s, sums {summed - imported:.1f} s "
