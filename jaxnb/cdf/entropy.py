@@ -166,10 +166,10 @@ def _entropy(
     log_prob: Callable[..., Array], mu: ArrayLike, theta: ArrayLike, *more: ArrayLike
 ) -> Array:
     named = {f"parameter {k}": p for k, p in enumerate(more, 3)}
-    result_type, (mu, theta, *more) = promote(x=mu, theta=theta, **named)
+    result_type, (mu, theta, *others) = promote(x=mu, theta=theta, **named)
     mu, theta = jnp.broadcast_arrays(mu, theta)
     x, w = nodes(_inside(mu), _inside(theta))
-    log_p = log_prob(x, mu, theta, *more)
+    log_p = log_prob(x, mu, theta, *others)
     terms = _surprise(log_p)
     entropy = jnp.sum(w.reshape(*w.shape, *(1,) * (terms.ndim - w.ndim)) * terms, 0)
     return _at_ends(entropy, mu, theta).astype(result_type)

@@ -232,7 +232,7 @@ class CountDistribution(Distribution):
         """
         shape = jnp.broadcast_shapes(jnp.shape(x), self.batch_shape)
         dtype = self.mean.dtype
-        tiny = float(jnp.finfo(dtype).tiny)
+        tiny = float(np.finfo(dtype).tiny)
         return self._quantile_residuals(x, jax.random.uniform(key, shape, dtype, tiny))
 
     def mid_quantile_residuals(self, x: ArrayLike) -> Array:

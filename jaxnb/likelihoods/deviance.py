@@ -14,6 +14,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods.arguments import (
@@ -113,7 +114,7 @@ def _nb_deviance(scales: Scales, x: ArrayLike, mu: ArrayLike, theta: ArrayLike) 
     result_type, (x, mu, theta) = promote(x=x, mu=mu, theta=theta)
     mu = jnp.exp(mu) if scales[0] == "log" else mu
     theta = jnp.exp(theta) if scales[1] == "log" else theta
-    tiny, huge = float(jnp.finfo(mu.dtype).tiny), largest(mu.dtype)
+    tiny, huge = float(np.finfo(mu.dtype).tiny), largest(mu.dtype)
     deviance = _deviance(
         jnp.clip(x, 0.0, huge), jnp.clip(mu, tiny, huge), jnp.clip(theta, tiny, huge)
     )

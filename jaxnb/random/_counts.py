@@ -20,9 +20,13 @@ from jaxnb.random._gamma import unit_mean_gamma
 from jaxnb.random._poisson import poisson_counts
 
 
+Rates = Array | tuple[Array, Array]
+"""Poisson rates, and what is to be added to the counts if that is anything."""
+
+
 def draw(
     name: str,
-    rate: Callable[..., Array],
+    rate: Callable[..., Rates],
     key: ArrayLike,
     parameters: tuple[ArrayLike, ...],
     shape: Sequence[int] | None,
@@ -45,7 +49,7 @@ def draw(
 @partial(jax.jit, static_argnums=(0, 1, 4, 5))
 def _draw_compiled(
     name: str,
-    rate: Callable[..., Array],
+    rate: Callable[..., Rates],
     key: ArrayLike,
     parameters: tuple[ArrayLike, ...],
     shape: tuple[int, ...] | None,
