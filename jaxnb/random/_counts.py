@@ -19,7 +19,6 @@ from jaxnb.random._bits import ARRIVAL, COMPONENT, Key, fold_key, needs_wide, ra
 from jaxnb.random._gamma import unit_mean_gamma
 from jaxnb.random._poisson import poisson_counts
 
-
 Rates = Array | tuple[Array, Array]
 """Poisson rates, and what is to be added to the counts if that is anything."""
 

@@ -1,0 +1,91 @@
+"""Time of the distribution functions and quantiles, next to JAX's betainc and SciPy.
+
+    python tests/benchmarks/cdf.py
+
+Typical counts: means from 0.05 to 1000 and thetas from 0.05 to 100, log-uniform; counts drawn from
+them, probabilities uniform. One thread. Each round calls every candidate once, and the ratios are
+medians over the rounds of ratios within a round, so that a machine that is busy with other work
+changes the times and hardly the ratios.
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.special
+import scipy.stats
+from jax.scipy.special import betainc
+from timing import interleaved, machine
+
+from jaxnb import cdf
+
+
+def inputs(n, dtype):
+    rng = np.random.default_rng(0)
+    mu = np.exp(rng.uniform(np.log(0.05), np.log(1e3), n))
+    theta = np.exp(rng.uniform(np.log(0.05), np.log(100), n))
+    x = rng.poisson(rng.gamma(theta) / theta * mu)
+    q = rng.uniform(1e-6, 1 - 1e-6, n)
+    return [v.astype(dtype) for v in (x, q, mu, theta)]
+
+
+def candidates(n, dtype):
+    x, q, mu, theta = inputs(n, dtype)
+    on_device = [jnp.asarray(v) for v in (x, q, mu, theta)]
+    p = theta / (theta + mu)
+
+    def compiled(function, *positions):
+        function = jax.jit(function)
+        return lambda: function(*(on_device[k] for k in positions))
+
+    def log_betainc(x, mu, theta):
+        return jnp.log(betainc(theta, x + 1, theta / (theta + mu)))
+
+    def both_derivatives(x, mu, theta):
+        return jax.value_and_grad(lambda *p: cdf.nb_log_cdf(x, *p).sum(), (0, 1))(mu, theta)
+
+    def both_tails(x, mu, theta):
+        return cdf.nb_log_cdf(x, mu, theta), cdf.nb_log_sf(x, mu, theta)
+
+    return {
+        "log cdf": compiled(cdf.nb_log_cdf, 0, 2, 3),
+        "log cdf, log sf": compiled(both_tails, 0, 2, 3),
+        "log cdf, gradient": compiled(both_derivatives, 0, 2, 3),
+        "JAX betainc": compiled(log_betainc, 0, 2, 3),
+        "SciPy betainc": lambda: np.log(scipy.special.betainc(theta, x + 1, p)),
+        "quantile": compiled(cdf.nb_quantile, 1, 2, 3),
+        "SciPy ppf": lambda: scipy.stats.nbinom.ppf(q, theta, p),
+    }
+
+
+RATIOS = [
+    ("JAX betainc", "log cdf", 8),
+    ("SciPy betainc", "log cdf", 3),
+    ("SciPy ppf", "quantile", 4),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--n", type=int, default=100_000, help="elements of each array")
+    parser.add_argument("--rounds", type=int, default=21)
+    options = parser.parse_args()
+    print(machine())
+    for dtype in (np.float32, np.float64):
+        with jax.enable_x64(dtype is np.float64):
+            times = interleaved(candidates(options.n, dtype), rounds=options.rounds, budget=120)
+        print(f"\n{np.dtype(dtype)}: nanoseconds per element, median (fastest)")
+        for name, seconds in times.items():
+            nanoseconds = seconds / options.n * 1e9
+            print(f"  {name:20} {np.median(nanoseconds):8.1f} ({nanoseconds.min():.1f})")
+        for slower, faster, goal in RATIOS:
+            ratio = np.median(times[slower] / times[faster])
+            print(f"  {slower} / {faster}: {ratio:.1f} (goal {goal})")
+
+
+if __name__ == "__main__":
+    main()
