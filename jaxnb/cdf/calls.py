@@ -25,7 +25,7 @@ class Kernel(NamedTuple):
     All of them take `scales`, one for each parameter that has a logarithm; those come first.
 
     Attributes:
-        log_tail: Of (upper, scales, x, *parameters), log(1 - F) if `upper`, else log F.
+        log_tails: Of (scales, x, *parameters), log F and log(1 - F).
         log_probability: Of (scales, x, *parameters).
         start: Of (scales, log_lower, log_upper, *parameters), the quantile, roughly.
         upper_end: Of (scales, *parameters), a number that is positive unless the distribution is a
@@ -33,7 +33,7 @@ class Kernel(NamedTuple):
         lowest: The smallest count.
     """
 
-    log_tail: Callable[..., Array]
+    log_tails: Callable[..., Tails]
     log_probability: Callable[..., Array]
     start: Callable[..., Array]
     upper_end: Callable[..., Array]
@@ -41,7 +41,7 @@ class Kernel(NamedTuple):
 
 
 def log_tail(kernel: Kernel, owner: str, upper: bool, x: ArrayLike, **parameters: Given) -> Array:
-    """`kernel.log_tail` for the arguments of the public function `owner`."""
+    """log(1 - F) if `upper`, else log F, for the arguments of the public function `owner`."""
     names, values, scales = _checked(owner, parameters)
     refuse_tables(x=x)
     result: Array = _log_tail(kernel, upper, scales, names, x, *values)
@@ -86,7 +86,7 @@ def _log_tail(
     *parameters: ArrayLike,
 ) -> Array:
     result_type, (x, *aligned) = promote(x=x, **dict(zip(names, parameters, strict=True)))
-    return kernel.log_tail(upper, scales, x, *aligned).astype(result_type)
+    return kernel.log_tails(scales, x, *aligned)[upper].astype(result_type)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
@@ -104,15 +104,12 @@ def _quantile(
     q = jnp.broadcast_to(q, jnp.broadcast_shapes(*(a.shape for a in arguments)))
     target = log_level(q, upper) if logarithm else level(q, upper)
 
-    def tails(x: Array) -> Tails:
-        lower, upper = (kernel.log_tail(side, scales, x, *aligned) for side in (False, True))
-        return Tails(lower, upper)
-
     count = smallest_count(
-        tails,
-        lambda x: kernel.log_probability(scales, x, *aligned),
+        partial(kernel.log_tails, scales),
+        partial(kernel.log_probability, scales),
         target,
         kernel.start(scales, target.log_lower, target.log_upper, *aligned),
+        aligned,
     )
     count = jnp.maximum(count, kernel.lowest)
     count = _at_ends(count, target, kernel.upper_end(scales, *aligned) > 0)

@@ -14,27 +14,27 @@ from jaxnb._types import Array
 from jaxnb.cdf import extended
 from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.start import approximate_quantile
+from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.derivatives import Tangent
 from jaxnb.likelihoods.nb_moved import values
 from jaxnb.likelihoods.negative_binomial import log_nb
 
-__all__ = ["NEGATIVE_BINOMIAL", "log_probability", "nb_log_tail", "start", "upper_end"]
+__all__ = ["NEGATIVE_BINOMIAL", "log_probability", "nb_log_tails", "start", "upper_end"]
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def nb_log_tail(upper: bool, scales: Scales, x: Array, a: Array, b: Array) -> Array:
-    """log(1 - F) if `upper`, else log F."""
-    return extended.log_tails(scales, _whole(x), a, b)[upper]
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def nb_log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
+    """log F and log(1 - F)."""
+    return extended.log_tails(scales, _whole(x), a, b)
 
 
-@partial(nb_log_tail.defjvp, symbolic_zeros=True)
-def _nb_log_tail_jvp(
-    upper: bool,
+@partial(nb_log_tails.defjvp, symbolic_zeros=True)
+def _nb_log_tails_jvp(
     scales: Scales,
     primals: tuple[Array, Array, Array],
     tangents: tuple[Tangent, Tangent, Tangent],
-) -> tuple[Array, Array]:
+) -> tuple[Tails, Tails]:
     x, a, b = primals
     along = {
         name: direction
@@ -42,10 +42,15 @@ def _nb_log_tail_jvp(
         if not isinstance(direction, SymbolicZero)
     }
     # all at once, since they share the quadrature
-    tails, derivatives = extended.log_tails_with_derivatives(tuple(along), scales, _whole(x), a, b)
-    value = tails[upper]
-    terms = [d[upper] * along_d for d, along_d in zip(derivatives, along.values(), strict=True)]
-    return value, sum(terms, jnp.zeros_like(value))
+    value, derivatives = extended.log_tails_with_derivatives(tuple(along), scales, _whole(x), a, b)
+    terms = [
+        Tails(d.log_cdf * direction, d.log_sf * direction)
+        for d, direction in zip(derivatives, along.values(), strict=True)
+    ]
+    none = Tails(jnp.zeros_like(value.log_cdf), jnp.zeros_like(value.log_sf))
+    return value, Tails(
+        *(sum(parts[1:], parts[0]) for parts in zip(*(terms or [none]), strict=True))
+    )
 
 
 def _whole(x: Array) -> Array:
@@ -70,4 +75,4 @@ def upper_end(scales: Scales, a: Array, b: Array) -> Array:
     return jnp.where((a == next(zero)) | (b == next(zero)), 0.0, 1.0)
 
 
-NEGATIVE_BINOMIAL = Kernel(nb_log_tail, log_probability, start, upper_end)
+NEGATIVE_BINOMIAL = Kernel(nb_log_tails, log_probability, start, upper_end)

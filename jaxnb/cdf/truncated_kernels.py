@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jaxnb._types import Array
 from jaxnb.cdf import nb_kernel
 from jaxnb.cdf.calls import Kernel
-from jaxnb.cdf.nb_kernel import nb_log_tail
-from jaxnb.cdf.two_components import inflated_levels, inflated_log_tail
+from jaxnb.cdf.nb_kernel import nb_log_tails
+from jaxnb.cdf.tails import Tails
+from jaxnb.cdf.two_components import inflated_levels, inflated_log_tails
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.hurdle import hurdle_with_derivatives
 from jaxnb.likelihoods.zero_truncated import log_truncated
@@ -24,24 +25,22 @@ __all__ = ["HURDLE", "ZERO_TRUNCATED"]
 _LOG_HALF = -0.6931471805599453
 
 
-def _truncated_log_tail(upper: bool, scales: Scales, x: Array, mu: Array, theta: Array) -> Array:
-    zero = jnp.zeros((1,) * x.ndim, x.dtype)
-    counted = jnp.where(x < 1, 1.0, x)  # a NaN goes through
-    log_positive = nb_log_tail(True, scales, zero, mu, theta)
+def _truncated_log_tails(scales: Scales, x: Array, mu: Array, theta: Array) -> Tails:
+    at_zero = nb_log_tails(scales, jnp.zeros((1,) * x.ndim, x.dtype), mu, theta)
+    t = nb_log_tails(scales, jnp.where(x < 1, 1.0, x), mu, theta)  # a NaN goes through
     # All of the probability is at 1 where the negative binomial's is at 0.
-    certain = log_positive == -jnp.inf
-    log_sf = nb_log_tail(True, scales, counted, mu, theta)
-    log_sf = jnp.where(certain, -jnp.inf, log_sf - jnp.where(certain, 0.0, log_positive))
-    if upper:
-        return jnp.where(x < 1, 0.0, log_sf)
-    log_cdf = nb_log_tail(False, scales, counted, mu, theta)
-    log_zero = nb_log_tail(False, scales, zero, mu, theta)
-    near = log_sf < _LOG_HALF
+    certain = at_zero.log_sf == -jnp.inf
+    log_positive = jnp.where(certain, 0.0, at_zero.log_sf)
+    log_sf = jnp.where(certain, -jnp.inf, t.log_sf - log_positive)
     # F(x) - F(0) where that does not cancel, else from the upper tail
-    difference = jnp.where(near | (log_cdf == -jnp.inf), -1.0, log_zero - log_cdf)
-    below = log_cdf + log1m_exp_of_any(difference) - jnp.where(certain, 0.0, log_positive)
-    log_cdf = jnp.where(near, log1m_exp_of_any(jnp.where(near, log_sf, -1.0)), below)
-    return jnp.where(x < 1, -jnp.inf, log_cdf)
+    from_upper = log_sf < _LOG_HALF
+    usable = ~from_upper & (t.log_cdf > -jnp.inf)
+    difference = jnp.where(usable, at_zero.log_cdf - t.log_cdf, -1.0)
+    from_lower = t.log_cdf + log1m_exp_of_any(difference) - log_positive
+    log_cdf = jnp.where(
+        from_upper, log1m_exp_of_any(jnp.where(from_upper, log_sf, -1.0)), from_lower
+    )
+    return Tails(jnp.where(x < 1, -jnp.inf, log_cdf), jnp.where(x < 1, 0.0, log_sf))
 
 
 def _truncated_log_probability(scales: Scales, x: Array, mu: Array, theta: Array) -> Array:
@@ -52,12 +51,12 @@ def _truncated_start(
     scales: Scales, log_lower: Array, log_upper: Array, mu: Array, theta: Array
 ) -> Array:
     zero = jnp.zeros((1,) * log_upper.ndim, log_upper.dtype)
-    log_upper = jnp.minimum(log_upper + nb_log_tail(True, scales, zero, mu, theta), 0.0)
+    log_upper = jnp.minimum(log_upper + nb_log_tails(scales, zero, mu, theta).log_sf, 0.0)
     return nb_kernel.start(scales, log1m_exp_of_any(log_upper), log_upper, mu, theta)
 
 
 ZERO_TRUNCATED = Kernel(
-    _truncated_log_tail,
+    _truncated_log_tails,
     _truncated_log_probability,
     _truncated_start,
     nb_kernel.upper_end,
@@ -65,10 +64,8 @@ ZERO_TRUNCATED = Kernel(
 )
 
 
-def _hurdle_log_tail(
-    upper: bool, scales: Scales, x: Array, mu: Array, theta: Array, pi: Array
-) -> Array:
-    return inflated_log_tail(upper, x, _truncated_log_tail(upper, scales, x, mu, theta), pi)
+def _hurdle_log_tails(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array) -> Tails:
+    return inflated_log_tails(x, _truncated_log_tails(scales, x, mu, theta), pi)
 
 
 def _hurdle_log_probability(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array) -> Array:
@@ -85,4 +82,4 @@ def _hurdle_upper_end(scales: Scales, mu: Array, theta: Array, pi: Array) -> Arr
     return jnp.where(pi == jnp.inf, 0.0, nb_kernel.upper_end(scales, mu, theta))
 
 
-HURDLE = Kernel(_hurdle_log_tail, _hurdle_log_probability, _hurdle_start, _hurdle_upper_end)
+HURDLE = Kernel(_hurdle_log_tails, _hurdle_log_probability, _hurdle_start, _hurdle_upper_end)

@@ -11,14 +11,15 @@ import jax.numpy as jnp
 from jaxnb._types import Array
 from jaxnb.cdf import nb_kernel
 from jaxnb.cdf.calls import Kernel
-from jaxnb.cdf.nb_kernel import nb_log_tail
+from jaxnb.cdf.nb_kernel import nb_log_tails
+from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.mixture import mixture_with_derivatives
 from jaxnb.likelihoods.two_components import log_two_components
 from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
 from jaxnb.special.complements import log1m_exp_of_any
 
-__all__ = ["MIXTURE", "ZERO_INFLATED", "inflated_levels", "inflated_log_tail"]
+__all__ = ["MIXTURE", "ZERO_INFLATED", "inflated_levels", "inflated_log_tails"]
 
 
 def _log_mixture(first: Array, second: Array, q: Array) -> Array:
@@ -27,19 +28,18 @@ def _log_mixture(first: Array, second: Array, q: Array) -> Array:
     return log_two_components(first, second, difference, q)
 
 
-def inflated_log_tail(upper: bool, x: Array, log_tail: Array, q: Array) -> Array:
-    """The tail of a distribution of counts with additional zeros of log-odds q.
+def inflated_log_tails(x: Array, t: Tails, q: Array) -> Tails:
+    """The tails of a distribution of counts with additional zeros.
 
     Args:
-        upper: Which tail.
         x: The counts.
-        log_tail: The tail without the zeros.
+        t: The tails without the zeros.
         q: The log-odds of an additional zero.
     """
-    outside = 0.0 if upper else -jnp.inf
-    point_mass = jnp.full_like(log_tail, -jnp.inf if upper else 0.0)
-    value = _log_mixture(point_mass, log_tail, q)
-    return jnp.where((x < 0) & ~jnp.isnan(value), outside, value)
+    log_cdf = _log_mixture(jnp.zeros_like(t.log_cdf), t.log_cdf, q)
+    log_sf = _log_mixture(jnp.full_like(t.log_sf, -jnp.inf), t.log_sf, q)
+    below = (x < 0) & ~jnp.isnan(log_cdf)
+    return Tails(jnp.where(below, -jnp.inf, log_cdf), jnp.where(below, 0.0, log_sf))
 
 
 def inflated_levels(log_lower: Array, log_upper: Array, q: Array) -> tuple[Array, Array]:
@@ -48,10 +48,8 @@ def inflated_levels(log_lower: Array, log_upper: Array, q: Array) -> tuple[Array
     return log1m_exp_of_any(log_upper), log_upper
 
 
-def _zinb_log_tail(
-    upper: bool, scales: Scales, x: Array, mu: Array, theta: Array, pi: Array
-) -> Array:
-    return inflated_log_tail(upper, x, nb_log_tail(upper, scales, x, mu, theta), pi)
+def _zinb_log_tails(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array) -> Tails:
+    return inflated_log_tails(x, nb_log_tails(scales, x, mu, theta), pi)
 
 
 def _zinb_log_probability(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array) -> Array:
@@ -68,11 +66,10 @@ def _zinb_upper_end(scales: Scales, mu: Array, theta: Array, pi: Array) -> Array
     return jnp.where(pi == jnp.inf, 0.0, nb_kernel.upper_end(scales, mu, theta))
 
 
-ZERO_INFLATED = Kernel(_zinb_log_tail, _zinb_log_probability, _zinb_start, _zinb_upper_end)
+ZERO_INFLATED = Kernel(_zinb_log_tails, _zinb_log_probability, _zinb_start, _zinb_upper_end)
 
 
-def _mixture_log_tail(
-    upper: bool,
+def _mixture_log_tails(
     scales: Scales,
     x: Array,
     mu_1: Array,
@@ -80,10 +77,10 @@ def _mixture_log_tail(
     theta_1: Array,
     theta_2: Array,
     q: Array,
-) -> Array:
-    first = nb_log_tail(upper, scales[::2], x, mu_1, theta_1)
-    second = nb_log_tail(upper, scales[1::2], x, mu_2, theta_2)
-    return _log_mixture(first, second, q)
+) -> Tails:
+    first = nb_log_tails(scales[::2], x, mu_1, theta_1)
+    second = nb_log_tails(scales[1::2], x, mu_2, theta_2)
+    return Tails(*(_log_mixture(*pair, q) for pair in zip(first, second, strict=True)))
 
 
 def _mixture_log_probability(
@@ -132,4 +129,4 @@ def _mixture_upper_end(
     return jnp.maximum(first, second)
 
 
-MIXTURE = Kernel(_mixture_log_tail, _mixture_log_probability, _mixture_start, _mixture_upper_end)
+MIXTURE = Kernel(_mixture_log_tails, _mixture_log_probability, _mixture_start, _mixture_upper_end)

@@ -57,7 +57,7 @@ def test_quantiles(name):
     assert quantile(1.0, 3.0, 2.0, *([0.4] if more else [])) == np.inf
 
 
-@pytest.mark.parametrize(("mu", "theta"), [(3, 0.7), (1e-6, 2), (61, 30), (2, 1e-3), (4, np.inf)])
+@pytest.mark.parametrize(("mu", "theta"), [(3, 0.7), (1e-6, 2), (21, 5), (2, 1e-3), (4, np.inf)])
 def test_draws_and_moments(mu, theta):
     mu, theta, n = np.float32(mu), np.float32(theta), 100_000
     x = np.arange(100_000.0 if theta < 0.01 else 3000.0)
@@ -73,7 +73,7 @@ def test_draws_and_moments(mu, theta):
     expected = n * np.append(np.diff([p[: int(e)].sum() for e in edges]), p[int(edges[-1]) :].sum())
     expected[-1] += n * (1 - p.sum())
     observed = np.histogram(draws, np.append(edges, np.inf))[0]
-    assert draws.min() == 1
+    assert draws.min() >= 1
     assert len(edges) == 1 or scipy.stats.chisquare(observed, expected).pvalue > 1e-3
 
 
