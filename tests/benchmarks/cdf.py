@@ -2,13 +2,14 @@
 
     python tests/benchmarks/cdf.py
 
-Typical counts: means from 0.05 to 1000 and thetas from 0.05 to 100, log-uniform; counts drawn from
-them, probabilities uniform. One thread. Each round calls every candidate once, and the ratios are
+Means and thetas are log-uniform, from 0.05 to 1000 and to 100 (typical), and from 0.001 to 1e4 and
+to 1e6 (wide); counts are drawn from them, probabilities are uniform. One thread. Each round calls every candidate once, and the ratios are
 medians over the rounds of ratios within a round, so that a machine that is busy with other work
 changes the times and hardly the ratios.
 """
 
 import argparse
+import itertools
 import os
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
@@ -23,18 +24,20 @@ from timing import interleaved, machine
 
 from jaxnb import cdf
 
+RANGES = {"typical": (0.05, 1e3, 100), "wide": (1e-3, 1e4, 1e6)}
 
-def inputs(n, dtype):
+
+def inputs(n, dtype, low, highest_mu, highest_theta):
     rng = np.random.default_rng(0)
-    mu = np.exp(rng.uniform(np.log(0.05), np.log(1e3), n))
-    theta = np.exp(rng.uniform(np.log(0.05), np.log(100), n))
+    mu = np.exp(rng.uniform(np.log(low), np.log(highest_mu), n))
+    theta = np.exp(rng.uniform(np.log(low), np.log(highest_theta), n))
     x = rng.poisson(rng.gamma(theta) / theta * mu)
     q = rng.uniform(1e-6, 1 - 1e-6, n)
     return [v.astype(dtype) for v in (x, q, mu, theta)]
 
 
-def candidates(n, dtype):
-    x, q, mu, theta = inputs(n, dtype)
+def candidates(n, dtype, limits):
+    x, q, mu, theta = inputs(n, dtype, *limits)
     on_device = [jnp.asarray(v) for v in (x, q, mu, theta)]
     p = theta / (theta + mu)
 
@@ -75,10 +78,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=21)
     options = parser.parse_args()
     print(machine())
-    for dtype in (np.float32, np.float64):
+    for dtype, name in itertools.product((np.float32, np.float64), RANGES):
         with jax.enable_x64(dtype is np.float64):
-            times = interleaved(candidates(options.n, dtype), rounds=options.rounds, budget=120)
-        print(f"\n{np.dtype(dtype)}: nanoseconds per element, median (fastest)")
+            calls = candidates(options.n, dtype, RANGES[name])
+            times = interleaved(calls, rounds=options.rounds, budget=60)
+        print(f"\n{np.dtype(dtype)}, {name}: nanoseconds per element, median (fastest)")
         for name, seconds in times.items():
             nanoseconds = seconds / options.n * 1e9
             print(f"  {name:20} {np.median(nanoseconds):8.1f} ({nanoseconds.min():.1f})")
