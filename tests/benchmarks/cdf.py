@@ -3,9 +3,9 @@
     python tests/benchmarks/cdf.py
 
 Means and thetas are log-uniform, from 0.05 to 1000 and to 100 (typical), and from 0.001 to 1e4 and
-to 1e6 (wide); counts are drawn from them, probabilities are uniform. One thread. Each round calls every candidate once, and the ratios are
-medians over the rounds of ratios within a round, so that a machine that is busy with other work
-changes the times and hardly the ratios.
+to 1e6 (wide); counts are drawn from them, probabilities are uniform. One thread. Each round calls
+every candidate once, and the ratios are medians over the rounds of ratios within a round, so that a
+machine that is busy with other work changes the times and hardly the ratios.
 """
 
 import argparse

@@ -159,8 +159,8 @@ def test_second_derivatives_also_where_rules_are_dropped():
 def test_regression_on_doctor_visits_against_statsmodels():
     """RAND health insurance experiment: the first 2,000 patients with an outpatient visit.
 
-    The two agree on the log-likelihood, and statsmodels' score is 0 at our maximum. (Its own search,
-    from its own start, ends 148 below.)
+    The two agree on the log-likelihood, and statsmodels' score is 0 at our maximum. (Its own
+    search, from its own start, ends 148 below.)
     """
     data = sm.datasets.randhie.load_pandas().data
     data = data[data.mdvis > 0].iloc[:2000]
