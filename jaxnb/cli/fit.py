@@ -16,8 +16,11 @@ from jaxnb.cli.arguments import COUNTS, add_counts, positive_int
 from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
 
 if TYPE_CHECKING:
-    from jaxnb.fit.comparison import Comparison
-    from jaxnb.io import CountMatrix
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jaxnb.fit import Comparison, CountStatistics, FitResult
+    from jaxnb.io import CountFile
 
 __all__ = ["add_parser", "run"]
 
@@ -25,7 +28,7 @@ _FAMILIES = ("nb", "zinb", "both")
 _PICTURES = (".png", ".pdf", ".svg")
 # About the bytes of the table for a gene, and those of a picture: reserved before the fit.
 _BYTES_OF_A_GENE, _BYTES_OF_A_PICTURE = 400, 1 << 20
-_MAX_ITER = 100  # as in fit_nb
+_MAX_ITER = 500  # as in fit_nb
 
 _DESCRIPTION = """\
 Fit every gene of a count matrix with a negative binomial (NB) and a zero-inflated negative
@@ -85,7 +88,14 @@ def add_parser(commands: Any) -> None:
         "line and cell",
     )
     add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
-    add("--x64", action="store_true", help="without effect: everything is computed in float64")
+    add(
+        "--checkpoint",
+        metavar="DIR",
+        help="keep the sums over cells in this folder every 30 s: the same command, killed and "
+        "started again, goes on from there and writes the same files",
+    )
+    # Before fits were computed in float64 it chose that; kept for the scripts that give it.
+    add("--x64", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -95,14 +105,15 @@ def run(options: argparse.Namespace) -> None:
         InputError: for anything wrong with the input or the outputs' places; nothing has been
             written then.
     """
-    from jaxnb.cli.inputs import load_counts, name_of_counts
+    from jaxnb.cli.inputs import name_of_counts, opened_counts
     from jaxnb.cli.report import next_step, printed_table, summary, write_csv
 
     began = time.perf_counter()
     name = name_of_counts(options)
-    data = load_counts(options)
-    out, plot = _outputs(options, name, data)
-    comparison = _compared(options, data)
+    with opened_counts(options) as opened:
+        out, plot = _outputs(options, name, opened)
+        counts = _read(options, opened)
+    comparison = _compared(options, *counts)
     if out is not None:
         with written_whole(out) as draft:
             write_csv(comparison.table, draft)
@@ -117,7 +128,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _outputs(
-    options: argparse.Namespace, name: str, data: "CountMatrix"
+    options: argparse.Namespace, name: str, data: "CountFile"
 ) -> tuple[Output | None, Output | None]:
     """Where the table and the picture will be; None for what is not wanted."""
     inputs = [*data.files, Path(options.size_factors or "total")]
@@ -145,33 +156,71 @@ def _beside(out: Path | None, name: str) -> Path:
     return Path(f"{name}_fit.png") if out is None else out.parent / f"{out.stem}.png"
 
 
-def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
+def _read(
+    options: argparse.Namespace, opened: "CountFile"
+) -> "tuple[Any, NDArray[np.float64] | None, NDArray[np.str_]]":
+    """Statistics of the counts, or, with fractions, the counts and their size factors; genes."""
     import numpy as np
 
-    from jaxnb.cli.inputs import described, size_factors
-    from jaxnb.fit import FitResult, fit_poisson
-    from jaxnb.fit.comparison import compare_fits
+    from jaxnb.cli.inputs import described, given_size_factors, reading_options, remarks_on_totals
+    from jaxnb.fit.dominating_column import dominating_column
+    from jaxnb.fit.streaming import sums_of_file
+
+    factors = given_size_factors(options.size_factors, opened)
+    cells = opened.shape[0]
+    if options.allow_non_integer:
+        if options.checkpoint is not None:
+            raise InputError("--checkpoint is for whole counts: leave --allow-non-integer out")
+        data = opened.read(progress=True)
+        remarks, counts, found, mean_total = data.notes, data.counts, None, None
+        if factors is None:
+            totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
+            found, mean_total = dominating_column(counts), float(totals.mean())
+            factors = totals / mean_total
+        kept = np.flatnonzero(factors > 0)
+        counts, factors = counts[kept], factors[kept]
+        left = kept.size
+    else:
+        if options.checkpoint is not None and not opened.files:
+            raise InputError("--checkpoint is for a file of counts: name one")
+        sums = sums_of_file(
+            opened,
+            factors,
+            zero_inflation=options.family != "nb",
+            checkpoint=options.checkpoint,
+            progress=True,
+            options=reading_options(options),
+        )
+        remarks, found, mean_total = opened.remarks, sums.dominating, sums.mean_total
+        counts, factors, left = sums.statistics, None, int(sums.statistics.cells.sum())
+    note(described(opened, opened.shape))
+    for remark in remarks:
+        note(remark)
+    if mean_total is not None:
+        for remark in remarks_on_totals(opened, found, mean_total):
+            note(remark)
+    if left < cells:
+        note(f"{cells - left} cells without any count are left out")
+    return counts, factors, opened.genes
+
+
+def _compared(
+    options: argparse.Namespace,
+    counts: "Any | CountStatistics",
+    factors: "NDArray[np.float64] | None",
+    genes: "NDArray[np.str_]",
+) -> "Comparison":
+    from jaxnb.fit import compare_fits, fit_poisson
     from jaxnb.fit.inputs import columns_of
     from jaxnb.fit.negative_binomial import nb_of_columns
     from jaxnb.fit.zero_inflated import zinb_of_columns
 
-    factors, remarks = size_factors(options.size_factors, data)
-    for remark in (described(data), *data.notes, *remarks):
-        note(remark)
-    counts, known = data.counts, factors > 0
-    if not known.all():
-        note(f"{np.sum(~known)} cells without any count are left out")
-        counts, factors = counts[np.flatnonzero(known)], factors[known]
     with warnings.catch_warnings():
         # That counts are not whole has been said, and accepted by --allow-non-integer.
         warnings.filterwarnings("ignore", ".*not whole", UserWarning)
         # Once for all fits.
         columns = columns_of(counts, factors, zero_inflation=options.family != "nb")
-        poisson = (
-            fit_poisson(counts, factors)
-            if columns.fractional.size
-            else fit_poisson(columns.statistics)
-        )
+        poisson = fit_poisson(counts, factors)
     progress = sys.stderr is not None and sys.stderr.isatty()
     # The ZINB fit starts from the NB's, whether or not that is shown.
     nb = nb_of_columns(columns, max_iter=_MAX_ITER, progress=progress)
@@ -180,7 +229,7 @@ def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
         fits["NB"] = nb
     if options.family != "nb":
         fits["ZINB"] = zinb_of_columns(columns, nb, max_iter=_MAX_ITER, progress=progress)
-    return compare_fits(counts, factors, fits, data.genes)
+    return compare_fits(counts, factors, fits, genes)
 
 
 def _draw(comparison: "Comparison", name: str, plot: Output, *, dark: bool) -> None:
