@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxnb._errors import InputError
 from jaxnb.cli.arguments import COUNTS, add_counts, positive_int
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jaxnb.fit import Comparison, CountStatistics, FitResult
+    from jaxnb.fit import Comparison, FitResult
+    from jaxnb.fit.dominating_column import DominatingColumn
     from jaxnb.io import CountFile
 
 __all__ = ["add_parser", "run"]
@@ -112,8 +113,8 @@ def run(options: argparse.Namespace) -> None:
     name = name_of_counts(options)
     with opened_counts(options) as opened:
         out, plot = _outputs(options, name, opened)
-        counts = _read(options, opened)
-    comparison = _compared(options, *counts)
+        read, genes = _read(options, opened), opened.genes
+    comparison = _compared(options, read, genes)
     if out is not None:
         with written_whole(out) as draft:
             write_csv(comparison.table, draft)
@@ -156,65 +157,92 @@ def _beside(out: Path | None, name: str) -> Path:
     return Path(f"{name}_fit.png") if out is None else out.parent / f"{out.stem}.png"
 
 
-def _read(
-    options: argparse.Namespace, opened: "CountFile"
-) -> "tuple[Any, NDArray[np.float64] | None, NDArray[np.str_]]":
-    """Statistics of the counts, or, with fractions, the counts and their size factors; genes."""
-    import numpy as np
+class _Counts(NamedTuple):
+    """What was read.
 
-    from jaxnb.cli.inputs import described, given_size_factors, reading_options, remarks_on_totals
-    from jaxnb.fit.dominating_column import dominating_column
-    from jaxnb.fit.streaming import sums_of_file
+    Attributes:
+        counts: statistics; or the matrix, if there are fractions in it.
+        size_factors: of the rows of a matrix.
+        rows: cells that are fitted.
+        remarks: on the file.
+        dominating: the gene that bends totals as size factors.
+        mean_total: counts of a cell on average, if the totals are the size factors.
+    """
+
+    counts: Any
+    size_factors: "NDArray[np.float64] | None"
+    rows: int
+    remarks: tuple[str, ...]
+    dominating: "DominatingColumn | None"
+    mean_total: float | None
+
+
+def _read(options: argparse.Namespace, opened: "CountFile") -> _Counts:
+    from jaxnb.cli.inputs import described, given_size_factors, remarks_on_totals
 
     factors = given_size_factors(options.size_factors, opened)
-    cells = opened.shape[0]
-    if options.allow_non_integer:
-        if options.checkpoint is not None:
-            raise InputError("--checkpoint is for whole counts: leave --allow-non-integer out")
-        data = opened.read(progress=True)
-        remarks, counts, found, mean_total = data.notes, data.counts, None, None
-        if factors is None:
-            totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
-            found, mean_total = dominating_column(counts), float(totals.mean())
-            factors = totals / mean_total
-        kept = np.flatnonzero(factors > 0)
-        counts, factors = counts[kept], factors[kept]
-        left = kept.size
-    else:
-        if options.checkpoint is not None and not opened.files:
-            raise InputError("--checkpoint is for a file of counts: name one")
-        sums = sums_of_file(
-            opened,
-            factors,
-            zero_inflation=options.family != "nb",
-            checkpoint=options.checkpoint,
-            progress=True,
-            options=reading_options(options),
-        )
-        remarks, found, mean_total = opened.remarks, sums.dominating, sums.mean_total
-        counts, factors, left = sums.statistics, None, int(sums.statistics.cells.sum())
+    read = (_in_memory if options.allow_non_integer else _streamed)(options, opened, factors)
     note(described(opened, opened.shape))
-    for remark in remarks:
+    for remark in read.remarks:
         note(remark)
-    if mean_total is not None:
-        for remark in remarks_on_totals(opened, found, mean_total):
+    if read.mean_total is not None:
+        for remark in remarks_on_totals(opened, read.dominating, read.mean_total):
             note(remark)
-    if left < cells:
-        note(f"{cells - left} cells without any count are left out")
-    return counts, factors, opened.genes
+    if left_out := opened.shape[0] - read.rows:
+        note(f"{left_out} cells without any count are left out")
+    return read
+
+
+def _streamed(
+    options: argparse.Namespace, opened: "CountFile", factors: "NDArray[np.float64] | None"
+) -> _Counts:
+    """Whole counts, summed block by block."""
+    from jaxnb.cli.inputs import reading_options
+    from jaxnb.fit.streaming import sums_of_file
+
+    if options.checkpoint is not None and not opened.files:
+        raise InputError("--checkpoint is for a file of counts: name one")
+    statistics, dominating, mean_total = sums_of_file(
+        opened,
+        factors,
+        zero_inflation=options.family != "nb",
+        checkpoint=options.checkpoint,
+        progress=True,
+        options=reading_options(options),
+    )
+    rows = int(statistics.cells.sum())
+    return _Counts(statistics, None, rows, opened.remarks, dominating, mean_total)
+
+
+def _in_memory(
+    options: argparse.Namespace, opened: "CountFile", factors: "NDArray[np.float64] | None"
+) -> _Counts:
+    """Counts that need not be whole, for which there are no statistics."""
+    import numpy as np
+
+    from jaxnb.fit.dominating_column import dominating_column
+
+    if options.checkpoint is not None:
+        raise InputError("--checkpoint is for whole counts: leave --allow-non-integer out")
+    data = opened.read(progress=True)
+    counts, dominating, mean_total = data.counts, None, None
+    if factors is None:
+        totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
+        dominating, mean_total = dominating_column(counts), float(totals.mean())
+        factors = totals / mean_total
+    kept = np.flatnonzero(factors > 0)
+    return _Counts(counts[kept], factors[kept], kept.size, data.notes, dominating, mean_total)
 
 
 def _compared(
-    options: argparse.Namespace,
-    counts: "Any | CountStatistics",
-    factors: "NDArray[np.float64] | None",
-    genes: "NDArray[np.str_]",
+    options: argparse.Namespace, read: _Counts, genes: "NDArray[np.str_]"
 ) -> "Comparison":
     from jaxnb.fit import compare_fits, fit_poisson
     from jaxnb.fit.inputs import columns_of
     from jaxnb.fit.negative_binomial import nb_of_columns
     from jaxnb.fit.zero_inflated import zinb_of_columns
 
+    counts, factors = read.counts, read.size_factors
     with warnings.catch_warnings():
         # That counts are not whole has been said, and accepted by --allow-non-integer.
         warnings.filterwarnings("ignore", ".*not whole", UserWarning)

@@ -150,7 +150,9 @@ def compare_fits(
     known += [fit.genes for fit in fits.values()]
     names = next((entry for entry in (names, *known) if entry is not None), None)
     _check(fits, columns, names)
-    zeros = {name: _expected_zeros(fit, seen.size_factors, seen.weights) for name, fit in fits.items()}
+    zeros = {
+        name: _expected_zeros(fit, seen.size_factors, seen.weights) for name, fit in fits.items()
+    }
     unbiased = rows / max(rows - 1, 1)
     table: dict[str, NDArray[Any]] = {
         "gene": np.arange(columns).astype(np.str_) if names is None else np.asarray(names, np.str_),
@@ -164,7 +166,7 @@ def compare_fits(
         test = likelihood_ratio_test(fits["NB"], fits["ZINB"])
         table |= {"lr_statistic": test.statistic, "p_value": test.p_value, "q_value": test.q_value}
     table["bic_choice"] = _bic_choice(fits, rows)
-    moments = [seen.weights @ seen.size_factors**power / rows for power in (1, 2)]
+    moments = [float(seen.weights @ seen.size_factors**power) / rows for power in (1, 2)]
     variances = {name: _expected_variance(fit, *moments) for name, fit in fits.items()}
     return Comparison(rows, dict(fits), zeros, variances, table)
 
@@ -202,7 +204,7 @@ def expected_variance(fit: FitResult, size_factors: ArrayLike) -> NDArray[np.flo
     mean, p the inflation and q = 1 − p, E[q(sm + s²m²(1/θ + p))] + Var[qsm].
     """
     factors = np.asarray(size_factors, np.float64)
-    return _expected_variance(fit, factors.mean(), np.mean(factors**2))
+    return _expected_variance(fit, float(factors.mean()), float(np.mean(factors**2)))
 
 
 def _expected_variance(fit: FitResult, first: float, second: float) -> NDArray[np.float64]:

@@ -148,9 +148,7 @@ def _guess(counts: Any) -> str:
     return "they look normalized"
 
 
-def _first(
-    chosen: NDArray[np.bool_], counts: Any, genes: NDArray[np.str_], first: int
-) -> str:
+def _first(chosen: NDArray[np.bool_], counts: Any, genes: NDArray[np.str_], first: int) -> str:
     """The first of some entries of a CSR matrix whose rows begin at `first`, and where it is."""
     at = int(np.argmax(chosen))
     row = int(np.searchsorted(counts.indptr, at, side="right"))
