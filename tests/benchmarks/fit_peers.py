@@ -86,7 +86,7 @@ def say(name: str, seconds: Any, own: Any, deficits: Any) -> None:
         f"{name}, {deficits.size} genes: {seconds[0]:.1f} s ({seconds[1]:.1f} s of CPU), ours "
         f"{own[0]:.2f} ({own[1]:.2f}), ratio {seconds[0] / own[0]:.0f} "
         f"({seconds[1] / own[1]:.0f}); {np.sum(np.isnan(deficits))} failed; log-likelihood below "
-        f"ours: median {np.median(known):.1e}, largest {known.max():.1e}, smallest {known.min():.1e}",
+        f"ours: median {np.median(known):.1e}, from {known.min():.1e} to {known.max():.1e}",
         flush=True,
     )
 
