@@ -81,6 +81,11 @@ class SharesOfTotals:
         self.squares += np.bincount(counts.indices, x * x * rows, self.sums.size)
         return totals
 
+    def merge(self, other: "SharesOfTotals") -> None:
+        """Add the sums of other rows."""
+        self.sums += other.sums
+        self.squares += other.squares
+
     def found(self) -> DominatingColumn | None:
         """See `dominating_column`."""
         if self.sums.size == 1:

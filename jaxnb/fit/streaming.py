@@ -15,6 +15,7 @@ from jaxnb._errors import InputError
 from jaxnb._progress import progress_bar
 from jaxnb.fit.checkpoint import Checkpoint, file_key
 from jaxnb.fit.dominating_column import DominatingColumn, SharesOfTotals
+from jaxnb.fit.size_factors import REMEDY
 from jaxnb.fit.statistics import CountStatistics
 from jaxnb.io import CountFile, open_counts
 from jaxnb.io.values import check_not_empty, no_counts
@@ -94,8 +95,7 @@ def read_statistics(
         )
     if found.dominating is not None:
         what = found.dominating.described(str(opened.genes[found.dominating.column]))
-        remedy = 'give size_factors="ones", an array, or the total counts of all genes'
-        warnings.warn(f"{what}; {remedy}", UserWarning, stacklevel=2)
+        warnings.warn(f"{what}; {REMEDY}", UserWarning, stacklevel=2)
     return found.statistics
 
 
@@ -224,7 +224,7 @@ def _dominating(opened: CountFile, found: Mapping[str, NDArray[Any]]) -> Dominat
     try:
         return shares.found()
     except ValueError as error:
-        raise InputError(f"{opened.source}: {error}: give size factors") from error
+        raise InputError(f"{opened.source}: {error}: {REMEDY}") from error
 
 
 def _blocks(opened: CountFile, cells: int, start: int) -> Iterator[tuple[int, Any]]:
