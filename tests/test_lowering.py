@@ -86,12 +86,24 @@ def lowered(function, arguments, platform):
 
 
 def data_dependent_conditionals(program):
-    """Those that do not switch on the platform, which is a constant or chosen by one."""
-    found = set(re.findall(r"stablehlo\.if", program))
-    for body in program.split("func.func"):  # names hold within a function
-        switches = set(re.findall(r'(%\w+) = "stablehlo\.case"\(%c', body))
-        operands = re.findall(r'"stablehlo\.case"\((%\w+)\)', body)
-        found |= {name for name in operands if not name.startswith("%c")} - switches
+    """The branches of those that choose between computations.
+
+    A switch on the platform chooses between constants, and then has a single branch.
+    """
+    found = re.findall(r"stablehlo\.if", program)
+    for case in re.finditer(r'"stablehlo\.case"\(%\w+\) \(\{', program):
+        branches, depth, start = [], 1, case.end()
+        for brace in re.compile(r"[{}]|\)").finditer(program, start):
+            depth += {"{": 1, "}": -1, ")": 0}[brace.group()]
+            if depth == 0 and brace.group() == ")":
+                break
+            if brace.group() == "{" and depth == 1:
+                start = brace.end()
+            if depth == 0:
+                branches.append(program[start : brace.start()])
+        computes = [b for b in branches if re.search(r"stablehlo\.(?!constant|return)|call", b)]
+        if len(branches) > 1 and computes:
+            found.append(computes)
     return found
 
 
@@ -200,3 +212,4 @@ def test_our_cpu_code_is_recognized():
         assert sum(f"dense<{bits}>" in program for bits in _BITS_ON_CPU) == 2
         assert "optimization_barrier" in program
         assert "bitcast_convert" in program
+        assert data_dependent_conditionals(program)
