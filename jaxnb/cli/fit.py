@@ -16,6 +16,9 @@ from jaxnb.cli.arguments import COUNTS, add_counts, positive_int
 from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from jaxnb.fit.comparison import Comparison
     from jaxnb.io import CountMatrix
 
@@ -30,7 +33,8 @@ _MAX_ITER = 100  # as in fit_nb
 _DESCRIPTION = """\
 Fit every gene of a count matrix with a negative binomial (NB) and a zero-inflated negative
 binomial (ZINB) distribution, tell which of them the gene needs, and draw what they expect beside
-what was counted.
+what was counted. With --gene, do so for one gene, and draw that gene: its histogram with the fitted
+distributions, its quantile residuals, and rootograms.
 """
 
 _EPILOG = f"""\
@@ -54,6 +58,7 @@ Files are written whole or not at all. A symbolic link is followed; a device or 
 examples:
   python -m jaxnb fit
   python -m jaxnb fit filtered_feature_bc_matrix.h5
+  python -m jaxnb fit --gene CD74
   python -m jaxnb fit counts.h5ad --layer counts --out genes.csv --plot genes.png
   python -m jaxnb fit genes_in_rows.csv.gz --transpose --family nb --size-factors scran.txt
 
@@ -76,6 +81,7 @@ def add_parser(commands: Any) -> None:
     add("--family", choices=_FAMILIES, default="both", help="what to fit (default: both)")
     add("--out", metavar="CSV", help="table, or 'none' (default: <folder>_<COUNTS>_fit.csv here)")
     add("--plot", metavar="PNG", help="picture (.png, .pdf, .svg), or 'none' (default: beside it)")
+    add("--gene", metavar="NAME", help="fit and draw one gene; no table is written without --out")
     add("--dark", action="store_true", help="draw the picture on a dark background")
     add(
         "--size-factors",
@@ -95,25 +101,37 @@ def run(options: argparse.Namespace) -> None:
         InputError: for anything wrong with the input or the outputs' places; nothing has been
             written then.
     """
-    from jaxnb.cli.inputs import load_counts, name_of_counts
-    from jaxnb.cli.report import next_step, printed_table, summary, write_csv
+    from jaxnb.cli.inputs import gene_column, load_counts, name_of_counts
+    from jaxnb.cli.outputs import file_word
+    from jaxnb.cli.report import next_step, one_gene, printed_table, summary, write_csv
 
     began = time.perf_counter()
     name = name_of_counts(options)
     data = load_counts(options)
+    column = None if options.gene is None else gene_column(options.gene, data.genes)
+    if column is not None:
+        name = f"{name}_{file_word(options.gene)}"
     out, plot = _outputs(options, name, data)
-    comparison = _compared(options, data)
+    counts, factors = _counted(options, data)
+    genes = data.genes
+    if column is not None:
+        counts, genes = counts[:, [column]], genes[[column]]
+    comparison = _compared(options, counts, factors, genes)
     if out is not None:
         with written_whole(out) as draft:
             write_csv(comparison.table, draft)
-    say(f"{printed_table(comparison, top=options.top)}\n\n{summary(comparison)}")
+    if column is None:
+        say(f"{printed_table(comparison, top=options.top)}\n\n{summary(comparison)}")
+    else:
+        say(f"{printed_table(comparison, top=1)}\n\n{one_gene(comparison)}")
     say(f"Read, compiled, fitted and compared in {time.perf_counter() - began:.1f} s.")
     if out is not None:
         say(f"Table:   {out.named}  (one line per gene; --help explains the columns){out.remark}")
     if plot is not None:
-        _draw(comparison, name, plot, dark=options.dark)
+        _draw(comparison, name, plot, counts, factors, options)
         say(f"Picture: {plot.named}{plot.remark}")
-    say(next_step(comparison, out and out.named, plot and plot.named))
+    if column is None:
+        say(next_step(comparison, out and out.named, plot and plot.named))
 
 
 def _outputs(
@@ -121,7 +139,8 @@ def _outputs(
 ) -> tuple[Output | None, Output | None]:
     """Where the table and the picture will be; None for what is not wanted."""
     inputs = [*data.files, Path(options.size_factors or "total")]
-    out = None if options.out == "none" else Path(options.out or f"{name}_fit.csv")
+    no_table = options.out == "none" or (options.gene is not None and options.out is None)
+    out = None if no_table else Path(options.out or f"{name}_fit.csv")
     plot = None if options.plot == "none" else Path(options.plot or _beside(out, name))
     if plot is not None and options.plot and plot.suffix.lower() not in _PICTURES:
         raise InputError(f"{plot}: not a kind of picture; give one of {', '.join(_PICTURES)}")
@@ -145,15 +164,11 @@ def _beside(out: Path | None, name: str) -> Path:
     return Path(f"{name}_fit.png") if out is None else out.parent / f"{out.stem}.png"
 
 
-def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
+def _counted(options: argparse.Namespace, data: "CountMatrix") -> tuple[Any, "NDArray[np.float64]"]:
+    """The counts and size factors of the cells that have one."""
     import numpy as np
 
     from jaxnb.cli.inputs import described, size_factors
-    from jaxnb.fit import FitResult, fit_poisson
-    from jaxnb.fit.comparison import compare_fits
-    from jaxnb.fit.inputs import columns_of
-    from jaxnb.fit.negative_binomial import nb_of_columns
-    from jaxnb.fit.zero_inflated import zinb_of_columns
 
     factors, remarks = size_factors(options.size_factors, data)
     for remark in (described(data), *data.notes, *remarks):
@@ -162,6 +177,21 @@ def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
     if not known.all():
         note(f"{np.sum(~known)} cells without any count are left out")
         counts, factors = counts[np.flatnonzero(known)], factors[known]
+    return counts, factors
+
+
+def _compared(
+    options: argparse.Namespace,
+    counts: Any,
+    factors: "NDArray[np.float64]",
+    genes: "NDArray[np.str_]",
+) -> "Comparison":
+    from jaxnb.fit import FitResult, fit_poisson
+    from jaxnb.fit.comparison import compare_fits
+    from jaxnb.fit.inputs import columns_of
+    from jaxnb.fit.negative_binomial import nb_of_columns
+    from jaxnb.fit.zero_inflated import zinb_of_columns
+
     with warnings.catch_warnings():
         # That counts are not whole has been said, and accepted by --allow-non-integer.
         warnings.filterwarnings("ignore", ".*not whole", UserWarning)
@@ -180,14 +210,26 @@ def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
         fits["NB"] = nb
     if options.family != "nb":
         fits["ZINB"] = zinb_of_columns(columns, nb, max_iter=_MAX_ITER, progress=progress)
-    return compare_fits(counts, factors, fits, data.genes)
+    return compare_fits(counts, factors, fits, genes)
 
 
-def _draw(comparison: "Comparison", name: str, plot: Output, *, dark: bool) -> None:
-    from jaxnb.plots import comparison_figure
+def _draw(
+    comparison: "Comparison",
+    name: str,
+    plot: Output,
+    counts: Any,
+    factors: "NDArray[np.float64]",
+    options: argparse.Namespace,
+) -> None:
+    from jaxnb.plots import comparison_figure, fitted_distributions, gene_figure
 
-    genes = len(comparison.table["gene"])
-    title = f"{name}: {genes} genes in {comparison.rows} cells"
-    figure = comparison_figure(comparison, title, dark=dark)
+    if options.gene is None:
+        genes = len(comparison.table["gene"])
+        title = f"{name}: {genes} genes in {comparison.rows} cells"
+        figure = comparison_figure(comparison, title, dark=options.dark)
+    else:
+        title = f"{options.gene} in {comparison.rows} cells"
+        distributions = fitted_distributions(comparison.fits, factors)
+        figure = gene_figure(counts.toarray()[:, 0], distributions, title, dark=options.dark)
     with written_whole(plot) as draft:
         figure.savefig(draft, dpi=150, format=plot.named.suffix[1:].lower())

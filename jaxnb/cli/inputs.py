@@ -1,6 +1,7 @@
 """What a command reads: the counts, and the size factors of the cells."""
 
 import argparse
+import difflib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from jaxnb.io import CountMatrix, read_counts
 from jaxnb.io.names import listed
 from jaxnb.io.reading import stem_of
 
-__all__ = ["described", "load_counts", "name_of_counts", "size_factors"]
+__all__ = ["described", "gene_column", "load_counts", "name_of_counts", "size_factors"]
 
 
 # What scanpy and Seurat call the total counts of a cell.
@@ -66,6 +67,27 @@ def described(data: CountMatrix) -> str:
         f"read {cells} cells ({listed(data.cells, 3)}) x {genes} genes ({listed(data.genes, 3)})"
         f" from {data.source}"
     )
+
+
+def gene_column(gene: str, genes: NDArray[np.str_]) -> int:
+    """The column of a gene.
+
+    Raises:
+        InputError: there is none of that name, with those of similar names; or several.
+    """
+    columns = np.flatnonzero(genes == gene)
+    if columns.size == 1:
+        return int(columns[0])
+    if columns.size > 1:
+        raise InputError(f"--gene {gene}: {columns.size} genes have that name")
+    folded: dict[str, str] = {}
+    for name in genes.tolist():
+        folded.setdefault(name.casefold(), name)
+    wanted = gene.casefold()
+    near = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.7)
+    near += sorted(name for name in folded if name.startswith(wanted) and name not in near)[:5]
+    hint = f"; like it: {', '.join(folded[name] for name in near)}" if near else ""
+    raise InputError(f"--gene {gene}: no such gene among the {genes.size}{hint}")
 
 
 def size_factors(how: str | None, data: CountMatrix) -> tuple[NDArray[np.float64], tuple[str, ...]]:

@@ -49,7 +49,8 @@ def on_arrays(distribution):
     """The class of the same name on arrays, with the same parameters."""
     kind = getattr(jaxnb, type(distribution).__name__)
     names = [name.removeprefix("log_") for name in distribution.arg_constraints]
-    return kind(**{name: getattr(distribution, name).numpy() for name in names})
+    parameters = {name: getattr(distribution, name).numpy() for name in names}
+    return kind(**parameters, validate_args=False)  # without a warning of zeros if truncated
 
 
 @every
