@@ -50,8 +50,6 @@ CASES = [
         ("mu", "mu", "theta", "logit"),
         shared_theta=True,
     ),
-    Case(bridge.log_zero_truncated_nb, jaxnb.log_zero_truncated_nb, ("mu", "theta")),
-    Case(bridge.log_hurdle_nb, jaxnb.log_hurdle_nb, ("mu", "theta", "logit")),
 ]
 
 COUNTS = torch.tensor([[0, 1, 2], [7, 0, 31]])
