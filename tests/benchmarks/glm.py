@@ -1,70 +1,29 @@
-"""Negative binomial regression: calibration, power, speed, and what other packages reach.
+"""Negative binomial regression: calibration, power and speed.
 
     python tests/benchmarks/glm.py null      p-values without differences, and false discoveries
     python tests/benchmarks/glm.py power     against PyDESeq2 at the same false discovery rate
-    python tests/benchmarks/glm.py speed     CPU seconds, warm, alternated in one process
-    python tests/benchmarks/glm.py cells     time against the number of cells
-    python tests/benchmarks/glm.py peers     log-likelihoods of PyDESeq2 and statsmodels below ours
     python tests/benchmarks/glm.py plugin    PyDESeq2 with its own engine and with ours
+    python tests/benchmarks/glm.py speed --with-r    CPU seconds, warm, alternated with glmGamPoi
+    python tests/benchmarks/glm.py cold      the command from the shell, against Rscript
+    python tests/benchmarks/glm.py compile   seconds of compilation by shape of the design
+    python tests/benchmarks/glm.py cells     time against the number of cells
 
-PyDESeq2 and statsmodels are optional. --genes changes the size of everything.
+Log-likelihoods against other packages are in glm_peers.py. PyDESeq2 and Rscript with glmGamPoi are
+optional. --genes changes the size of everything.
 """
 
 import argparse
-import time
 import warnings
 
+import glm_speed
 import numpy as np
 import pandas as pd
-from scipy import sparse, stats
-from scipy.special import gammaln
-from timing import machine
+from glm_data import bulk, cells, cpu, draw
+from scipy import stats
 
 from jaxnb import glm
 
-
-def draw(rng, mean, alpha):
-    """Negative binomial counts."""
-    theta = 1 / alpha
-    return rng.poisson(rng.gamma(theta, alpha, mean.shape) * mean).astype(np.int32)
-
-
-def bulk(genes, *, seed, share, samples=4):
-    """Two conditions: dispersions around a trend, a share of genes with differences."""
-    rng = np.random.default_rng(seed)
-    condition = np.repeat([0, 1], samples)
-    factors = np.exp(rng.normal(0, 0.3, 2 * samples))
-    base = rng.normal(4, 2.2, genes)
-    change = np.where(rng.random(genes) < share, rng.normal(0, 1, genes), 0)
-    alpha = (0.05 + 2 / np.exp(base)) * np.exp(rng.normal(0, 0.6, genes))
-    mean = factors[:, None] * np.exp(base + np.outer(condition, change))
-    obs = pd.DataFrame({"condition": np.array(["A", "B"])[condition]})
-    obs.index = [f"s{i}" for i in range(len(obs))]
-    return draw(rng, mean, np.minimum(alpha, 20)), obs, change != 0
-
-
-def cells(genes, *, count, seed, share=0.0, groups=2):
-    """Cells of several groups and two batches, three quarters zeros."""
-    rng = np.random.default_rng(seed)
-    obs = pd.DataFrame(
-        {
-            "group": rng.choice(list("ABCD")[:groups], count),
-            "batch": rng.choice(list("xy"), count),
-            "age": rng.uniform(-1, 1, count),
-            "depth": np.exp(rng.normal(0, 0.4, count)),
-        }
-    )
-    base, alpha = rng.normal(-1.6, 1.6, genes), np.exp(rng.normal(-0.3, 1, genes))
-    change = np.where(rng.random(genes) < share, rng.normal(0, 0.7, genes), 0)
-    batch = rng.normal(0, 0.3, genes)
-    parts = []
-    for start in range(0, genes, 500):
-        part = slice(start, start + 500)
-        eta = base[part] + np.outer(obs["group"] == "B", change[part])
-        eta += np.outer(obs["batch"] == "y", batch[part])
-        mean = obs["depth"].to_numpy()[:, None] * np.exp(eta)
-        parts.append(sparse.csc_array(draw(rng, mean, alpha[part])))
-    return sparse.hstack(parts, format="csc"), obs, change != 0
+SMALLER = ("cold", "compile", "cells")
 
 
 def calibration(name, table, truth):
@@ -156,104 +115,6 @@ def deseq2(counts, obs, inference):
     return data, pd.DataFrame({"pvalue": np.asarray(found.p_values)}, frame.columns)
 
 
-def cpu(call):
-    """CPU seconds of one call and its result."""
-    start = time.process_time()
-    result = call()
-    return time.process_time() - start, result
-
-
-def speed(genes):
-    """Preparation, restarts and all: milliseconds of CPU a gene; the first call compiles."""
-    print(machine())
-    single, obs, _ = cells(genes, count=5000, seed=1, groups=4)
-    few = single[:, : genes // 10]
-    samples, groups, _ = bulk(genes, seed=1, share=0.1)
-    jobs = {
-        "5,000 cells, ~ batch + group": (single, "~ batch + group", obs, "depth"),
-        "5,000 cells, ~ batch + group + age": (few, "~ batch + group + age", obs, "depth"),
-        "8 samples": (samples, "~ condition", groups, "median-ratio"),
-    }
-    for name, (counts, design, lines, factors) in jobs.items():
-        for dispersion in ("ml", "cox-reid"):
-            times = [
-                cpu(
-                    lambda args=(counts, design, lines, factors, dispersion): glm.fit(
-                        args[0], args[1], obs=args[2], size_factors=args[3], dispersion=args[4]
-                    )
-                )[0]
-                for _ in range(4)
-            ]
-            per_gene = 1e3 * min(times[1:]) / counts.shape[1]
-            print(
-                f"{name:38s} {dispersion:9s} {per_gene:7.3f} ms a gene; compilation and "
-                f"tracing {times[0] - min(times[1:]):.1f} s"
-            )
-    taken, _ = cpu(lambda: deseq2(samples[:, :500], groups, None))
-    print(f"PyDESeq2, 8 samples, all steps: {1e3 * taken / 500:.2f} ms a gene")
-
-
-def scaling(genes):
-    """After preparation the number of cells does not matter."""
-    for count in (5_000, 50_000, 200_000):
-        counts, obs, _ = cells(genes // 10, count=count, seed=2, groups=4)
-        fit = glm.fit(counts, "~ batch + group", obs=obs, size_factors="depth")
-        times = [cpu(lambda fit=fit: fit.regression.fit(cox_reid=True))[0] for _ in range(4)]
-        whole, _ = cpu(
-            lambda c=counts, o=obs: glm.fit(c, "~ batch + group", obs=o, size_factors="depth")
-        )
-        print(f"{count} cells: fit {min(times):.3f} s, with preparation {whole:.3f} s")
-
-
-def log_likelihood(x, mean, alpha):
-    """Of one gene, in double precision."""
-    if alpha < 1e-10:
-        return float(np.sum(stats.poisson.logpmf(x, mean)))
-    theta = 1 / alpha
-    terms = gammaln(x + theta) - gammaln(theta) - gammaln(x + 1.0)
-    return float(np.sum(terms + x * np.log(mean / (mean + theta)) - theta * np.log1p(mean / theta)))
-
-
-def peers(genes):
-    """How far below our maximum-likelihood fits others end, on the same genes."""
-    import statsmodels.api as sm
-
-    count = max(genes // 100, 20)
-    counts, obs, _ = cells(count, count=400, seed=5)
-    fit = glm.fit(counts, "~ batch + group", obs=obs, size_factors="depth", dispersion="ml")
-    deficits = []
-    for gene in np.flatnonzero((fit.status == "converged").to_numpy()):
-        x = counts[:, [gene]].toarray().ravel()
-        offset = np.log(obs["depth"].to_numpy())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            model = sm.NegativeBinomial(x, fit.design.matrix, offset=offset)
-            found = model.fit(disp=0, maxiter=500, method="bfgs")
-        deficits.append(fit.log_likelihood.iloc[gene] - found.llf)
-    told("statsmodels, 400 cells", np.array(deficits))
-    samples, groups, _ = bulk(genes // 10, seed=5, share=0.1)
-    data, _ = deseq2(samples, groups, None)
-    factors = data.obs["size_factors"].to_numpy()
-    fit = glm.fit(samples, "~ condition", obs=groups, size_factors=factors, dispersion="cox-reid")
-    deficits = []
-    design = data.obsm["design_matrix"].to_numpy(float)
-    beta, alpha = data.varm["LFC"].to_numpy(), data.var["dispersions"].to_numpy()
-    usable = np.isfinite(beta).all(axis=1) & np.isfinite(alpha)
-    ours = fit.regression.fit_at(np.where(usable, alpha, 0))[1]
-    for gene in np.flatnonzero(usable):
-        mean = factors * np.exp(design @ beta[gene])
-        deficits.append(ours[gene] - log_likelihood(samples[:, gene], mean, alpha[gene]))
-    told("PyDESeq2's coefficients at its dispersions", np.array(deficits))
-
-
-def told(name, deficits):
-    print(
-        f"{name}: {deficits.size} genes; below ours by > 1e-6 {np.sum(deficits > 1e-6)}, > 1e-3 "
-        f"{np.sum(deficits > 1e-3)}, most {deficits.max():.2g}; above ours by at most "
-        f"{-deficits.min():.1g}"
-    )
-
-
 def plugin(genes):
     """The whole of PyDESeq2 with both engines, alternated."""
     samples, groups, _ = bulk(genes // 10, seed=5, share=0.1)
@@ -272,11 +133,20 @@ def plugin(genes):
 
 if __name__ == "__main__":
     jobs = {
-        "null": null, "power": power, "speed": speed, "cells": scaling, "peers": peers,
+        "null": null,
+        "power": power,
         "plugin": plugin,
-    }  # fmt: skip
+        "speed": glm_speed.speed,
+        "cold": glm_speed.cold,
+        "compile": glm_speed.compilation,
+        "cells": glm_speed.scaling,
+    }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("job", choices=jobs)
-    parser.add_argument("--genes", type=int, default=20_000)
+    parser.add_argument("--genes", type=int)
+    parser.add_argument("--with-r", action="store_true", help="speed: alternated with glmGamPoi")
     options = parser.parse_args()
-    jobs[options.job](options.genes)
+    if options.job == "speed":
+        glm_speed.speed(options.genes or 2000, with_r=options.with_r)
+    else:
+        jobs[options.job](options.genes or (2000 if options.job in SMALLER else 20_000))

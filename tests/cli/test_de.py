@@ -88,6 +88,31 @@ def test_one_line_for_each_mistake(de, folder, words, message):
     assert not list(folder.iterdir())
 
 
+def altered(file, change):
+    """Rewrite a table with what a function makes of it."""
+    change(pd.read_csv(file, index_col=0)).to_csv(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("counts", lambda table: np.log1p(table), "normalized"),
+        ("counts", lambda table: table * 0, "no counts"),
+        ("counts", lambda table: table.iloc[[0, 6]], "2 rows for 2 coefficients"),
+        ("samples", lambda table: table.replace({"condition": {"B": None}}), "6 missing values"),
+        ("samples", lambda table: table.assign(condition="A"), "is 'A' in all rows"),
+    ],
+)
+def test_one_line_for_each_mistake_in_the_files(de, inputs, folder, name, change, message):
+    altered(inputs / f"{name}.csv", change)
+    status, printed = de("--design", "~ condition", "--test", "condition")
+    assert status == 2
+    last = printed.err.strip().splitlines()[-1]
+    assert last.startswith("jaxnb: error: ")
+    assert message in last
+    assert not list(folder.iterdir())
+
+
 def test_obs_without_a_sample(de, inputs):
     lines = (inputs / "samples.csv").read_text().splitlines()
     (inputs / "samples.csv").write_text("\n".join(lines[:-1]))

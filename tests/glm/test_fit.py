@@ -122,6 +122,11 @@ def test_auto_shrinks_with_few_rows_and_many_genes():
         ),
         ({"design": np.zeros((12, 1))}, ValueError, "'x0' of the design is zero"),
         ({"design": np.eye(12)}, ValueError, "12 rows for 12 coefficients.*replicates"),
+        ({"design": np.ones((12, 13))}, ValueError, "12 rows for 13 coefficients.*replicates"),
+        ({"design": np.ones((12, 0))}, ValueError, "has no coefficients: '~ 1' has one"),
+        ({"data": FRAME.iloc[[0, 3]], "obs": OBS.iloc[[0, 3]]}, ValueError,
+         r"2 rows for 2 coefficients \(Intercept, condition\[T.B\]\): .* from replicates"),
+        ({"data": FRAME * 0}, ValueError, "row s0 has no counts"),
         ({"data": FRAME / 3}, ValueError, "look normalized or log-transformed"),
         ({"data": -FRAME}, ValueError, "must not be negative"),
         ({"data": FRAME.where(FRAME > 0, np.nan) + np.nan}, ValueError, "must be finite"),
@@ -173,6 +178,12 @@ def test_few_genes_warn():
 def test_a_row_without_counts_is_named():
     with pytest.raises(ValueError, match="row s3 has no counts"):
         glm.fit(FRAME.mul(np.arange(12) != 3, axis=0), "~ condition", obs=OBS, size_factors="total")
+
+
+def test_a_contrast_with_a_level_that_no_row_has():
+    fit = glm.fit(FRAME, "~ condition", obs=OBS, size_factors="depth")
+    with pytest.raises(ValueError, match="no 'unused', only A, B"):
+        fit.test("condition", "unused", "A")
 
 
 def test_import_is_light():
