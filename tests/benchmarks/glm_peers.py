@@ -245,8 +245,8 @@ def _deficits(below: np.ndarray) -> list[str]:
     return [
         f"{np.mean(below > TOLERANCE):.0%}",
         f"{np.mean(below > 1e-3):.0%}",
-        f"{max(below.max(), 0.0):.1g}",
-        f"{np.sum(below < -TOLERANCE)} ({max(-below.min(), 0.0):.0e})",
+        f"{abs(max(below.max(), 0)):.1g}",
+        f"{np.sum(below < -TOLERANCE)} ({abs(max(-below.min(), 0)):.0e})",
     ]
 
 

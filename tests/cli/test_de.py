@@ -97,7 +97,7 @@ def altered(file, change):
     ("name", "change", "message"),
     [
         ("counts", lambda table: np.log1p(table), "normalized"),
-        ("counts", lambda table: table * 0, "no counts"),
+        ("counts", lambda table: table * 0, "all counts are zero"),
         ("counts", lambda table: table.iloc[[0, 6]], "2 rows for 2 coefficients"),
         ("samples", lambda table: table.replace({"condition": {"B": None}}), "6 missing values"),
         ("samples", lambda table: table.assign(condition="A"), "is 'A' in all rows"),
