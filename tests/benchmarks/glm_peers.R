@@ -1,17 +1,13 @@
-# Estimates of negative binomial regression by R packages: Rscript glm_peers.R FOLDER METHOD...
+# Estimates of negative binomial regression by R packages: Rscript glm_peers.R FOLDER...
 #
-# FOLDER holds counts.csv (genes x rows), design.csv and size_factors.csv, none with a header. Each
+# Each FOLDER holds counts.csv (genes x rows), design.csv and size_factors.csv, none with a header. Each
 # method writes METHOD.csv: the coefficients, the dispersion and whether the package says that it
 # converged, one line a gene.
 suppressMessages({library(MASS); library(stats)})
 options(warn = -1)
-words <- commandArgs(TRUE)
-folder <- words[1]
-read <- function(name) unname(as.matrix(read.csv(file.path(folder, name), header = FALSE)))
-Y <- read("counts.csv"); X <- read("design.csv"); s <- as.vector(read("size_factors.csv"))
-storage.mode(Y) <- "integer"
-rownames(Y) <- paste0("g", seq_len(nrow(Y))); colnames(Y) <- paste0("c", seq_len(ncol(Y)))
-colnames(X) <- paste0("b", seq_len(ncol(X)))
+read <- function(folder, name) {
+  unname(as.matrix(read.csv(file.path(folder, name), header = FALSE)))
+}
 
 glmgampoi <- function(cox_reid) {
   fit <- suppressMessages(glmGamPoi::glm_gp(Y, design = X, size_factors = s, on_disk = FALSE,
@@ -54,12 +50,22 @@ glm_nb <- function() {
   list(table[, seq_len(ncol(X)), drop = FALSE], table[, ncol(X) + 1], table[, ncol(X) + 2])
 }
 
-methods <- list(glmgampoi_ml = function() glmgampoi(FALSE), glmgampoi_cr = function() glmgampoi(TRUE),
-  edger = edger, deseq2 = deseq2, glm_nb = glm_nb)
-for (name in words[-1]) {
-  found <- tryCatch(methods[[name]](), error = function(e) { message(name, ": ", conditionMessage(e)); NULL })
-  if (is.null(found)) next
-  table <- cbind(found[[1]], found[[2]], as.numeric(found[[3]]))
-  write.table(table, file.path(folder, paste0(name, ".csv")), sep = ",", row.names = FALSE,
-    col.names = FALSE, na = "nan")
+methods <- list(glmgampoi_ml = function() glmgampoi(FALSE), glm_nb = glm_nb,
+  glmgampoi_cr = function() glmgampoi(TRUE), edger = edger, deseq2 = deseq2)
+for (folder in commandArgs(TRUE)) {
+  Y <- read(folder, "counts.csv"); X <- read(folder, "design.csv")
+  s <- as.vector(read(folder, "size_factors.csv"))
+  storage.mode(Y) <- "integer"
+  rownames(Y) <- paste0("g", seq_len(nrow(Y))); colnames(Y) <- paste0("c", seq_len(ncol(Y)))
+  colnames(X) <- paste0("b", seq_len(ncol(X)))
+  for (name in names(methods)) {
+    found <- tryCatch(methods[[name]](), error = function(e) {
+      message(basename(folder), ", ", name, ": ", conditionMessage(e))
+      NULL
+    })
+    if (is.null(found)) next
+    table <- cbind(found[[1]], found[[2]], as.numeric(found[[3]]))
+    write.table(table, file.path(folder, paste0(name, ".csv")), sep = ",", row.names = FALSE,
+      col.names = FALSE, na = "nan")
+  }
 }

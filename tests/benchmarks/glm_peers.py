@@ -114,22 +114,29 @@ def _data(name: str, counts: np.ndarray, design: np.ndarray, factors: np.ndarray
     return Data(name, counts[:, counts.sum(axis=0) > 0], design, factors)
 
 
-def estimates_of_r(data: Data, names: list[str]) -> dict[str, Estimates]:
-    """By the R packages, in one run of Rscript."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, table in (
-            ("counts", data.counts.T), ("design", data.design),
-            ("size_factors", data.size_factors),
-        ):  # fmt: skip
-            np.savetxt(Path(folder) / f"{name}.csv", table, delimiter=",", fmt="%.17g")
-        subprocess.run(["Rscript", SCRIPT, folder, *names], stdout=subprocess.DEVNULL, check=True)
-        found = {}
-        for name in names:
-            file = Path(folder) / f"{name}.csv"
-            if file.exists():
-                table = np.genfromtxt(file, delimiter=",").reshape(data.counts.shape[1], -1)
-                found[name] = Estimates(table[:, :-2], table[:, -2], table[:, -1] == 1)
-        return found
+def estimates_of_r(sets: list[Data]) -> list[dict[str, Estimates]]:
+    """By the R packages, in one run of Rscript: loading them takes longer than most fits."""
+    with tempfile.TemporaryDirectory() as place:
+        folders = [Path(place) / data.name.replace(" ", "_") for data in sets]
+        for data, folder in zip(sets, folders, strict=True):
+            folder.mkdir()
+            for name, table in (
+                ("counts", data.counts.T), ("design", data.design),
+                ("size_factors", data.size_factors),
+            ):  # fmt: skip
+                np.savetxt(folder / f"{name}.csv", table, delimiter=",", fmt="%.17g")
+        subprocess.run(["Rscript", SCRIPT, *folders], stdout=subprocess.DEVNULL, check=True)
+        return [_read(data, folder) for data, folder in zip(sets, folders, strict=True)]
+
+
+def _read(data: Data, folder: Path) -> dict[str, Estimates]:
+    found = {}
+    for name in R_METHODS:
+        file = folder / f"{name}.csv"
+        if file.exists():
+            table = np.genfromtxt(file, delimiter=",").reshape(data.counts.shape[1], -1)
+            found[name] = Estimates(table[:, :-2], table[:, -2], table[:, -1] == 1)
+    return found
 
 
 def estimates_of_statsmodels(data: Data) -> Estimates:
@@ -199,7 +206,7 @@ def adjusted(fit: glm.GLMFit, alpha: np.ndarray) -> np.ndarray:
     return value + problem.evaluate(genes, alpha, beta, cox_reid=True).adjustment
 
 
-def compared(data: Data) -> Iterator[list[str]]:
+def compared(data: Data, found: dict[str, Estimates]) -> Iterator[list[str]]:
     """A line of the table for each package."""
     fits = {
         dispersion: glm.fit(
@@ -213,7 +220,6 @@ def compared(data: Data) -> Iterator[list[str]]:
     highest = log_likelihoods(data, our_means(data, ml, ml.beta), ml.alpha)
     apart = np.abs(highest - ml.log_likelihoods).max()
     print(f"{data.name}: reported log-likelihoods differ by {apart:.1e}", file=sys.stderr)
-    found = estimates_of_r(data, R_METHODS)
     found["statsmodels"] = estimates_of_statsmodels(data)
     try:
         found["pydeseq2"] = estimates_of_pydeseq2(data)
@@ -263,10 +269,14 @@ def main() -> None:
     print("|", " | ".join(header), "|")
     print("|---" * len(header) + "|")
     warnings.simplefilter("ignore")
-    for data in data_sets(options.counts, options.genes):
-        if options.only in (None, data.name):
-            for line in compared(data):
-                print("|", " | ".join(line), "|", flush=True)
+    sets = [
+        data
+        for data in data_sets(options.counts, options.genes)
+        if options.only in (None, data.name)
+    ]
+    for data, found in zip(sets, estimates_of_r(sets), strict=True):
+        for line in compared(data, found):
+            print("|", " | ".join(line), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Job(NamedTuple):
             self.counts[:, :20], self.formula, obs=self.obs, dispersion="ml",
             size_factors=self.size_factors,
         )  # fmt: skip
-        mmwrite(Path(folder) / "counts.mtx", sparse.coo_array(self.counts), field="integer")
+        mmwrite(f"{folder}/counts.mtx", sparse.coo_array(self.counts), field="integer")
         for name, table in (("design", fit.design.matrix), ("size_factors", fit.size_factors)):
             np.savetxt(Path(folder) / f"{name}.csv", table, delimiter=",", fmt="%.17g")
 
@@ -119,7 +119,7 @@ def cold(genes: int) -> None:
         words = [
             sys.executable, "-m", "jaxnb", "de", "counts.mtx", "--obs", "obs.csv",
             "--design", job.formula, "--contrast", "group,D,A", "--size-factors", "obs:depth",
-            "--plot", "none", "--no-orientation-check",
+            "--plot", "none", "--no-orientation-check", "--out", "ours.csv",
         ]  # fmt: skip
         environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
         commands = {
@@ -134,7 +134,7 @@ def cold(genes: int) -> None:
                     )
                 )
                 print(f"{name:10s} {spent:6.1f} s of CPU, {wall:6.1f} s", flush=True)
-                (place / "counts_de.csv").unlink(missing_ok=True)
+                (place / "ours.csv").unlink(missing_ok=True)
 
 
 def compilation(genes: int) -> None:
