@@ -147,7 +147,9 @@ def test_distribution_functions_lower_without_our_cpu_code(name):
     with_gradient = "quantile" not in name and number > 1
     for platform, dtype in [("cuda", "float32"), ("tpu", "float64")]:
         arguments = shapes(number, dtype)
-        check(lowered(gradient(function, number) if with_gradient else function, arguments, platform))
+        check(
+            lowered(gradient(function, number) if with_gradient else function, arguments, platform)
+        )
 
 
 @pytest.mark.slow

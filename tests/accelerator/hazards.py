@@ -51,7 +51,9 @@ def _filled(sizes: Sizes):
 
 def _expected(mu: float = 2.0) -> float:
     mean, theta = np.float64(mu), 3.0  # of one count
-    return float(np.log(theta) + theta * np.log(theta / (theta + mean)) + np.log(mean / (theta + mean)))
+    return float(
+        np.log(theta) + theta * np.log(theta / (theta + mean)) + np.log(mean / (theta + mean))
+    )
 
 
 def _is(value: torch.Tensor, mu: float = 2.0) -> bool:

@@ -83,7 +83,7 @@ def markdown(lines: list[dict], versions: str) -> str:
 
     rows = [
         f"| {a['device']} | {a['section']} | {a['what']} | {shown(a['value'])} {a['unit']} | "
-        f"{ {True: 'pass', False: '**FAIL**', None: ''}[a['passed']]} |"
+        f"{ {True: 'pass', False: '**FAIL**', None: ''}[a['passed']] } |"
         for a in lines
     ]
     head = ["| device | section | what | value | |", "|---|---|---|---|---|"]
