@@ -79,9 +79,8 @@ def main() -> None:
         memory = traffic * elements / BANDWIDTH * 1e6
         # a logarithm or an exponential: about 20 instructions
         arithmetic = (plain + 20 * special) * elements / INSTRUCTIONS * 1e6
-        print(
-            f"| {name} | {plain:.0f} | {special:.0f} | {traffic} | {memory:.0f} | {arithmetic:.0f} |"
-        )
+        numbers = (plain, special, traffic, memory, arithmetic)
+        print(f"| {name} |" + "".join(f" {number:.0f} |" for number in numbers))
 
 
 if __name__ == "__main__":
