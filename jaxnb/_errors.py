@@ -8,7 +8,11 @@ __all__ = ["InputError", "optional_module"]
 # How a user gets a module that jaxnb itself does not require.
 _INSTALL = {
     "anndata": 'pip install "jaxnb[anndata]"',
+    "dask": 'pip install "jaxnb[dask]"',
+    # Whoever reads HDF5 or text will need the others too.
+    "h5py": 'pip install "jaxnb[io]"',
     "matplotlib": 'pip install "jaxnb[plot]"',
+    "pandas": 'pip install "jaxnb[io]"',
 }
 
 

@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> None:
     _check(options)
     name = name_of_counts(options)
     data = load_counts(options)
-    for remark in (described(data), *data.notes):
+    for remark in (described(data, data.counts.shape), *data.notes):
         note(remark)
     outputs = _outputs(options, name, data)
     fit, table = _tested(options, data)

@@ -9,15 +9,19 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxnb._errors import InputError
 from jaxnb.cli.arguments import COUNTS, add_counts, positive_int
 from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
 
 if TYPE_CHECKING:
-    from jaxnb.fit.comparison import Comparison
-    from jaxnb.io import CountMatrix
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jaxnb.fit import Comparison, FitResult
+    from jaxnb.fit.dominating_column import DominatingColumn
+    from jaxnb.io import CountFile
 
 __all__ = ["add_parser", "run"]
 
@@ -25,7 +29,7 @@ _FAMILIES = ("nb", "zinb", "both")
 _PICTURES = (".png", ".pdf", ".svg")
 # About the bytes of the table for a gene, and those of a picture: reserved before the fit.
 _BYTES_OF_A_GENE, _BYTES_OF_A_PICTURE = 400, 1 << 20
-_MAX_ITER = 100  # as in fit_nb
+_MAX_ITER = 500  # as in fit_nb
 
 _DESCRIPTION = """\
 Fit every gene of a count matrix with a negative binomial (NB) and a zero-inflated negative
@@ -48,6 +52,12 @@ The table written by --out has one line per gene. nb_ and zinb_ columns are the 
                          zero inflation
   q_value                the p-value adjusted for the number of genes (Benjamini-Hochberg)
   bic_choice             the lowest BIC: Poisson, NB, ZIP (zero-inflated Poisson) or ZINB
+
+Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks of 4096 cells.
+What is held is two blocks, sums over cells of about 5 kB a gene, and 100 bytes a cell (its name,
+total and fields): 0.5 GB for 100,000 cells x 5,000 genes. Text, .mtx, .npz, files compressed by
+genes, and counts read with --allow-non-integer, are held whole. With the totals as size factors
+the file is read twice.
 
 Files are written whole or not at all. A symbolic link is followed; a device or a pipe is refused.
 
@@ -85,7 +95,14 @@ def add_parser(commands: Any) -> None:
         "line and cell",
     )
     add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
-    add("--x64", action="store_true", help="without effect: everything is computed in float64")
+    add(
+        "--checkpoint",
+        metavar="DIR",
+        help="keep the sums over cells in this folder every 30 s: the same command, killed and "
+        "started again, goes on from there and writes the same files",
+    )
+    # Before fits were computed in float64 it chose that; kept for the scripts that give it.
+    add("--x64", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -95,14 +112,12 @@ def run(options: argparse.Namespace) -> None:
         InputError: for anything wrong with the input or the outputs' places; nothing has been
             written then.
     """
-    from jaxnb.cli.inputs import load_counts, name_of_counts
+    from jaxnb.cli.inputs import name_of_counts
     from jaxnb.cli.report import next_step, printed_table, summary, write_csv
 
     began = time.perf_counter()
     name = name_of_counts(options)
-    data = load_counts(options)
-    out, plot = _outputs(options, name, data)
-    comparison = _compared(options, data)
+    comparison, out, plot = _counted(options, name)
     if out is not None:
         with written_whole(out) as draft:
             write_csv(comparison.table, draft)
@@ -116,8 +131,22 @@ def run(options: argparse.Namespace) -> None:
     say(next_step(comparison, out and out.named, plot and plot.named))
 
 
+def _counted(
+    options: argparse.Namespace, name: str
+) -> "tuple[Comparison, Output | None, Output | None]":
+    """The comparison, and where the table and the picture will be."""
+    from jaxnb.cli.inputs import opened_counts
+
+    with opened_counts(options) as opened:
+        outputs = _outputs(options, name, opened)
+        read, genes = _read(options, opened), opened.genes
+    # It may hold the matrix, where that could not be read in blocks.
+    del opened
+    return _compared(options, read, genes), *outputs
+
+
 def _outputs(
-    options: argparse.Namespace, name: str, data: "CountMatrix"
+    options: argparse.Namespace, name: str, data: "CountFile"
 ) -> tuple[Output | None, Output | None]:
     """Where the table and the picture will be; None for what is not wanted."""
     inputs = [*data.files, Path(options.size_factors or "total")]
@@ -145,33 +174,98 @@ def _beside(out: Path | None, name: str) -> Path:
     return Path(f"{name}_fit.png") if out is None else out.parent / f"{out.stem}.png"
 
 
-def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
+class _Counts(NamedTuple):
+    """What was read.
+
+    Attributes:
+        counts: statistics; or the matrix, if there are fractions in it.
+        size_factors: of the rows of a matrix.
+        rows: cells that are fitted.
+        remarks: on the file.
+        dominating: the gene that bends totals as size factors.
+        mean_total: counts of a cell on average, if the totals are the size factors.
+    """
+
+    counts: Any
+    size_factors: "NDArray[np.float64] | None"
+    rows: int
+    remarks: tuple[str, ...]
+    dominating: "DominatingColumn | None"
+    mean_total: float | None
+
+
+def _read(options: argparse.Namespace, opened: "CountFile") -> _Counts:
+    from jaxnb.cli.inputs import described, given_size_factors, remarks_on_totals
+
+    factors = given_size_factors(options.size_factors, opened)
+    read = (_in_memory if options.allow_non_integer else _streamed)(options, opened, factors)
+    note(described(opened, opened.shape))
+    for remark in read.remarks:
+        note(remark)
+    if read.mean_total is not None:
+        for remark in remarks_on_totals(opened, read.dominating, read.mean_total):
+            note(remark)
+    if left_out := opened.shape[0] - read.rows:
+        note(f"{left_out} cells without any count are left out")
+    return read
+
+
+def _streamed(
+    options: argparse.Namespace, opened: "CountFile", factors: "NDArray[np.float64] | None"
+) -> _Counts:
+    """Whole counts, summed block by block."""
+    from jaxnb.cli.inputs import reading_options
+    from jaxnb.fit.streaming import sums_of_file
+
+    if options.checkpoint is not None and not opened.files:
+        raise InputError("--checkpoint is for a file of counts: name one")
+    statistics, dominating, mean_total = sums_of_file(
+        opened,
+        factors,
+        zero_inflation=options.family != "nb",
+        checkpoint=options.checkpoint,
+        progress=True,
+        options=reading_options(options),
+    )
+    rows = int(statistics.cells.sum())
+    return _Counts(statistics, None, rows, opened.remarks, dominating, mean_total)
+
+
+def _in_memory(
+    options: argparse.Namespace, opened: "CountFile", factors: "NDArray[np.float64] | None"
+) -> _Counts:
+    """Counts that need not be whole, for which there are no statistics."""
     import numpy as np
 
-    from jaxnb.cli.inputs import described, size_factors
-    from jaxnb.fit import FitResult, fit_poisson
-    from jaxnb.fit.comparison import compare_fits
+    from jaxnb.fit.dominating_column import dominating_column
+
+    if options.checkpoint is not None:
+        raise InputError("--checkpoint is for whole counts: leave --allow-non-integer out")
+    data = opened.read(progress=True)
+    counts, dominating, mean_total = data.counts, None, None
+    if factors is None:
+        totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
+        dominating, mean_total = dominating_column(counts), float(totals.mean())
+        factors = totals / mean_total
+    kept = np.flatnonzero(factors > 0)
+    return _Counts(counts[kept], factors[kept], kept.size, data.notes, dominating, mean_total)
+
+
+def _compared(
+    options: argparse.Namespace, read: _Counts, genes: "NDArray[np.str_]"
+) -> "Comparison":
+    from jaxnb.fit import compare_fits, fit_poisson
     from jaxnb.fit.inputs import columns_of
     from jaxnb.fit.negative_binomial import nb_of_columns
     from jaxnb.fit.zero_inflated import zinb_of_columns
 
-    factors, remarks = size_factors(options.size_factors, data)
-    for remark in (described(data), *data.notes, *remarks):
-        note(remark)
-    counts, known = data.counts, factors > 0
-    if not known.all():
-        note(f"{np.sum(~known)} cells without any count are left out")
-        counts, factors = counts[np.flatnonzero(known)], factors[known]
+    counts, factors = read.counts, read.size_factors
     with warnings.catch_warnings():
         # That counts are not whole has been said, and accepted by --allow-non-integer.
         warnings.filterwarnings("ignore", ".*not whole", UserWarning)
         # Once for all fits.
         columns = columns_of(counts, factors, zero_inflation=options.family != "nb")
-        poisson = (
-            fit_poisson(counts, factors)
-            if columns.fractional.size
-            else fit_poisson(columns.statistics)
-        )
+        poisson = fit_poisson(counts, factors)
     progress = sys.stderr is not None and sys.stderr.isatty()
     # The ZINB fit starts from the NB's, whether or not that is shown.
     nb = nb_of_columns(columns, max_iter=_MAX_ITER, progress=progress)
@@ -180,7 +274,7 @@ def _compared(options: argparse.Namespace, data: "CountMatrix") -> "Comparison":
         fits["NB"] = nb
     if options.family != "nb":
         fits["ZINB"] = zinb_of_columns(columns, nb, max_iter=_MAX_ITER, progress=progress)
-    return compare_fits(counts, factors, fits, data.genes)
+    return compare_fits(counts, factors, fits, genes)
 
 
 def _draw(comparison: "Comparison", name: str, plot: Output, *, dark: bool) -> None:

@@ -1,7 +1,10 @@
 """What a command reads: the counts, and the size factors of the cells."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,38 +12,52 @@ from numpy.typing import NDArray
 from jaxnb._errors import InputError
 from jaxnb.cli.outputs import default_name
 from jaxnb.datasets import pbmc68k
-from jaxnb.fit.dominating_column import dominating_column
-from jaxnb.io import CountMatrix, read_counts
+from jaxnb.fit.dominating_column import DominatingColumn
+from jaxnb.io import CountFile, CountMatrix, open_counts
+from jaxnb.io.matrices import InMemory
 from jaxnb.io.names import listed
 from jaxnb.io.reading import stem_of
 
-__all__ = ["described", "load_counts", "name_of_counts", "size_factors"]
-
+__all__ = [
+    "described",
+    "given_size_factors",
+    "load_counts",
+    "name_of_counts",
+    "opened_counts",
+    "reading_options",
+    "remarks_on_totals",
+]
 
 # What scanpy and Seurat call the total counts of a cell.
 _TOTALS = ("total_counts", "n_counts", "nCount_RNA")
+_CHOICES = "--size-factors none, obs:FIELD (a field of the cells), or a text file"
 
 
-def load_counts(options: argparse.Namespace) -> CountMatrix:
-    """The matrix that the options of `jaxnb.cli.arguments.add_counts` name, or the bundled one.
+def reading_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of `jaxnb.cli.arguments.add_counts` as those of `jaxnb.io.open_counts`."""
+    return {
+        "layer": options.layer,
+        "raw": options.raw,
+        "transpose": options.transpose,
+        "index_columns": options.index_columns,
+        "check_orientation": not options.no_orientation_check,
+        "allow_non_integer": options.allow_non_integer,
+    }
+
+
+@contextmanager
+def opened_counts(options: argparse.Namespace) -> Iterator[CountFile]:
+    """The file that the options name, or the bundled counts as if they were one.
 
     Raises:
-        InputError: see `jaxnb.io.read_counts`.
+        InputError: see `jaxnb.io.open_counts`.
     """
     if options.counts is not None:
-        return read_counts(
-            options.counts,
-            layer=options.layer,
-            raw=options.raw,
-            transpose=options.transpose,
-            index_columns=options.index_columns,
-            check_orientation=not options.no_orientation_check,
-            allow_non_integer=options.allow_non_integer,
-            progress=True,
-        )
+        with open_counts(options.counts, progress=True, **reading_options(options)) as opened:
+            yield opened
+        return
     data = pbmc68k()
-    return CountMatrix(
-        counts=data.counts,
+    yield CountFile(
         cells=None,
         genes=data.genes,
         obs={"total_counts": data.total_counts, "cell_type": data.labels},
@@ -48,7 +65,21 @@ def load_counts(options: argparse.Namespace) -> CountMatrix:
         source="pbmc68k",
         files=(),
         notes=(),
+        _file=Path("pbmc68k"),
+        _matrix=InMemory(data.counts),
+        _kept=None,
+        _others={},
     )
+
+
+def load_counts(options: argparse.Namespace) -> CountMatrix:
+    """The whole matrix of `opened_counts`.
+
+    Raises:
+        InputError: see `jaxnb.io.read_counts`.
+    """
+    with opened_counts(options) as opened:
+        return opened.read(progress=True)
 
 
 def name_of_counts(options: argparse.Namespace) -> str:
@@ -59,74 +90,75 @@ def name_of_counts(options: argparse.Namespace) -> str:
     return default_name(path, stem_of(path), "raw" if options.raw else options.layer)
 
 
-def described(data: CountMatrix) -> str:
+def described(data: CountFile | CountMatrix, shape: tuple[int, int]) -> str:
     """Size and first names, by which a user sees whether the matrix was read as it was meant."""
-    cells, genes = data.counts.shape
     return (
-        f"read {cells} cells ({listed(data.cells, 3)}) x {genes} genes ({listed(data.genes, 3)})"
-        f" from {data.source}"
+        f"read {shape[0]} cells ({listed(data.cells, 3)}) x {shape[1]} genes "
+        f"({listed(data.genes, 3)}) from {data.source}"
     )
 
 
-def size_factors(how: str | None, data: CountMatrix) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """One factor per cell: from the totals, all 1, from a field of the cells, or from a file.
+def given_size_factors(how: str | None, opened: CountFile) -> NDArray[np.float64] | None:
+    """One factor per cell: all 1, from a field of the cells, or from a file; None for the totals.
 
     Args:
         how: "total", "none", "obs:FIELD", or the path of a text file; None for the default, which
             is "total" but for the bundled data, whose cells have totals over more genes.
-        data: the counts.
-
-    Returns:
-        The factors, and what the user should know about them.
+        opened: the counts.
 
     Raises:
         InputError: the field or the file cannot be read, an entry is not a positive number, or
             their number is not that of the cells; or there is one gene only and the totals would
             be its counts.
     """
-    cells = data.counts.shape[0]
-    if how is None and not data.files:
+    cells, genes = opened.shape
+    if how is None and not opened.files:
         how = "obs:total_counts"
     if how in (None, "total"):
-        return _from_totals(data)
+        if genes == 1:
+            raise InputError(
+                f"{opened.source}: there is one column only: row totals as size factors would be "
+                f"the counts themselves, and theta inf; choose {_CHOICES}"
+            )
+        return None
     if how == "none":
-        return np.ones(cells), ()
+        return np.ones(cells)
     if how.startswith("obs:"):
-        return _from_field(how.removeprefix("obs:"), data), ()
+        return _from_field(how.removeprefix("obs:"), opened)
     factors = np.array(_numbers(Path(how)))
     if factors.size != cells:
         raise InputError(f"{how}: {factors.size} size factors for {cells} cells; give one per cell")
-    return factors, ()
+    return factors
 
 
-def _from_totals(data: CountMatrix) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    choices = "--size-factors none, obs:FIELD (a field of the cells), or a text file"
-    try:
-        found = dominating_column(data.counts)
-    except ValueError as error:
-        raise InputError(f"{data.source}: {error}; choose {choices}") from error
-    remarks = []
+def remarks_on_totals(
+    opened: CountFile, found: DominatingColumn | None, mean_total: float
+) -> Iterator[str]:
+    """What the user should know about totals as size factors.
+
+    Args:
+        opened: the counts.
+        found: the gene that makes up too much of them.
+        mean_total: their mean.
+    """
     if found is not None:
-        what = found.described(str(data.genes[found.column]))
-        remarks.append(f"{what}; consider {choices}")
-    totals = np.asarray(data.counts.sum(axis=1), np.float64).ravel()
+        yield f"{found.described(str(opened.genes[found.column]))}; consider {_CHOICES}"
     for name in _TOTALS:
-        wider = data.obs.get(name)
-        if wider is not None and wider.dtype.kind in "iuf" and wider.mean() > 1.05 * totals.mean():
-            remarks.append(
+        wider = opened.obs.get(name)
+        if wider is not None and wider.dtype.kind in "iuf" and wider.mean() > 1.05 * mean_total:
+            yield (
                 f"the field {name!r} of the cells has totals over more genes ({wider.mean():.4g} "
-                f"on average, {totals.mean():.4g} here): consider --size-factors obs:{name}"
+                f"on average, {mean_total:.4g} here): consider --size-factors obs:{name}"
             )
-            break
-    return totals / totals.mean(), tuple(remarks)
+            return
 
 
-def _from_field(name: str, data: CountMatrix) -> NDArray[np.float64]:
-    if name not in data.obs:
-        known = ", ".join(list(data.obs)[:12]) or "no fields"
+def _from_field(name: str, opened: CountFile) -> NDArray[np.float64]:
+    if name not in opened.obs:
+        known = ", ".join(list(opened.obs)[:12]) or "no fields"
         raise InputError(f"--size-factors obs:{name}: no such field of the cells; it has {known}")
     try:
-        values = np.asarray(data.obs[name], np.float64)
+        values = np.asarray(opened.obs[name], np.float64)
     except ValueError as error:
         raise InputError(f"--size-factors obs:{name}: the field holds text, not numbers") from error
     bad = ~(np.isfinite(values) & (values > 0))

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import erfc, expit
 
+from jaxnb._errors import optional_module
 from jaxnb._types import Array, ArrayLike
 from jaxnb.fit.result import FitResult, FitStatus
+from jaxnb.fit.statistics import CountStatistics
 from jaxnb.likelihoods import log_zinb_positive
 
 __all__ = [
@@ -35,6 +37,22 @@ _PARAMETERS: dict[str, Callable[[FitResult], Any]] = {
     "ZINB": lambda fit: np.where(np.isinf(fit.theta), 2, 3),
 }
 
+_TITLES = {
+    "Poisson": ("mean", "log_likelihood", "zeros"),
+    "NB": ("mean", "theta", "log_likelihood", "zeros", "log_mean_se", "log_theta_se", "status"),
+    "ZINB": (
+        "mean",
+        "theta",
+        "zero_inflation",
+        "log_likelihood",
+        "zeros",
+        "log_mean_se",
+        "log_theta_se",
+        "zi_logits_se",
+        "status",
+    ),
+}
+
 
 class Comparison(NamedTuple):
     """Fits of the same counts, and what follows from them.
@@ -44,8 +62,7 @@ class Comparison(NamedTuple):
         fits: by name: "Poisson", and "NB", "ZINB" or both.
         zeros: expected share of zeros under each, by the same names.
         variances: expected variance of the counts of all rows under each, by the same names.
-        table: one entry per column (gene) of the counts, by the title of the table's column;
-            ``pandas.DataFrame(comparison.table)`` makes a DataFrame of it.
+        table: one entry per column (gene) of the counts, by the title of the table's column.
     """
 
     rows: int
@@ -53,6 +70,30 @@ class Comparison(NamedTuple):
     zeros: dict[str, NDArray[np.float64]]
     variances: dict[str, NDArray[np.float64]]
     table: dict[str, NDArray[Any]]
+
+    def to_frame(self) -> Any:
+        """The table as a `pandas.DataFrame`, one row per gene, by its name.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        pandas = optional_module("pandas", "Comparison.to_frame")
+        return pandas.DataFrame(self.table).set_index("gene")
+
+
+class _Observed(NamedTuple):
+    """What is known of the counts themselves, and where the fits are to be compared with them.
+
+    Sums over the cells of f(size factor) are `weights` times f at `size_factors`: the distinct
+    size factors and how often they occur, or the nodes of statistics.
+    """
+
+    rows: int
+    size_factors: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    mean_square: NDArray[np.float64]
+    nonzeros: NDArray[np.int64]
 
 
 class LikelihoodRatio(NamedTuple):
@@ -65,18 +106,19 @@ class LikelihoodRatio(NamedTuple):
 
 def compare_fits(
     counts: Any,
-    size_factors: ArrayLike,
+    size_factors: ArrayLike | None,
     fits: Mapping[str, FitResult],
     names: Sequence[str] | NDArray[np.str_] | None = None,
 ) -> Comparison:
     """Lay fits of the same counts side by side.
 
     Args:
-        counts: what was fitted, shape ``(rows, columns)``: an array or a scipy sparse matrix.
-        size_factors: those of the fits, shape ``(rows,)``.
+        counts: what was fitted, shape ``(rows, columns)``: an array, a scipy sparse matrix or a
+            DataFrame; or the `CountStatistics` of it, with which nothing has to be summed again.
+        size_factors: those of the fits, shape ``(rows,)``; None with statistics, which hold them.
         fits: results of `fit_poisson`, `fit_nb` and `fit_zinb` under "Poisson", "NB" and "ZINB";
             at least one of them.
-        names: of the columns; None for 0, 1, ...
+        names: of the columns; None for those that the statistics or the fits know, else 0, 1, ...
 
     Returns:
         A `Comparison`. Its table has the columns ``gene``, ``mean_observed``,
@@ -87,7 +129,11 @@ def compare_fits(
         "?" where a fit has not converged).
 
     Raises:
-        ValueError: a name in `fits` is unknown, there is none, or the lengths differ.
+        ValueError: a name in `fits` is unknown, there is none, or the lengths differ; or size
+            factors are missing, or given beside statistics.
+
+    Accuracy: with statistics, expected shares of zeros are within 1e-12 of those from the cells
+    (``tests/fit/test_comparison.py``).
 
     Example:
         >>> import numpy as np
@@ -98,20 +144,21 @@ def compare_fits(
         >>> compare_fits(counts, ones, fits, ["A", "B"]).table["bic_choice"].tolist()
         ['Poisson', 'NB']
     """
-    # Most files hold counts as float32, in which means are good to six digits only.
-    matrix = sparse.csr_array(counts).astype(np.float64)
-    factors = np.asarray(size_factors, np.float64)
-    rows, columns = matrix.shape
-    _check(fits, rows, columns, factors, names)
-    zeros = {name: expected_zeros(fit, factors) for name, fit in fits.items()}
-    mean = np.asarray(matrix.mean(axis=0)).ravel()
-    squares = np.asarray(matrix.multiply(matrix).mean(axis=0)).ravel()
-    nonzero = np.bincount(matrix.indices[matrix.data != 0], minlength=columns)
+    seen = _observed(counts, size_factors)
+    rows, columns = seen.rows, seen.mean.size
+    known = [counts.names] if isinstance(counts, CountStatistics) else []
+    known += [fit.genes for fit in fits.values()]
+    names = next((entry for entry in (names, *known) if entry is not None), None)
+    _check(fits, columns, names)
+    zeros = {
+        name: _expected_zeros(fit, seen.size_factors, seen.weights) for name, fit in fits.items()
+    }
+    unbiased = rows / max(rows - 1, 1)
     table: dict[str, NDArray[Any]] = {
         "gene": np.arange(columns).astype(np.str_) if names is None else np.asarray(names, np.str_),
-        "mean_observed": mean,
-        "variance_observed": np.maximum(squares - mean**2, 0) * rows / max(rows - 1, 1),
-        "zeros_observed": 1 - nonzero / rows,
+        "mean_observed": seen.mean,
+        "variance_observed": np.maximum(seen.mean_square - seen.mean**2, 0) * unbiased,
+        "zeros_observed": 1 - seen.nonzeros / rows,
     }
     for name, fit in fits.items():
         table |= _columns_of(name, fit, zeros[name])
@@ -119,19 +166,24 @@ def compare_fits(
         test = likelihood_ratio_test(fits["NB"], fits["ZINB"])
         table |= {"lr_statistic": test.statistic, "p_value": test.p_value, "q_value": test.q_value}
     table["bic_choice"] = _bic_choice(fits, rows)
-    variances = {name: expected_variance(fit, factors) for name, fit in fits.items()}
+    moments = [float(seen.weights @ seen.size_factors**power) / rows for power in (1, 2)]
+    variances = {name: _expected_variance(fit, *moments) for name, fit in fits.items()}
     return Comparison(rows, dict(fits), zeros, variances, table)
 
 
 def expected_zeros(fit: FitResult, size_factors: ArrayLike) -> NDArray[np.float64]:
     """Mean over the rows of the fitted probability of a zero, shape ``(columns,)``."""
-    # Totals of few counts repeat: each distinct size factor is evaluated once.
-    distinct, repeats = np.unique(np.asarray(size_factors, np.float64), return_counts=True)
-    width = int(np.clip(_ELEMENTS_AT_ONCE // distinct.size, 1, _LARGEST_WIDTH))
+    return _expected_zeros(fit, *_distinct(np.asarray(size_factors, np.float64)))
+
+
+def _expected_zeros(
+    fit: FitResult, at: NDArray[np.float64], repeats: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    width = int(np.clip(_ELEMENTS_AT_ONCE // at.size, 1, _LARGEST_WIDTH))
     shares = np.empty(fit.mean.size)
     # As the fits are, in float64 whatever the flag is.
     with jax.enable_x64(True):
-        weights, factors = jnp.asarray(repeats / repeats.sum()), jnp.asarray(distinct)
+        weights, factors = jnp.asarray(repeats / repeats.sum()), jnp.asarray(at)
         for start in range(0, fit.mean.size, width):
             part = slice(start, start + width)
             size = shares[part].size
@@ -141,7 +193,8 @@ def expected_zeros(fit: FitResult, size_factors: ArrayLike) -> NDArray[np.float6
                 for entry in (fit.mean, fit.theta, fit.zi_logits)
             )
             shares[part] = _zero_shares(factors, weights, *parameters)[:size]
-    return shares
+    # Weights at nodes may be negative, and a share of nearly none so too by rounding.
+    return np.clip(shares, 0, 1)
 
 
 def expected_variance(fit: FitResult, size_factors: ArrayLike) -> NDArray[np.float64]:
@@ -151,12 +204,17 @@ def expected_variance(fit: FitResult, size_factors: ArrayLike) -> NDArray[np.flo
     mean, p the inflation and q = 1 − p, E[q(sm + s²m²(1/θ + p))] + Var[qsm].
     """
     factors = np.asarray(size_factors, np.float64)
+    return _expected_variance(fit, float(factors.mean()), float(np.mean(factors**2)))
+
+
+def _expected_variance(fit: FitResult, first: float, second: float) -> NDArray[np.float64]:
+    """From the first two moments of the size factors."""
     mean, theta, zi_logits = (
         np.asarray(entry, np.float64) for entry in (fit.mean, fit.theta, fit.zi_logits)
     )
     p, q = expit(zi_logits), expit(-zi_logits)
-    within = q * mean * (factors.mean() + np.mean(factors**2) * mean * (1 / theta + p))
-    variance: NDArray[np.float64] = within + (q * mean) ** 2 * factors.var()
+    within = q * mean * (first + second * mean * (1 / theta + p))
+    variance: NDArray[np.float64] = within + (q * mean) ** 2 * max(second - first**2, 0)
     return variance
 
 
@@ -212,18 +270,50 @@ def _zero_shares(
     return jnp.sum(jnp.exp(log_zero) * weights, axis=1)
 
 
+def _observed(counts: Any, size_factors: ArrayLike | None) -> _Observed:
+    if isinstance(counts, CountStatistics):
+        if size_factors is not None:
+            raise ValueError("statistics hold their size factors: give None")
+        rows = int(counts.cells.sum())
+        return _Observed(
+            rows,
+            np.exp(counts.nodes),
+            counts.cell_weights.sum(axis=0),
+            counts.totals.sum(axis=1) / rows,
+            counts.squares / rows,
+            counts.nonzeros,
+        )
+    if size_factors is None:
+        raise ValueError("size_factors: give those of the fits; only statistics hold them")
+    # Most files hold counts as float32, in which means are good to six digits only.
+    matrix = sparse.csr_array(counts).astype(np.float64)
+    factors = np.asarray(size_factors, np.float64)
+    rows, columns = matrix.shape
+    if factors.shape != (rows,):
+        raise ValueError(f"size_factors must have shape {(rows,)}, not {factors.shape}")
+    return _Observed(
+        rows,
+        *_distinct(factors),
+        np.asarray(matrix.mean(axis=0)).ravel(),
+        np.asarray(matrix.multiply(matrix).mean(axis=0)).ravel(),
+        np.bincount(matrix.indices[matrix.data != 0], minlength=columns),
+    )
+
+
+def _distinct(factors: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Totals of few counts repeat: each distinct size factor is evaluated once."""
+    distinct, repeats = np.unique(factors, return_counts=True)
+    return distinct, repeats.astype(np.float64)
+
+
 def _check(
     fits: Mapping[str, FitResult],
-    rows: int,
     columns: int,
-    factors: NDArray[np.float64],
     names: Sequence[str] | NDArray[np.str_] | None,
 ) -> None:
     known = ", ".join(_PARAMETERS)
     if not fits or not set(fits) <= set(_PARAMETERS):
         raise ValueError(f"fits must be named {known}, not {', '.join(fits) or 'empty'}")
-    if factors.shape != (rows,):
-        raise ValueError(f"size_factors must have shape {(rows,)}, not {factors.shape}")
     lengths = {name: len(fit.mean) for name, fit in fits.items()}
     if names is not None:
         lengths["names"] = len(names)
@@ -233,20 +323,8 @@ def _check(
 
 
 def _columns_of(name: str, fit: FitResult, zeros: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-    statuses = {int(status): status.name.lower() for status in FitStatus}
-    columns: dict[str, NDArray[Any]] = {"mean": fit.mean}
-    if name != "Poisson":
-        columns |= {"theta": fit.theta}
-    if name == "ZINB":
-        columns |= {"zero_inflation": expit(np.asarray(fit.zi_logits, np.float64))}
-    columns |= {"log_likelihood": fit.log_likelihood, "zeros": zeros}
-    if name != "Poisson":
-        errors = fit.standard_errors
-        columns |= {"log_mean_se": errors.log_mean, "log_theta_se": errors.log_theta}
-        if name == "ZINB":
-            columns |= {"zi_logits_se": errors.zi_logits}
-        columns |= {"status": np.array([statuses[int(code)] for code in fit.status])}
-    return {f"{name.lower()}_{title}": column for title, column in columns.items()}
+    columns = {**fit.columns(), "zeros": zeros}
+    return {f"{name.lower()}_{title}": columns[title] for title in _TITLES[name]}
 
 
 def _bic_choice(fits: Mapping[str, FitResult], rows: int) -> NDArray[np.str_]:

@@ -12,9 +12,10 @@ columns of about the same mean, w = 1/n.
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["DominatingColumn", "dominating_column"]
+__all__ = ["DominatingColumn", "SharesOfTotals", "dominating_column"]
 
 # Theta is 11 % too large there. 20 columns or fewer always reach it.
 _LARGEST_SHARE = 0.05
@@ -57,6 +58,55 @@ class DominatingColumn(NamedTuple):
         )
 
 
+class SharesOfTotals:
+    """The sums over rows from which the column is found, to be added up block by block.
+
+    Attributes:
+        sums: of the columns.
+        squares: Σx²/T with T the total of the row; divided by `sums`, it is the share of the total
+            that a count of the column sees.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.sums, self.squares = np.zeros(columns), np.zeros(columns)
+
+    def add(self, counts: Any) -> NDArray[np.float64]:
+        """Add a CSR matrix of some rows, and return their totals."""
+        totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
+        with np.errstate(divide="ignore"):
+            inverse = np.where(totals > 0, 1 / totals, 0)
+        rows = np.repeat(inverse, np.diff(counts.indptr))
+        x = counts.data.astype(np.float64)
+        self.sums += np.bincount(counts.indices, x, self.sums.size)
+        self.squares += np.bincount(counts.indices, x * x * rows, self.sums.size)
+        return totals
+
+    def merge(self, other: "SharesOfTotals") -> None:
+        """Add the sums of other rows."""
+        self.sums += other.sums
+        self.squares += other.squares
+
+    def found(self) -> DominatingColumn | None:
+        """See `dominating_column`."""
+        if self.sums.size == 1:
+            raise ValueError(
+                "there is one column only: row totals as size factors would be the counts "
+                "themselves, and theta inf"
+            )
+        if not self.sums.any():
+            return None
+        shares = self.sums / self.sums.sum()
+        counted = np.divide(
+            self.squares, self.sums, out=np.zeros_like(self.sums), where=self.sums > 0
+        )
+        column = int(np.argmax(shares))
+        if shares[column] < _LARGEST_SHARE:
+            column = int(np.argmax(counted))
+            if counted[column] < _LARGEST_SHARE_WHERE_COUNTED:
+                return None
+        return DominatingColumn(column, float(shares[column]), float(counted[column]), shares.size)
+
+
 def dominating_column(counts: Any) -> DominatingColumn | None:
     """The column that contributes too much to the row totals, or None.
 
@@ -71,26 +121,6 @@ def dominating_column(counts: Any) -> DominatingColumn | None:
         ValueError: there is one column only: its totals are itself, and its theta would be inf.
     """
     matrix = sparse.csr_array(counts)
-    if matrix.shape[1] == 1:
-        raise ValueError(
-            "there is one column only: row totals as size factors would be the counts themselves, "
-            "and theta inf"
-        )
-    totals = np.asarray(matrix.sum(axis=1), np.float64).ravel()
-    sums = np.asarray(matrix.sum(axis=0), np.float64).ravel()
-    if not totals.any():
-        return None
-    shares = sums / totals.sum()
-    # Σx²/T over Σx: the share of the total that a count of this column sees.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(totals > 0, 1 / totals, 0)
-        squares = np.asarray(matrix.astype(np.float64).power(2).T @ inverse).ravel()
-        where_counted = np.where(sums > 0, squares / sums, 0)
-    column = int(np.argmax(shares))
-    if shares[column] < _LARGEST_SHARE:
-        column = int(np.argmax(where_counted))
-        if where_counted[column] < _LARGEST_SHARE_WHERE_COUNTED:
-            return None
-    return DominatingColumn(
-        column, float(shares[column]), float(where_counted[column]), shares.size
-    )
+    shares = SharesOfTotals(matrix.shape[1])
+    shares.add(matrix)
+    return shares.found()

@@ -12,9 +12,12 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from numpy.typing import NDArray
+from scipy import sparse
 
 from jaxnb._errors import optional_module
+from jaxnb.fit.dominating_column import SharesOfTotals
 from jaxnb.fit.result import FitResult
+from jaxnb.fit.size_factors import warn_of_domination
 from jaxnb.fit.statistics import CountStatistics
 
 __all__ = ["fit_in_processes", "statistics_of_dask", "sum_over_processes"]
@@ -37,8 +40,12 @@ def statistics_of_dask(
         zero_inflation: as in `CountStatistics.of`.
 
     Raises:
-        ValueError: as in `CountStatistics.add`; or the number of cells is not known.
+        ValueError: as in `CountStatistics.add`; the number of cells is not known; or there is one
+            gene and no size factors.
         InputError: dask is not installed.
+
+    Warns:
+        UserWarning: totals of which one gene makes up much, see `fit_nb`.
     """
     dask = optional_module("dask", "a dask array")
     whole = counts.rechunk({1: -1})
@@ -47,8 +54,7 @@ def statistics_of_dask(
         raise ValueError("the chunks have unknown sizes: call .compute_chunk_sizes() first")
     blocks = whole.to_delayed().ravel().tolist()
     if size_factors is None:
-        totals = np.concatenate(dask.compute(*[dask.delayed(_totals)(block) for block in blocks]))
-        size_factors = totals / totals.mean() if totals.any() else np.ones_like(totals)
+        size_factors = _from_totals(dask, blocks, int(whole.shape[1]))
     factors = np.asarray(size_factors, np.float64)
     if factors.shape != (whole.shape[0],):
         raise ValueError(
@@ -73,8 +79,21 @@ def statistics_of_dask(
     return statistics
 
 
-def _totals(block: Any) -> NDArray[np.float64]:
-    return np.asarray(block.sum(axis=1), np.float64).ravel()
+def _from_totals(dask: Any, blocks: list[Any], genes: int) -> NDArray[np.float64]:
+    """Totals over their mean, unless one gene dominates them."""
+    parts = dask.compute(*[dask.delayed(_shares)(block) for block in blocks])
+    totals = np.concatenate([part for part, _ in parts])
+    shares = SharesOfTotals(genes)
+    for _, part in parts:
+        shares.merge(part)
+    if totals.any() and totals.size > 1:
+        warn_of_domination(shares)
+    return totals / totals.mean() if totals.any() else np.ones_like(totals)
+
+
+def _shares(block: Any) -> tuple[NDArray[np.float64], SharesOfTotals]:
+    shares = SharesOfTotals(int(block.shape[1]))
+    return shares.add(sparse.csr_array(block)), shares
 
 
 def _statistics(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from jaxnb._errors import optional_module
 
@@ -30,12 +31,15 @@ class FitStatus(IntEnum):
         return member
 
     CONVERGED = 0, "converged: the maximum lies inside the parameter space"
-    POISSON = 1, "at the Poisson boundary (theta = inf): no more variance than a Poisson law has"
+    POISSON = (
+        1,
+        "at the Poisson boundary (theta = inf): no more variance than a Poisson distribution has",
+    )
     NO_INFLATION = (
         2,
         "at the no-inflation boundary (zi_logits = -inf): no more zeros than the NB has",
     )
-    POISSON_NO_INFLATION = 3, "at both boundaries: a plain Poisson law fits best"
+    POISSON_NO_INFLATION = 3, "at both boundaries: a plain Poisson distribution fits best"
     ALL_ZEROS = 4, "all counts are zero: the mean is 0 and nothing else can be estimated"
     NOT_CONVERGED = 5, "not converged: do not rely on these estimates"
 
@@ -86,14 +90,13 @@ class FitResult(NamedTuple):
     def to_frame(self) -> Any:
         """A `pandas.DataFrame` with one row per column of the counts, by its name if it had one.
 
-        The columns are those of the attributes, ``log_mean_se``, ``log_theta_se`` and
-        ``zi_logits_se`` for the standard errors, and the status in words.
+        See `columns` for its columns.
 
         Raises:
             InputError: pandas is not installed.
         """
         pandas = optional_module("pandas", "FitResult.to_frame")
-        return pandas.DataFrame(self._named(), index=self.genes)
+        return pandas.DataFrame(self.columns(), index=self.genes)
 
     def write(self, adata: Any, prefix: str) -> None:
         """Put the estimates into ``adata.var``, in columns such as ``nb_mean``.
@@ -114,17 +117,24 @@ class FitResult(NamedTuple):
                 f"the AnnData has other genes than the fit: {names[at]!r} where the fit has "
                 f"{str(self.genes[at])!r}"
             )
-        for name, entry in self._named().items():
+        for name, entry in self.columns().items():
             adata.var[f"{prefix}_{name}"] = entry
 
-    def _named(self) -> dict[str, NDArray[Any]]:
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The estimates as named arrays.
+
+        The names are those of the attributes, ``zero_inflation`` for the probability of a
+        structural zero (the logistic function of zi_logits), ``log_mean_se``, ``log_theta_se``
+        and ``zi_logits_se`` for the standard errors; the status is in words.
+        """
         words = {int(status): status.name.lower() for status in FitStatus}
         return {
             "mean": self.mean,
             "theta": self.theta,
             "zi_logits": self.zi_logits,
+            "zero_inflation": expit(np.asarray(self.zi_logits, np.float64)),
             "log_likelihood": self.log_likelihood,
             **{f"{name}_se": entry for name, entry in self.standard_errors._asdict().items()},
             "n_iter": self.n_iter,
-            "status": np.array([words[code] for code in self.status.tolist()]),
+            "status": np.array([words[int(code)] for code in self.status]),
         }

@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from jaxnb._types import ArrayLike
-from jaxnb.fit.dominating_column import dominating_column
+from jaxnb.fit.dominating_column import SharesOfTotals
 
-__all__ = ["resolve_size_factors"]
+__all__ = ["REMEDY", "resolve_size_factors", "warn_of_domination"]
+
+REMEDY = 'give size_factors="ones", an array, or the total counts of all genes'
 
 
 def resolve_size_factors(
@@ -56,11 +59,24 @@ def resolve_size_factors(
 def _check_totals(totals: NDArray[np.float64], matrix: Any, names: NDArray[np.str_] | None) -> None:
     if not totals.any() or matrix.shape[0] == 1:
         return
-    remedy = 'give size_factors="ones", an array, or the total counts of all genes'
+    shares = SharesOfTotals(matrix.shape[1])
+    shares.add(sparse.csr_array(matrix))
+    warn_of_domination(shares, names)
+
+
+def warn_of_domination(shares: SharesOfTotals, names: NDArray[np.str_] | None = None) -> None:
+    """Say so if one column dominates the totals that are to be size factors.
+
+    Raises:
+        ValueError: there is one column only.
+
+    Warns:
+        UserWarning: one column dominates.
+    """
     try:
-        found = dominating_column(matrix)
+        found = shares.found()
     except ValueError as error:
-        raise ValueError(f"{error}: {remedy}") from None
+        raise ValueError(f"{error}: {REMEDY}") from None
     if found is not None:
         name = None if names is None else str(names[found.column])
-        warnings.warn(f"{found.described(name)}; {remedy}", UserWarning, stacklevel=4)
+        warnings.warn(f"{found.described(name)}; {REMEDY}", UserWarning, stacklevel=5)

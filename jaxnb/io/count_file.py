@@ -13,7 +13,7 @@ from jaxnb._errors import InputError
 from jaxnb.io.matrices import Matrix
 from jaxnb.io.names import Names
 from jaxnb.io.stored import Fields
-from jaxnb.io.values import check_counts, fractions
+from jaxnb.io.values import check_counts, check_not_empty, check_values, fractions
 
 __all__ = ["CountFile", "CountMatrix", "genes_only", "readable"]
 
@@ -63,26 +63,64 @@ class CountFile:
     _matrix: Matrix
     _kept: NDArray[np.bool_] | None
     _others: dict[str, Matrix]
-    _allow_non_integer: bool
+    _allow_non_integer: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
         """Cells and genes."""
         return self._matrix.shape[0], self.genes.size
 
-    def blocks(self, cells: int) -> Iterator[Any]:
+    @property
+    def by_cells(self) -> bool:
+        """Whether `blocks` reads a block at a time; if not, the matrix is held in memory."""
+        return self._matrix.by_rows
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, and what the names of the genes show."""
+        names, repeats = np.unique(self.genes, return_counts=True)
+        if repeats.max(initial=0) <= 1:
+            return self.notes
+        many, example = int(np.sum(repeats > 1)), names[np.argmax(repeats)]
+        return (
+            *self.notes,
+            f"{many} gene names occur more than once, such as {example}; all columns are kept",
+        )
+
+    def blocks(self, cells: int, start: int = 0) -> Iterator[Any]:
         """The counts of `cells` cells after the other as `scipy.sparse.csr_array`, in order.
 
         Only a block is in memory at a time, except from text, Matrix Market and files that are
-        compressed by genes. Values are as in the file: the caller checks them.
+        compressed by genes. Values are as in the file: see `check`.
+
+        Args:
+            cells: in a block.
+            start: the first cell to be read.
         """
-        blocks = self._matrix.blocks(cells)
+        blocks = self._matrix.blocks(cells, start)
         while True:
             with readable(self._file):
                 block = next(blocks, None)
             if block is None:
                 return
             yield block if self._kept is None else block[:, self._kept]
+
+    def check(self, block: Any, first: int) -> None:
+        """Refuse a block, whose first cell is number `first`, that cannot be raw counts.
+
+        Raises:
+            InputError: see `read_counts`. That there are no counts at all is not found here.
+        """
+        check_not_empty(self.shape, self.source)
+        check_values(
+            block,
+            self.genes,
+            self.source,
+            self._others,
+            allow_non_integer=self._allow_non_integer,
+            first=first,
+            cells=self.shape[0],
+        )
 
     def read(self, *, progress: bool = False) -> CountMatrix:
         """All counts, checked.
@@ -109,7 +147,7 @@ class CountFile:
             self.var,
             self.source,
             self.files,
-            (*self.notes, *_remarks(counts, self.genes)),
+            (*self.remarks, *_remarks(counts)),
         )
 
 
@@ -151,10 +189,6 @@ def genes_only(opened: CountFile) -> CountFile:
     )
 
 
-def _remarks(counts: Any, genes: NDArray[np.str_]) -> Iterator[str]:
-    names, repeats = np.unique(genes, return_counts=True)
-    if repeats.max() > 1:
-        many, example = int(np.sum(repeats > 1)), names[np.argmax(repeats)]
-        yield f"{many} gene names occur more than once, such as {example}; all columns are kept"
+def _remarks(counts: Any) -> Iterator[str]:
     if share := fractions(counts.data):
         yield f"{share:.1%} of the non-zero entries are not whole numbers"

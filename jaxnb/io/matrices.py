@@ -21,8 +21,12 @@ class Matrix(Protocol):
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
 
-    def blocks(self, rows: int) -> Iterator[Any]:
-        """All rows in order, as CSR matrices of `rows` rows (the last one may have fewer)."""
+    @property
+    def by_rows(self) -> bool:
+        """Whether `blocks` reads a block of rows at a time."""
+
+    def blocks(self, rows: int, start: int = 0) -> Iterator[Any]:
+        """The rows from `start` on, as CSR matrices of `rows` rows (the last may have fewer)."""
 
     def read(self, *, progress: bool) -> Any:
         """The whole matrix as CSR."""
@@ -37,16 +41,19 @@ class Matrix(Protocol):
 class InMemory:
     """A numpy array or a scipy sparse matrix."""
 
+    by_rows = False
+
     def __init__(self, matrix: Any) -> None:
         if matrix.ndim != 2:
             raise InputError(f"not a matrix, but an array of shape {matrix.shape}")
         self._matrix = matrix
         self.shape: tuple[int, int] = tuple(matrix.shape)
 
-    def blocks(self, rows: int) -> Iterator[Any]:  # noqa: D102
-        matrix = self.read(progress=False)
-        for start in range(0, self.shape[0], rows):
-            yield matrix[start : start + rows]
+    def blocks(self, rows: int, start: int = 0) -> Iterator[Any]:  # noqa: D102
+        # Converted once for every pass.
+        self._matrix = self.read(progress=False)
+        for first in range(start, self.shape[0], rows):
+            yield self._matrix[first : first + rows]
 
     def read(self, *, progress: bool) -> Any:  # noqa: D102
         return _as_csr(self._matrix)
@@ -69,16 +76,18 @@ class StoredSparse:
     """
 
     def __init__(self, group: Any, shape: tuple[int, int], *, by_rows: bool) -> None:
-        self._group, self._by_rows = group, by_rows
+        self._group, self.by_rows = group, by_rows
         self.shape = (int(shape[0]), int(shape[1]))
+        self._whole: InMemory | None = None
 
-    def blocks(self, rows: int) -> Iterator[Any]:
-        """Blocks of rows; a file that is compressed by columns is read whole for it."""
-        if not self._by_rows:
-            yield from InMemory(self.read(progress=False)).blocks(rows)
+    def blocks(self, rows: int, start: int = 0) -> Iterator[Any]:
+        """Blocks of rows; a file that is compressed by columns is read whole, and kept, for it."""
+        if not self.by_rows:
+            self._whole = self._whole or InMemory(self.read(progress=False))
+            yield from self._whole.blocks(rows, start)
             return
         starts = self._group["indptr"][:]
-        for first in range(0, self.shape[0], rows):
+        for first in range(start, self.shape[0], rows):
             last = min(first + rows, self.shape[0])
             entries = slice(starts[first], starts[last])
             parts = (
@@ -92,11 +101,11 @@ class StoredSparse:
         sizes = [self._group[name].shape[0] for name in ("data", "indices")]
         with progress_bar(sum(sizes), "reading", "entry", progress=progress) as bar:
             data, indices = (_read_array(self._group[name], bar) for name in ("data", "indices"))
-        kind = sparse.csr_array if self._by_rows else sparse.csc_array
+        kind = sparse.csr_array if self.by_rows else sparse.csc_array
         return _checked(kind((data, indices, self._group["indptr"][:]), shape=self.shape))
 
     def transposed(self) -> Matrix:  # noqa: D102
-        return StoredSparse(self._group, self.shape[::-1], by_rows=not self._by_rows)
+        return StoredSparse(self._group, self.shape[::-1], by_rows=not self.by_rows)
 
     def sample(self) -> Any:  # noqa: D102
         return self._group["data"][:_ELEMENTS_AT_ONCE]
@@ -105,14 +114,16 @@ class StoredSparse:
 class StoredDense:
     """A two-dimensional dataset of an HDF5 or Zarr file."""
 
+    by_rows = True
+
     def __init__(self, dataset: Any, *, exchanged: bool = False) -> None:
         self._dataset, self._exchanged = dataset, exchanged
         rows, columns = dataset.shape
         self.shape: tuple[int, int] = (columns, rows) if exchanged else (rows, columns)
 
-    def blocks(self, rows: int) -> Iterator[Any]:  # noqa: D102
-        for start in range(0, self.shape[0], rows):
-            part = slice(start, min(start + rows, self.shape[0]))
+    def blocks(self, rows: int, start: int = 0) -> Iterator[Any]:  # noqa: D102
+        for first in range(start, self.shape[0], rows):
+            part = slice(first, min(first + rows, self.shape[0]))
             block = self._dataset[:, part].T if self._exchanged else self._dataset[part]
             yield sparse.csr_array(block)
 

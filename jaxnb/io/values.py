@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from jaxnb._errors import InputError
 from jaxnb.io.matrices import Matrix
 
-__all__ = ["check_counts", "fractions", "whole_numbers"]
+__all__ = [
+    "check_counts",
+    "check_not_empty",
+    "check_values",
+    "fractions",
+    "no_counts",
+    "whole_numbers",
+]
 
 
 def check_counts(
@@ -34,21 +41,57 @@ def check_counts(
         InputError: there are no rows, columns or counts, or they are NaN, infinite, negative or
             not whole.
     """
-    if 0 in counts.shape:
-        raise InputError(f"{source}: the matrix is empty (shape {counts.shape}): nothing to fit")
+    check_not_empty(counts.shape, source)
+    check_values(counts, genes, source, others, allow_non_integer=allow_non_integer)
+    if not counts.data.any():
+        raise no_counts(source)
+
+
+def check_not_empty(shape: tuple[int, int], source: str) -> None:
+    """Refuse a matrix without rows or columns."""
+    if 0 in shape:
+        raise InputError(f"{source}: the matrix is empty (shape {shape}): nothing to fit")
+
+
+def no_counts(source: str) -> InputError:
+    """The error for a matrix of zeros."""
+    return InputError(f"{source}: all counts are zero: nothing to fit")
+
+
+def check_values(
+    counts: Any,
+    genes: NDArray[np.str_],
+    source: str,
+    others: Mapping[str, Matrix],
+    *,
+    allow_non_integer: bool,
+    first: int = 0,
+    cells: int | None = None,
+) -> None:
+    """Check the entries of a matrix, or of some of its cells.
+
+    Args:
+        counts: as in `check_counts`, as the next three.
+        genes: of the columns.
+        source: in messages.
+        others: other matrices.
+        allow_non_integer: as in `check_counts`.
+        first: the number of the first of these cells in the whole matrix.
+        cells: how many there are in the whole matrix; None if these are all.
+    """
     if counts.dtype.kind not in "buif":
         raise InputError(f"{source}: holds {counts.dtype}, not numbers")
     values = counts.data
     # A NaN makes both of them NaN. One pass each: the entries are looked for only if need be.
     lowest, highest = (values.min(), values.max()) if values.size else (0, 0)
     if not (lowest >= 0 and highest < np.inf):
-        _refuse(counts, genes, source, others)
-    if not highest > 0:
-        raise InputError(f"{source}: all counts are zero: nothing to fit")
+        _refuse(counts, genes, source, others, first)
     if not allow_non_integer and (share := fractions(values)):
-        where = _first(values != np.floor(values), counts, genes)
+        where = _first(values != np.floor(values), counts, genes, first)
+        last = first + counts.shape[0]
+        part = "" if cells in (None, counts.shape[0]) else f" of cells {first + 1} to {last}"
         raise InputError(
-            f"{source}: {share:.1%} of the non-zero entries are not whole numbers ({where}): "
+            f"{source}: {share:.1%} of the non-zero entries{part} are not whole numbers ({where}): "
             f"{_guess(counts)}{_elsewhere(others) or '; give the raw counts'}, or "
             f"--allow-non-integer (allow_non_integer=True) for estimated counts such as salmon's"
         )
@@ -74,7 +117,7 @@ def whole_numbers(matrix: Matrix) -> bool:
 
 
 def _refuse(
-    counts: Any, genes: NDArray[np.str_], source: str, others: Mapping[str, Matrix]
+    counts: Any, genes: NDArray[np.str_], source: str, others: Mapping[str, Matrix], first: int
 ) -> NoReturn:
     unknown = ~np.isfinite(counts.data)
     if unknown.any():
@@ -82,7 +125,7 @@ def _refuse(
     else:
         what, bad = "negative", counts.data < 0
         remedy = "give raw counts, not scaled or log-ratio values"
-    where = _first(bad, counts, genes)
+    where = _first(bad, counts, genes, first)
     raise InputError(f"{source}: {what} counts ({where}): {remedy}{_elsewhere(others)}")
 
 
@@ -105,8 +148,8 @@ def _guess(counts: Any) -> str:
     return "they look normalized"
 
 
-def _first(chosen: NDArray[np.bool_], counts: Any, genes: NDArray[np.str_]) -> str:
-    """The first of some entries of a CSR matrix, and where it is."""
+def _first(chosen: NDArray[np.bool_], counts: Any, genes: NDArray[np.str_], first: int) -> str:
+    """The first of some entries of a CSR matrix whose rows begin at `first`, and where it is."""
     at = int(np.argmax(chosen))
     row = int(np.searchsorted(counts.indptr, at, side="right"))
-    return f"{counts.data[at]:g} in cell {row}, gene {genes[counts.indices[at]]}"
+    return f"{counts.data[at]:g} in cell {first + row}, gene {genes[counts.indices[at]]}"

@@ -87,9 +87,9 @@ def plot_mean_variance(comparison: Comparison, axes: Any) -> None:
 def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> None:
     """Counted minus expected zeros under the NB against the mean, a dot a gene.
 
-    Genes whose zero inflation is significant (q < 0.05) are colored; the first genes of the
-    printed table are labeled. A grey curve shows the same for the Poisson distribution. Without an
-    NB fit, the ZINB takes its place.
+    Genes whose zero inflation is significant (q < 0.05) are colored, and those with the most
+    evidence labeled; without any, the genes that are farthest above. A grey curve shows the same
+    for the Poisson distribution. Without an NB fit, the ZINB takes its place.
 
     Args:
         comparison: from `jaxnb.fit.comparison.compare_fits`.
@@ -112,12 +112,14 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
         label=f"a gene, counted − expected by its {model}",
         **dots(mean.size),
     )
-    if "q_value" in table:
+    if inflated.any():
+        number = int(np.sum(inflated))
+        genes = "1 zero-inflated gene" if number == 1 else f"{number} zero-inflated genes"
         axes.plot(
             mean[inflated],
             excess[inflated],
             color=palette.highlight,
-            label=f"the same for the {np.sum(inflated)} zero-inflated genes (q < {_SIGNIFICANT:g})",
+            label=f"the same for the {genes} (q < {_SIGNIFICANT:g})",
             **dots(int(np.sum(inflated))) | {"alpha": 0.85},
         )
     limits = _limits(excess)
@@ -136,7 +138,7 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
     axes.set_title(f"More zeros than the {model} expects?")
     axes.spines[["top", "right"]].set_visible(False)
     _legend(axes)
-    evidence = table["lr_statistic"][seen] if "lr_statistic" in table else excess
+    evidence = table["lr_statistic"][seen] if inflated.any() else excess
     order = np.argsort(-evidence, kind="stable")[: 4 * labels]
     order = order[inflated[order]] if inflated.any() else order[: labels // 2]
     label_points(

@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 
-from jaxnb.fit import FitResult, FitStatus, StandardErrors, comparison
-from jaxnb.fit.comparison import (
+from jaxnb.fit import (
+    CountStatistics,
+    FitResult,
+    FitStatus,
+    StandardErrors,
     bic,
     compare_fits,
+    comparison,
     expected_variance,
     expected_zeros,
     likelihood_ratio_test,
@@ -99,6 +103,42 @@ def test_the_table(kind) -> None:
     assert list(table["zinb_status"]) == ["converged", "no_inflation", "all_zeros"]
     assert list(table["bic_choice"]) == ["ZINB", "NB", "-"]
     assert table["zinb_zero_inflation"][0] == pytest.approx(1 / (1 + np.exp(-0.3)))
+
+
+@pytest.mark.parametrize("inflated", [False, True])
+def test_statistics_give_the_same_table(inflated: bool) -> None:
+    rng = np.random.default_rng(2)
+    # Means from 0.003 to 300, so that shares of zeros are from 1 to nearly none.
+    counts = rng.poisson(FACTORS.repeat(50)[:, None] * np.array([0.003, 1.0, 300.0]))
+    factors = FACTORS.repeat(50) * rng.uniform(0.9, 1.1, 300)
+    result = fit([0.003, 1.0, 300.0], [0.1, 2.0, np.inf], [-3.0, 0.0, -np.inf])
+    fits = {"Poisson": result._replace(theta=np.full(3, np.inf)), "ZINB": result}
+    by_cells = compare_fits(sparse.csr_array(counts), factors, fits, ["A", "B", "C"])
+    statistics = CountStatistics.of(counts, factors, zero_inflation=inflated)
+    statistics.names = np.array(["A", "B", "C"])
+    by_sums = compare_fits(statistics, None, fits)
+    assert by_sums.rows == by_cells.rows
+    assert list(by_sums.table) == list(by_cells.table)
+    for title, column in by_cells.table.items():
+        if column.dtype.kind == "f":
+            np.testing.assert_allclose(by_sums.table[title], column, rtol=1e-12, atol=1e-12)
+        else:
+            np.testing.assert_array_equal(by_sums.table[title], column)
+    for name, variance in by_cells.variances.items():
+        np.testing.assert_allclose(by_sums.variances[name], variance, rtol=1e-12)
+    with pytest.raises(ValueError, match="hold their size factors"):
+        compare_fits(statistics, factors, fits)
+    with pytest.raises(ValueError, match="give those of the fits"):
+        compare_fits(counts, None, fits)
+
+
+def test_as_a_data_frame() -> None:
+    table = compare_fits(COUNTS, FACTORS, FITS, ["A", "B", "C"])
+    frame = table.to_frame()
+    assert list(frame.index) == ["A", "B", "C"]
+    assert list(frame["bic_choice"]) == ["ZINB", "NB", "-"]
+    named = {name: one._replace(genes=np.array(["A", "B", "C"])) for name, one in FITS.items()}
+    assert list(compare_fits(COUNTS, FACTORS, named).table["gene"]) == ["A", "B", "C"]
 
 
 def test_stored_zeros_are_zeros() -> None:

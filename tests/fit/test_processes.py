@@ -56,6 +56,14 @@ def test_dask_takes_the_totals_in_a_first_pass() -> None:
         assert_allclose(found.arrays()[name], stored, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
+def test_dask_warns_of_a_gene_that_dominates_the_totals() -> None:
+    array = pytest.importorskip("dask.array")
+    with pytest.warns(UserWarning, match="there are only 3 columns"):
+        statistics_of_dask(array.from_array(COUNTS[:, :3], chunks=(40, 3)))
+    with pytest.raises(ValueError, match="one column only"):
+        statistics_of_dask(array.from_array(COUNTS[:, :1], chunks=(40, 1)))
+
+
 DASK = """
 import os, signal, sys
 import numpy as np, dask.array as da

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from jaxnb.fit import CountStatistics, read_statistics
 from jaxnb.fit.checkpoint import Checkpoint
-from jaxnb.io import InputError
+from jaxnb.io import InputError, open_counts
 
 RNG = np.random.default_rng(5)
 COUNTS = sparse.csr_array(RNG.poisson(0.3, (500, 40)))
@@ -128,12 +128,35 @@ def test_a_full_disk_is_one_error_and_loses_nothing(
     assert not list(folder.glob("*.part"))
 
 
+@pytest.mark.parametrize("columns", [1, 2, 40])
+def test_totals_of_few_genes(tmp_path: Path, columns: int) -> None:
+    path = tmp_path / "counts.h5ad"
+    part = sparse.csr_matrix(COUNTS[:, :columns])
+    anndata.AnnData(part, var=pd.DataFrame(index=GENES[:columns])).write_h5ad(path)
+    if columns == 1:
+        with pytest.raises(InputError, match="one column only"):
+            read_statistics(path)
+    elif columns == 2:
+        with pytest.warns(UserWarning, match="'GENE[01]' is 5.% of all counts"):
+            read_statistics(path, cells=64)
+    else:
+        read_statistics(path, cells=64)
+    read_statistics(path, "ones")
+
+
+def test_a_resumed_pass_does_not_read_again(file: Path) -> None:
+    with open_counts(file) as opened:
+        parts = list(opened.blocks(100, 300))
+        assert [part.shape[0] for part in parts] == [100, 100]
+        assert_array_equal(sparse.vstack(parts).toarray(), COUNTS[300:].toarray())
+
+
 def test_bad_counts_name_their_cells(tmp_path: Path) -> None:
     path = tmp_path / "counts.h5ad"
     x = np.ones((30, 3), np.float32)
     x[25, 1] = 0.5
     anndata.AnnData(x).write_h5ad(path)
-    with pytest.raises(InputError, match="cells 20 to 29: counts must be whole"):
+    with pytest.raises(InputError, match=r"of cells 21 to 30 are not whole numbers \(0.5 in c"):
         read_statistics(path, "ones", cells=10, check_orientation=False)
     with pytest.raises(InputError, match="neither 'ones' nor a field"):
         read_statistics(path, "depth", check_orientation=False)

@@ -137,10 +137,10 @@ def test_the_check_of_the_orientation_can_be_turned_off(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "case", "command"),
     [
-        ("h5py", "scanpy CSR", "pip install h5py"),
+        ("h5py", "scanpy CSR", 'pip install "jaxnb[io]"'),
         ("anndata", "scanpy CSR", 'pip install "jaxnb[anndata]"'),
         ("zarr", "zarr", "pip install zarr"),
-        ("pandas", "pandas", "pip install pandas"),
+        ("pandas", "pandas", 'pip install "jaxnb[io]"'),
     ],
 )
 def test_a_missing_module_is_named(

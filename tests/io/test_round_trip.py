@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxnb.fit import fit_nb, fit_poisson
-from jaxnb.fit.comparison import compare_fits
+from jaxnb.fit import CountStatistics, compare_fits, fit_nb, fit_poisson
 from jaxnb.io import read_counts
 
 # anndata and what it imports warn about themselves, and eight columns are few.
@@ -18,32 +17,41 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 def test_anndata_to_var_to_file_and_back(tmp_path: Path) -> None:
     data = count_files.annotated(layers={"counts": count_files.COUNTS})
-    factors = np.asarray(data.obs["total_counts"], float)
-    fits = {
-        "Poisson": fit_poisson(data, "total_counts", layer="counts"),
-        "NB": fit_nb(data, "total_counts", layer="counts"),
-    }
-    comparison = compare_fits(data.layers["counts"], factors, fits, data.var_names)
-    data.var = data.var.join(pd.DataFrame(comparison.table).set_index("gene"))
+    fit = fit_nb(data, "total_counts", layer="counts")
+    fit.write(data, "nb")
     data.write_h5ad(tmp_path / "fitted.h5ad")
 
     again = read_counts(tmp_path / "fitted.h5ad", layer="counts")
     np.testing.assert_array_equal(again.counts.toarray(), count_files.COUNTS)
-    np.testing.assert_array_equal(again.var["nb_theta"], fits["NB"].theta)
-    assert list(again.var["bic_choice"]) == list(comparison.table["bic_choice"])
     stored = anndata.read_h5ad(tmp_path / "fitted.h5ad").var
-    np.testing.assert_array_equal(stored["nb_theta"], fits["NB"].theta)
+    frame = fit.to_frame()
+    assert list(stored.index) == list(frame.index) == list(again.genes)
+    for name in frame.columns:
+        np.testing.assert_array_equal(stored[f"nb_{name}"], frame[name])
+        np.testing.assert_array_equal(again.var[f"nb_{name}"], frame[name])
     # What was read is fitted to the same numbers.
     same = fit_nb(again.counts, again.obs["total_counts"])
-    np.testing.assert_array_equal(same.theta, fits["NB"].theta)
+    np.testing.assert_array_equal(same.theta, fit.theta)
+
+
+def test_a_comparison_to_var_to_file_and_back(tmp_path: Path) -> None:
+    data = count_files.annotated()
+    statistics = CountStatistics.of(data.X, data.obs["total_counts"])
+    fits = {"Poisson": fit_poisson(statistics), "NB": fit_nb(statistics)}
+    table = compare_fits(statistics, None, fits, data.var_names).to_frame()
+    data.var = data.var.join(table)
+    data.write_h5ad(tmp_path / "fitted.h5ad")
+    stored = anndata.read_h5ad(tmp_path / "fitted.h5ad").var
+    np.testing.assert_array_equal(stored["nb_theta"], fits["NB"].theta)
+    assert list(stored["bic_choice"]) == list(table["bic_choice"])
 
 
 def test_a_data_frame_to_a_table_and_back(tmp_path: Path) -> None:
     frame = count_files.table()
     ones = np.ones(len(frame))
     fits = {"Poisson": fit_poisson(frame, ones), "NB": fit_nb(frame, ones)}
-    table = pd.DataFrame(compare_fits(frame, ones, fits, frame.columns).table)
-    table.to_csv(tmp_path / "fitted.csv", index=False)
+    fits["NB"].to_frame().to_csv(tmp_path / "one.csv")
+    compare_fits(frame, ones, fits).to_frame().to_csv(tmp_path / "fitted.csv")
     frame.to_csv(tmp_path / "counts.csv")
 
     again = read_counts(tmp_path / "counts.csv")
@@ -51,3 +59,6 @@ def test_a_data_frame_to_a_table_and_back(tmp_path: Path) -> None:
     stored = pd.read_csv(tmp_path / "fitted.csv", index_col="gene", float_precision="round_trip")
     assert list(stored.index) == list(again.genes)
     np.testing.assert_array_equal(stored["nb_theta"], fits["NB"].theta)
+    one = pd.read_csv(tmp_path / "one.csv", index_col=0, float_precision="round_trip")
+    np.testing.assert_array_equal(one["theta"], fits["NB"].theta)
+    assert list(one.index) == list(again.genes)

@@ -130,6 +130,18 @@ def test_colors_have_contrast_to_their_background(axes) -> None:
             assert (brighter + 0.05) / (darker + 0.05) > least, (name, background)
 
 
+def test_no_gene_is_zero_inflated(axes) -> None:
+    found = compared(200)
+    plain = found._replace(table=found.table | {"q_value": np.ones_like(found.table["q_value"])})
+    plot_zero_excess(plain, axes)
+    assert not any("zero-inflated" in label for label in lines(axes))
+    excess = found.table["zeros_observed"] - found.zeros["NB"]
+    highest = found.table["gene"][np.argsort(-excess)[:6]]
+    labels = {text.get_text() for text in axes.texts}
+    assert labels
+    assert labels <= set(highest)
+
+
 def test_labels_do_not_overlap(axes) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0.4, 0.6, (2, 60))
