@@ -27,6 +27,7 @@ def report(folder, *options, budget):
     return lines
 
 
+@pytest.mark.slow
 def test_a_section_at_its_time_limit_does_not_stop_the_others(tmp_path):
     lines = report(tmp_path, "--only", "accuracy", "sanitizer", budget=1)
     assert "time limit" in lines[0]["value"]
