@@ -31,12 +31,15 @@ class FitStatus(IntEnum):
         return member
 
     CONVERGED = 0, "converged: the maximum lies inside the parameter space"
-    POISSON = 1, "at the Poisson boundary (theta = inf): no more variance than a Poisson law has"
+    POISSON = (
+        1,
+        "at the Poisson boundary (theta = inf): no more variance than a Poisson distribution has",
+    )
     NO_INFLATION = (
         2,
         "at the no-inflation boundary (zi_logits = -inf): no more zeros than the NB has",
     )
-    POISSON_NO_INFLATION = 3, "at both boundaries: a plain Poisson law fits best"
+    POISSON_NO_INFLATION = 3, "at both boundaries: a plain Poisson distribution fits best"
     ALL_ZEROS = 4, "all counts are zero: the mean is 0 and nothing else can be estimated"
     NOT_CONVERGED = 5, "not converged: do not rely on these estimates"
 
