@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.expectation import nodes
 from jaxnb.cdf.negative_binomial import nb_log_sf
+from jaxnb.cdf.zero_truncated import zero_truncated_nb_log_sf
 from jaxnb.likelihoods.arguments import on_scales, promote, required
 from jaxnb.likelihoods.deviance import nb_deviance
 from jaxnb.likelihoods.mixture import log_mixture_nb
@@ -178,8 +179,15 @@ def _entropy(
 def _log_truncated(x: Array, mu: Array, theta: Array) -> Array:
     """The log-probability of the truncated distribution, continued to counts that are not whole."""
     elsewhere = log_nb_positive(x, mu, theta) - nb_log_sf(0.0, mu, theta)
-    whole = log_zero_truncated_nb(jnp.where(x > 1, 1.0, x), mu, theta)
-    return jnp.where(x > 1, elsewhere, whole)
+    # P(1) is 1 for a mean of 0, where the entropy is a matter of what is missing
+    log_more = zero_truncated_nb_log_sf(1.0, mu, theta)
+    likely = log_more < -1
+    at_one = jnp.where(
+        likely,
+        jnp.log1p(-jnp.exp(jnp.where(likely, log_more, -1.0))),
+        log_zero_truncated_nb(1.0, mu, theta),
+    )
+    return jnp.where(x > 1, elsewhere, jnp.where(x == 1, at_one, -jnp.inf))
 
 
 def _log_hurdle(x: Array, mu: Array, theta: Array, pi: Array) -> Array:

@@ -63,6 +63,9 @@ def log_tails_with_derivatives(
             Tails(d.log_cdf * inverse, d.log_sf * inverse)
             for d, inverse in zip(in_logs, inverses, strict=True)
         ]
+        if "mu" in wrt and scales[0] == "linear":
+            place = wrt.index("mu")
+            scaled[place] = _at_zero_counts(x, *values(scales, a, b), scaled[place])
         return value, scaled
 
     def everywhere(
@@ -83,6 +86,14 @@ def log_tails_with_derivatives(
         return edges(corrected, _AT_ZERO, _AT_ONE), derivatives
 
     return if_any(outside, everywhere, ordinary, value, in_logs, x, a, b)
+
+
+def _at_zero_counts(x: Array, mu: Array, theta: Array, d: Tails) -> Tails:
+    """The derivative in mu, of log F at x = 0 as it is, -theta / (theta + mu).
+
+    As theta q / mu, its own derivative in mu would be the difference of two numbers of size 1 / mu.
+    """
+    return Tails(jnp.where(x == 0, -theta * reciprocal(theta + mu), d.log_cdf), d.log_sf)
 
 
 def _broadcast(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:

@@ -83,7 +83,9 @@ def log_tails(x: Array, mu: Array, theta: Array) -> Tails:
 
 
 def _dispersion(theta: Array, x: Array) -> Dispersion:
-    return dispersion(theta, materialized=theta.size < x.size)
+    # By shapes, which can be compared also where a size is symbolic.
+    smaller = theta.shape != jnp.broadcast_shapes(theta.shape, x.shape)
+    return dispersion(theta, materialized=smaller)
 
 
 def _direct(r: _Regions, total: Array, d: Dispersion) -> Array:

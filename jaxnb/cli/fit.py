@@ -34,7 +34,8 @@ _MAX_ITER = 500  # as in fit_nb
 _DESCRIPTION = """\
 Fit every gene of a count matrix with a negative binomial (NB) and a zero-inflated negative
 binomial (ZINB) distribution, tell which of them the gene needs, and draw what they expect beside
-what was counted.
+what was counted. With --gene, do so for one gene, and draw that gene: its histogram with the fitted
+distributions, its quantile residuals, and rootograms.
 """
 
 _EPILOG = f"""\
@@ -64,6 +65,7 @@ Files are written whole or not at all. A symbolic link is followed; a device or 
 examples:
   python -m jaxnb fit
   python -m jaxnb fit filtered_feature_bc_matrix.h5
+  python -m jaxnb fit --gene CD74
   python -m jaxnb fit counts.h5ad --layer counts --out genes.csv --plot genes.png
   python -m jaxnb fit genes_in_rows.csv.gz --transpose --family nb --size-factors scran.txt
 
@@ -86,6 +88,7 @@ def add_parser(commands: Any) -> None:
     add("--family", choices=_FAMILIES, default="both", help="what to fit (default: both)")
     add("--out", metavar="CSV", help="table, or 'none' (default: <folder>_<COUNTS>_fit.csv here)")
     add("--plot", metavar="PNG", help="picture (.png, .pdf, .svg), or 'none' (default: beside it)")
+    add("--gene", metavar="NAME", help="fit and draw one gene; no table is written without --out")
     add("--dark", action="store_true", help="draw the picture on a dark background")
     add(
         "--size-factors",
@@ -113,36 +116,42 @@ def run(options: argparse.Namespace) -> None:
             written then.
     """
     from jaxnb.cli.inputs import name_of_counts
-    from jaxnb.cli.report import next_step, printed_table, summary, write_csv
+    from jaxnb.cli.outputs import file_word
+    from jaxnb.cli.report import next_step, one_gene, printed_table, summary, write_csv
 
     began = time.perf_counter()
+    several = options.gene is None
     name = name_of_counts(options)
-    comparison, out, plot = _counted(options, name)
+    read, out, plot = _counted(options, name if several else f"{name}_{file_word(options.gene)}")
+    comparison = _compared(options, read)
     if out is not None:
         with written_whole(out) as draft:
             write_csv(comparison.table, draft)
-    say(f"{printed_table(comparison, top=options.top)}\n\n{summary(comparison)}")
+    say(printed_table(comparison, top=options.top if several else 1))
+    say("\n" + (summary(comparison) if several else one_gene(comparison)))
     say(f"Read, compiled, fitted and compared in {time.perf_counter() - began:.1f} s.")
     if out is not None:
         say(f"Table:   {out.named}  (one line per gene; --help explains the columns){out.remark}")
     if plot is not None:
-        _draw(comparison, name, plot, dark=options.dark)
+        _draw(comparison, name, plot, read, options)
         say(f"Picture: {plot.named}{plot.remark}")
-    say(next_step(comparison, out and out.named, plot and plot.named))
+    if several:
+        say(next_step(comparison, out and out.named, plot and plot.named))
 
 
 def _counted(
     options: argparse.Namespace, name: str
-) -> "tuple[Comparison, Output | None, Output | None]":
-    """The comparison, and where the table and the picture will be."""
-    from jaxnb.cli.inputs import opened_counts
+) -> "tuple[_Counts, Output | None, Output | None]":
+    """What was read, and where the table and the picture will be.
+
+    The file is left behind here: it may hold the matrix, where that could not be read in blocks.
+    """
+    from jaxnb.cli.inputs import gene_column, opened_counts
 
     with opened_counts(options) as opened:
+        column = None if options.gene is None else gene_column(options.gene, opened.genes)
         outputs = _outputs(options, name, opened)
-        read, genes = _read(options, opened), opened.genes
-    # It may hold the matrix, where that could not be read in blocks.
-    del opened
-    return _compared(options, read, genes), *outputs
+        return _read(options, opened, column), *outputs
 
 
 def _outputs(
@@ -150,7 +159,8 @@ def _outputs(
 ) -> tuple[Output | None, Output | None]:
     """Where the table and the picture will be; None for what is not wanted."""
     inputs = [*data.files, Path(options.size_factors or "total")]
-    out = None if options.out == "none" else Path(options.out or f"{name}_fit.csv")
+    no_table = options.out == "none" or (options.gene is not None and options.out is None)
+    out = None if no_table else Path(options.out or f"{name}_fit.csv")
     plot = None if options.plot == "none" else Path(options.plot or _beside(out, name))
     if plot is not None and options.plot and plot.suffix.lower() not in _PICTURES:
         raise InputError(f"{plot}: not a kind of picture; give one of {', '.join(_PICTURES)}")
@@ -178,8 +188,9 @@ class _Counts(NamedTuple):
     """What was read.
 
     Attributes:
-        counts: statistics; or the matrix, if there are fractions in it.
+        counts: statistics; or the matrix, if there may be fractions in it, or the column of a gene.
         size_factors: of the rows of a matrix.
+        genes: names of what is fitted.
         rows: cells that are fitted.
         remarks: on the file.
         dominating: the gene that bends totals as size factors.
@@ -188,17 +199,21 @@ class _Counts(NamedTuple):
 
     counts: Any
     size_factors: "NDArray[np.float64] | None"
+    genes: "NDArray[np.str_]"
     rows: int
     remarks: tuple[str, ...]
     dominating: "DominatingColumn | None"
     mean_total: float | None
 
 
-def _read(options: argparse.Namespace, opened: "CountFile") -> _Counts:
+def _read(options: argparse.Namespace, opened: "CountFile", column: int | None) -> _Counts:
     from jaxnb.cli.inputs import described, given_size_factors, remarks_on_totals
 
     factors = given_size_factors(options.size_factors, opened)
-    read = (_in_memory if options.allow_non_integer else _streamed)(options, opened, factors)
+    if options.allow_non_integer or column is not None:
+        read = _in_memory(options, opened, factors, column)
+    else:
+        read = _streamed(options, opened, factors)
     note(described(opened, opened.shape))
     for remark in read.remarks:
         note(remark)
@@ -228,19 +243,22 @@ def _streamed(
         options=reading_options(options),
     )
     rows = int(statistics.cells.sum())
-    return _Counts(statistics, None, rows, opened.remarks, dominating, mean_total)
+    return _Counts(statistics, None, opened.genes, rows, opened.remarks, dominating, mean_total)
 
 
 def _in_memory(
-    options: argparse.Namespace, opened: "CountFile", factors: "NDArray[np.float64] | None"
+    options: argparse.Namespace,
+    opened: "CountFile",
+    factors: "NDArray[np.float64] | None",
+    column: int | None,
 ) -> _Counts:
-    """Counts that need not be whole, for which there are no statistics."""
+    """Counts that need not be whole, for which there are no statistics; or one column."""
     import numpy as np
 
     from jaxnb.fit.dominating_column import dominating_column
 
     if options.checkpoint is not None:
-        raise InputError("--checkpoint is for whole counts: leave --allow-non-integer out")
+        raise InputError("--checkpoint goes with neither --allow-non-integer nor --gene")
     data = opened.read(progress=True)
     counts, dominating, mean_total = data.counts, None, None
     if factors is None:
@@ -248,12 +266,13 @@ def _in_memory(
         dominating, mean_total = dominating_column(counts), float(totals.mean())
         factors = totals / mean_total
     kept = np.flatnonzero(factors > 0)
-    return _Counts(counts[kept], factors[kept], kept.size, data.notes, dominating, mean_total)
+    counts, genes = counts[kept], data.genes
+    if column is not None:
+        counts, genes = counts[:, [column]], genes[[column]]
+    return _Counts(counts, factors[kept], genes, kept.size, data.notes, dominating, mean_total)
 
 
-def _compared(
-    options: argparse.Namespace, read: _Counts, genes: "NDArray[np.str_]"
-) -> "Comparison":
+def _compared(options: argparse.Namespace, read: _Counts) -> "Comparison":
     from jaxnb.fit import compare_fits, fit_poisson
     from jaxnb.fit.inputs import columns_of
     from jaxnb.fit.negative_binomial import nb_of_columns
@@ -274,14 +293,25 @@ def _compared(
         fits["NB"] = nb
     if options.family != "nb":
         fits["ZINB"] = zinb_of_columns(columns, nb, max_iter=_MAX_ITER, progress=progress)
-    return compare_fits(counts, factors, fits, genes)
+    return compare_fits(counts, factors, fits, read.genes)
 
 
-def _draw(comparison: "Comparison", name: str, plot: Output, *, dark: bool) -> None:
-    from jaxnb.plots import comparison_figure
+def _draw(
+    comparison: "Comparison",
+    name: str,
+    plot: Output,
+    read: _Counts,
+    options: argparse.Namespace,
+) -> None:
+    from jaxnb.plots import comparison_figure, fitted_distributions, gene_figure
 
-    genes = len(comparison.table["gene"])
-    title = f"{name}: {genes} genes in {comparison.rows} cells"
-    figure = comparison_figure(comparison, title, dark=dark)
+    if options.gene is None or read.size_factors is None:
+        genes = len(comparison.table["gene"])
+        title = f"{name}: {genes} genes in {comparison.rows} cells"
+        figure = comparison_figure(comparison, title, dark=options.dark)
+    else:
+        title = f"{options.gene} in {comparison.rows} cells"
+        distributions = fitted_distributions(comparison.fits, read.size_factors)
+        figure = gene_figure(read.counts.toarray()[:, 0], distributions, title, dark=options.dark)
     with written_whole(plot) as draft:
         figure.savefig(draft, dpi=150, format=plot.named.suffix[1:].lower())

@@ -1,6 +1,7 @@
 """What a command reads: the counts, and the size factors of the cells."""
 
 import argparse
+import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from jaxnb.io.reading import stem_of
 
 __all__ = [
     "described",
+    "gene_column",
     "given_size_factors",
     "load_counts",
     "name_of_counts",
@@ -96,6 +98,27 @@ def described(data: CountFile | CountMatrix, shape: tuple[int, int]) -> str:
         f"read {shape[0]} cells ({listed(data.cells, 3)}) x {shape[1]} genes "
         f"({listed(data.genes, 3)}) from {data.source}"
     )
+
+
+def gene_column(gene: str, genes: NDArray[np.str_]) -> int:
+    """The column of a gene.
+
+    Raises:
+        InputError: there is none of that name, with those of similar names; or several.
+    """
+    columns = np.flatnonzero(genes == gene)
+    if columns.size == 1:
+        return int(columns[0])
+    if columns.size > 1:
+        raise InputError(f"--gene {gene}: {columns.size} genes have that name")
+    folded: dict[str, str] = {}
+    for name in genes.tolist():
+        folded.setdefault(name.casefold(), name)
+    wanted = gene.casefold()
+    near = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.7)
+    near += sorted(name for name in folded if name.startswith(wanted) and name not in near)[:5]
+    hint = f"; like it: {', '.join(folded[name] for name in near)}" if near else ""
+    raise InputError(f"--gene {gene}: no such gene among the {genes.size}{hint}")
 
 
 def given_size_factors(how: str | None, opened: CountFile) -> NDArray[np.float64] | None:

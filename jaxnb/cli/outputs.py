@@ -16,6 +16,7 @@ from jaxnb._errors import InputError
 __all__ = [
     "Output",
     "default_name",
+    "file_word",
     "note",
     "planned_output",
     "say",
@@ -46,6 +47,11 @@ class Output(NamedTuple):
     def remark(self) -> str:
         """What to say after it was written."""
         return "  (overwrote the file that was there)" if self.overwrites else ""
+
+
+def file_word(text: str) -> str:
+    """The text as a part of a file name."""
+    return re.sub(r"[^\w.+-]", "_", text)
 
 
 def default_name(path: Path, stem: str, part: str | None) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jaxnb.fit import FitResult, FitStatus
 from jaxnb.fit.comparison import Comparison
 
-__all__ = ["next_step", "printed_table", "summary", "write_csv"]
+__all__ = ["next_step", "one_gene", "printed_table", "summary", "write_csv"]
 
 _WIDEST_NAME = 16
 _SIGNIFICANT = 0.05
@@ -47,8 +47,11 @@ def printed_table(comparison: Comparison, *, top: int) -> str:
             cells = [_formatted(value, form) for value in table[name][shown]]
             columns.append(_column(title.strip(), cells))
     lines = ["  ".join(cells) for cells in zip(*columns, strict=True)]
+    table_lines = [_groups(comparison, columns), *lines]
+    if len(ranking) == 1:
+        return "\n".join(table_lines)
     head = f"The {len(shown)} of {len(ranking)} genes with {reason}:"
-    return "\n".join([head, "", _groups(comparison, columns), *lines])
+    return "\n".join([head, "", *table_lines])
 
 
 def summary(comparison: Comparison) -> str:
@@ -63,6 +66,15 @@ def summary(comparison: Comparison) -> str:
     for name, fit in comparison.fits.items():
         if name != "Poisson":
             lines.append(f"{name} fits: {_statuses(fit)}.")
+    return "\n".join(fill(line, _LINE, subsequent_indent="  ") for line in lines)
+
+
+def one_gene(comparison: Comparison) -> str:
+    """What was found of the only gene, in plain words."""
+    lines = [f"Lowest BIC: {comparison.table['bic_choice'][0]}."]
+    for name, fit in comparison.fits.items():
+        if name != "Poisson":
+            lines += [f"{name} fit: {s.message}." for s in FitStatus if s == fit.status[0]]
     return "\n".join(fill(line, _LINE, subsequent_indent="  ") for line in lines)
 
 

@@ -92,7 +92,9 @@ def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[A
     aligned = [lax.expand_dims(a.astype(work_type), range(rank - a.ndim)) for a in arrays.values()]
     # Counts are often a constant of the program. The barrier, expanded before fusion, keeps XLA
     # from evaluating what depends on them alone while it compiles: seconds for a million counts.
-    aligned[0] = lax.optimization_barrier(aligned[0])  # type: ignore[no-untyped-call]
+    # On CPU only: XLA's GPU compiler expands it after fusion, and would write the counts to memory.
+    barrier = lax.optimization_barrier
+    aligned[0] = lax.platform_dependent(aligned[0], cpu=barrier, default=lambda counts: counts)
     return result_type, aligned
 
 

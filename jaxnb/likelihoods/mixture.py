@@ -4,12 +4,15 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from jaxnb._materialize import materialize
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods.arguments import (
     Scales,
     floor_of,
+    largest,
     on_scales,
     promote,
     refuse_tables,
@@ -169,9 +172,13 @@ def mixture_with_derivatives(
         second, other_t, _ = parameter_values(scales_2, mu_2, theta_2, eps)
         limits = kernel_range(x.dtype)
         usable = (t == other_t) & limits.holds(x, first, t) & limits.holds(x, second, t)
+        t = jnp.minimum(t, largest(t.dtype))
         close = _difference(x, *(jnp.where(usable, y, 1.0) for y in (first, second, t)))
-        better = jnp.where(usable & (x >= 0) & (x <= limits.x), close, d)
-        return materialize(d_log_odds(_with_derivative_of(d, better), q))[0]
+        usable &= (x >= 0) & (x <= limits.x)
+        # the value of `close` with the derivative of d
+        finite = jnp.where(usable, d, 0.0)
+        better = lax.stop_gradient(close) + (finite - lax.stop_gradient(finite))
+        return materialize(d_log_odds(jnp.where(usable, better, d), q))[0]
 
     weight_1, weight_2 = weight_factors(d, q)
     x_1, d_mu_1, d_theta_1 = weighted(weight_1, nb_derivatives(x, mu_1, theta_1, eps, scales_1))
@@ -196,7 +203,7 @@ def _difference(x: Array, mu_1: Array, mu_2: Array, t: Array) -> Array:
     x log(1 + a) - theta log(1 + b). No gamma function is left, and with phi(u) = log(1 + u) - u the
     parts linear in mu_1 - mu_2 combine to
 
-        x a - theta b = (mu_1 - mu_2) / m_1 * theta / m_2 * ((x / mu_2 - 1) m_2 - (mu_1 - mu_2)).
+        x a - theta b = a (x - mu_2) - theta b (mu_1 - mu_2) / m_1.
 
     Where the means are far apart, these parts cancel what phi has in place of the logarithms, and
     the latter are taken themselves.
@@ -204,28 +211,20 @@ def _difference(x: Array, mu_1: Array, mu_2: Array, t: Array) -> Array:
     difference = mu_1 - mu_2
     m_1, m_2 = t + mu_1, t + mu_2
     a, b = (t / m_1) * (difference / mu_2), difference / m_2
-    linear = (difference / m_1) * (t / m_2) * (((x - mu_2) / mu_2) * m_2 - difference)
+    linear = a * (x - mu_2) - (difference / m_1) * t * b
     near_a, near_b = jnp.abs(a) < 0.5, jnp.abs(b) < 0.5
     phi_a, log_a = _logarithms(a, (mu_1 / mu_2) * (m_2 / m_1), near_a)
+    # the quotient of means that are as far apart as floating-point numbers can be overflows
+    lies_within = jnp.abs(log_a) < float(np.log(largest(t.dtype)))
+    log_a = jnp.where(lies_within, log_a, (jnp.log(mu_1) - jnp.log(mu_2)) + jnp.log(m_2 / m_1))
     phi_b, log_b = _logarithms(b, m_1 / m_2, near_b)
     close = linear + (x * phi_a - t * phi_b)
-    return jnp.where(near_a & near_b, close, x * log_a - t * log_b)
+    # b underflows where theta is largest
+    t_log_b = jnp.where(near_b, t * phi_b + (t / m_2) * difference, t * log_b)
+    return jnp.where(near_a & near_b, close, x * log_a - t_log_b)
 
 
 def _logarithms(u: Array, one_plus_u: Array, near: Array) -> tuple[Array, Array]:
     """phi(u), where u is near 0, and log(1 + u)."""
     phi = log1p_minus_x(jnp.where(near, u, 0.0), jnp.where(near, one_plus_u, 1.0))
     return phi, jnp.where(near, phi + u, jnp.log(jnp.where(near, 1.0, one_plus_u)))
-
-
-@jax.custom_jvp
-def _with_derivative_of(function: Array, value: Array) -> Array:
-    """The value given, with the derivative of the function that it is a better value of."""
-    return value
-
-
-@_with_derivative_of.defjvp
-def _with_derivative_of_jvp(
-    primals: tuple[Array, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    return primals[1], tangents[0]

@@ -12,7 +12,8 @@ the dtype. Beyond the range of the kernel one of four forms holds to the last di
 1.  t below e**-30 (float32) or e**-80 (float64). log Gamma(x+t) - log Gamma(t) - log Gamma(1+x) is
     log(t) - log(x) there, so that l = log(t) - log(x) + x log(q) for x > 0, and t log(p) for x = 0.
 2.  mu below the range. l is linear in log(mu): its value at the smallest mu_0 of the range, plus
-    x log(mu / mu_0), and at x = 0 it is -mu.
+    x log(mu / mu_0), and at x = 0 it is -mu. Its derivatives in theta are those at mu_0,
+    except at x = 0 and x = 1: there they vanish with mu, and those of form 1 are exact.
 3.  mu above the range. Next to mu the count is nothing, and l is its value at the largest mu_0,
     less t log(m / m_0).
 4.  The same with an infinite t, or one beyond its stand-in in the kernel: l = t log(p).
@@ -80,7 +81,11 @@ def _with_gamma(wrt: Wrt, point: Point, d: Dispersion) -> Array:
     above = kernel + _above_range(wrt, point, limits.mu, jnp.where(theta_beyond, 1.0, point.theta))
     large = jnp.where(theta_beyond, _both_large(wrt, point), above)
     outside = jnp.where(point.mu_large, large, kernel + below)
-    return jnp.where(inside, kernel, jnp.where(tiny_theta, _tiny_theta(wrt, point), outside))
+    by_form_1 = tiny_theta
+    if wrt != ():
+        one_or_none = ((point.x == 0) | (point.x == 1)) & (point.mu < smallest)
+        by_form_1 |= one_or_none & (d.theta < largest(dtype))
+    return jnp.where(inside, kernel, jnp.where(by_form_1, _tiny_theta(wrt, point), outside))
 
 
 def _for_every_count(wrt: Wrt, x: Array, mu: Array, d: Dispersion) -> Array:
@@ -94,18 +99,19 @@ def _tiny_theta(wrt: Wrt, point: Point) -> Array:
     """Form 1."""
     x, p, q, inverse = point.x, point.p, point.q, point.inverse_theta
     positive = x > 0
+    one_minus_x_p = jnp.where(x == 1, q, 1 - x * p)
     match wrt:
         case ():
             log_x = jnp.log(jnp.where(positive, x, 1.0))
             several = point.log_theta - log_x + x * point.log_q
             return jnp.where(positive, several, point.theta * point.log_p)
         case ("theta",):
-            return jnp.where(positive, (1 - x * p) * inverse, 0.0) + point.phi
+            return jnp.where(positive, one_minus_x_p * inverse, 0.0) + point.phi
         case ("log_theta",):
-            return jnp.where(positive, 1 - x * p, 0.0) + point.theta * point.phi
+            return jnp.where(positive, one_minus_x_p, 0.0) + point.theta * point.phi
         case ("theta", "theta"):
-            several = ((x * p * p - 1) * inverse) * inverse
-            return jnp.where(positive, several, 0.0) + q * q * inverse
+            several = jnp.where(x == 1, -q * (1 + p), x * p * p - 1)
+            return jnp.where(positive, (several * inverse) * inverse, 0.0) + q * q * inverse
     return point.theta * (point.phi + q * q) - x * (p * q)
 
 

@@ -191,6 +191,7 @@ def point_of(scales: Scales, x: Array, a: Array, b: Array, eps: Array) -> Point:
         usable = (smaller >= tiny) & (larger < jnp.inf) & (difference < -float(np.log(tiny)))
         quotient = jnp.where(usable, smaller, 1.0) / jnp.where(usable, larger, 1.0)
         ratio = jnp.where(usable, quotient, ratio)
+        difference = jnp.where(usable, -jnp.log(quotient), difference)
     inside = jnp.where(x < 0, 0.0, jnp.minimum(x, infinity))
     theta_larger = log_theta >= log_mu
     return Point(

@@ -59,8 +59,9 @@ def log_nb_positive(
         0; NaN where an argument is NaN or a parameter negative. Derivatives of any order in the
         parameters, in closed form up to the second; those in x are computed only if asked for.
         Outside the support every derivative is 0; one that would overflow is the largest number of
-        the dtype. Derivatives in theta are 0 for theta beyond 2**99 (float32, 2**798 in float64),
-        and that in `log_theta` where the one in theta underflows.
+        the dtype. Derivatives in theta and its logarithm are 0 for theta beyond 2**99 and means up
+        to 2**70 (2**798 and 2**500 in float64), and that in `log_theta` underflows where the one in
+        theta does.
 
     Raises:
         TypeError: A parameter is given on no scale or on both; an argument is complex, or a

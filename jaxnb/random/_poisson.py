@@ -56,7 +56,10 @@ def poisson_counts(key: Key, lam: Array, dtype: DTypeLike) -> Array:
         # Where large rates are few, they have their first try among the leftovers. The draws are
         # the same either way: a large rate has the same tries in both branches, a small one none.
         many_large = jnp.sum(lam >= _LARGE) * 16 > lam.size
-        passed: tuple[Array, Array] = lax.cond(many_large, with_rejection, without)
+        # On GPU and TPU always at once: a conditional there waits for its predicate on the host.
+        passed: tuple[Array, Array] = lax.platform_dependent(
+            cpu=lambda: lax.cond(many_large, with_rejection, without), default=with_rejection
+        )
         return passed
 
     return accept_reject(first_pass, attempt, dtype, key, lam)

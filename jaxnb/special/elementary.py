@@ -21,6 +21,7 @@ __all__ = [
     "LOG_2",
     "LOG_2_HIGH",
     "LOG_2_LOW",
+    "power_by_products",
     "power_of_two",
     "reciprocal",
     "split_binary",
@@ -91,7 +92,30 @@ def split_binary(y: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def power_of_two(k: Array) -> Array:
-    """2**k for whole k within the exponents of normal numbers."""
+    """2**k for whole k within the exponents of normal numbers, without rounding."""
+    largest = int(np.finfo(k.dtype).maxexp) - 1
+    power: Array = lax.platform_dependent(
+        lax.stop_gradient(k), cpu=_power_by_bits, default=lambda k: power_by_products(k, largest)
+    )
+    return power
+
+
+def power_by_products(k: Array, largest: int) -> Array:
+    """2**k for whole k, |k| <= largest, without rounding and without a bit cast.
+
+    A product of those of 2, 4, 16, ... that the binary digits of |k| select. `jnp.exp2` is
+    exp(k log 2), which rounds, and TPUs have no bit cast of float64.
+    """
+    rest, power = jnp.abs(k), jnp.ones_like(k)
+    for digit in reversed(range(largest.bit_length())):
+        taken = rest >= 2**digit
+        rest = jnp.where(taken, rest - 2**digit, rest)
+        factor = jnp.where(k < 0, 2.0 ** -(2**digit), 2.0 ** (2**digit))
+        power = jnp.where(taken, power * factor, power)
+    return power
+
+
+def _power_by_bits(k: Array) -> Array:
     dtype = k.dtype.name
     exponent = lax.shift_left(k.astype(INTEGER[dtype]), _MANTISSA_BITS[dtype])
     return lax.bitcast_convert_type(_ONE[dtype] + exponent, k.dtype)

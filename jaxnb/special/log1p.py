@@ -7,7 +7,15 @@ from jax import lax
 
 from jaxnb._types import Array
 from jaxnb.special.coefficients import ATANH_TAIL, LOG1P_MINUS_X
-from jaxnb.special.elementary import INTEGER, LOG_2, LOG_2_HIGH, LOG_2_LOW, reciprocal, split_binary
+from jaxnb.special.elementary import (
+    INTEGER,
+    LOG_2,
+    LOG_2_HIGH,
+    LOG_2_LOW,
+    power_by_products,
+    reciprocal,
+    split_binary,
+)
 from jaxnb.special.polynomial import horner
 
 __all__ = ["double_atanh", "log", "log1p_minus_x", "log1p_minus_x_near_zero", "log_of_any"]
@@ -60,7 +68,7 @@ def _native_log1p_minus_x(u: Array, one_plus_u: Array) -> Array:
     middle = (one_plus_u > 1 / 6) & (one_plus_u < 16 / 3)
     k = sum((one_plus_u >= edge).astype(u.dtype) for edge in (1 / 3, 2 / 3, 4 / 3, 8 / 3)) - 2
     k = jnp.where(middle, k, 0.0)
-    power = jnp.exp2(k)
+    power = power_by_products(k, 2)
     scaled = jnp.where(middle, u, 0.0) / power
     f = scaled + (1 / power - 1)
     near = (

@@ -21,16 +21,27 @@ except ImportError as error:
 
 from jaxnb.torch_bridge.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
 from jaxnb.torch_bridge.exchange import to_jax, to_torch
-from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+from jaxnb.torch_bridge.likelihoods import (
+    log_hurdle_nb,
+    log_mixture_nb,
+    log_nb_positive,
+    log_zero_truncated_nb,
+    log_zinb_positive,
+)
 from jaxnb.torch_bridge.mixture import NegativeBinomialMixture
 from jaxnb.torch_bridge.scvi import patch_scvi
+from jaxnb.torch_bridge.truncated import HurdleNegativeBinomial, ZeroTruncatedNegativeBinomial
 
 __all__ = [
+    "HurdleNegativeBinomial",
     "NegativeBinomial",
     "NegativeBinomialMixture",
     "ZeroInflatedNegativeBinomial",
+    "ZeroTruncatedNegativeBinomial",
+    "log_hurdle_nb",
     "log_mixture_nb",
     "log_nb_positive",
+    "log_zero_truncated_nb",
     "log_zinb_positive",
     "patch_scvi",
     "to_jax",

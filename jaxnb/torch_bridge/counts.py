@@ -1,4 +1,4 @@
-"""What the three distributions on tensors have in common: shapes, validation and sampling."""
+"""What the distributions on tensors have in common: everything that the table of them decides."""
 
 import warnings
 from collections.abc import Callable
@@ -10,9 +10,10 @@ from torch.distributions import Distribution, constraints
 
 from jaxnb.families import Family
 from jaxnb.torch_bridge import _private
-from jaxnb.torch_bridge.arguments import working_dtype
+from jaxnb.torch_bridge.arguments import Value, working_dtype
 from jaxnb.torch_bridge.exchange import call
 from jaxnb.torch_bridge.parameters import Parameter
+from jaxnb.torch_bridge.pointwise import evaluated
 from jaxnb.torch_bridge.programs import modes
 from jaxnb.torch_bridge.sampling import draw
 
@@ -29,7 +30,7 @@ class _Constraints:
 
 
 class Counts(Distribution):
-    """The base class of the three.
+    """The base class of the distributions.
 
     A subclass declares its parameters as `Parameter`, `ScaledParameter` or `LogScale`. An instance
     keeps those that were given, under their names; the keys of its `arg_constraints` are these
@@ -76,6 +77,19 @@ class Counts(Distribution):
             values[p.attribute] = values[attributes[p.default or ""]] if missing else value
         return values
 
+    def _arguments(self) -> dict[str, Value]:
+        """The arguments of the functions of the table, each parameter on the scale it has."""
+        given: dict[str, Value] = {}
+        for p in self._family.parameters:
+            for keyword, name in ((p.name, p.attribute), (p.log_name, p.log_attribute)):
+                if keyword is not None and name in self._kept:
+                    given[keyword] = self._kept[name]
+        return given
+
+    def _evaluated(self, function: str, **first: Value) -> Tensor:
+        of_arrays = getattr(self._family, function)
+        return evaluated(of_arrays.__name__, first | self._arguments())
+
     @property
     def mean(self) -> Tensor:
         """The mean, with its derivatives."""
@@ -104,10 +118,37 @@ class Counts(Distribution):
         With `validate_args`, a value that is not a count causes a warning and has -inf. Without, a
         positive real value has the formula's value, with gamma functions in place of factorials.
         """
-        keywords = {p.attribute: p.name for p in self._family.parameters}
-        keywords |= {p.log_attribute or "": p.log_name or "" for p in self._family.parameters}
-        given = {keywords[name]: p for name, p in self._kept.items() if name in keywords}
-        return self._masked(value, type(self)._function(value, eps=self._eps, **given))
+        log_prob = type(self)._function(value, eps=self._eps, **self._arguments())
+        return self._masked(value, log_prob)
+
+    def log_cdf(self, value: Value) -> Tensor:
+        """The logarithm of P(X <= value), exact in both tails, with derivatives in the parameters.
+
+        Args:
+            value: Numbers, broadcast against the batch shape; those that are not whole are rounded
+                down.
+        """
+        return self._evaluated("log_cdf", x=value)
+
+    def log_sf(self, value: Value) -> Tensor:
+        """The logarithm of P(X > value), as `log_cdf`."""
+        return self._evaluated("log_sf", x=value)
+
+    def cdf(self, value: Value) -> Tensor:
+        """P(X <= value), as `log_cdf`."""
+        return torch.exp(self.log_cdf(value))
+
+    def icdf(self, value: Value) -> Tensor:
+        """The smallest count x with P(X <= x) >= value; its derivatives are 0.
+
+        Args:
+            value: Probabilities in [0, 1], broadcast against the batch shape.
+        """
+        return self._evaluated("quantile", q=value)
+
+    def entropy(self) -> Tensor:
+        """The entropy in nats, with derivatives in the parameters."""
+        return self._evaluated("entropy")
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
         """The distribution with its parameters expanded to a larger batch shape, as views."""

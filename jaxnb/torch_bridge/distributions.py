@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 from torch.distributions import constraints
+from torch.distributions.kl import register_kl
 
 from jaxnb.distributions.parameters import MEAN_AND_DISPERSION, ZERO_INFLATION, chosen
 from jaxnb.families import NEGATIVE_BINOMIAL, ZERO_INFLATED_NEGATIVE_BINOMIAL
@@ -21,11 +22,62 @@ from jaxnb.torch_bridge.parameters import (
     mean_and_dispersion,
     zero_inflation_logits,
 )
+from jaxnb.torch_bridge.pointwise import evaluated
 
-__all__ = ["NegativeBinomial", "ZeroInflatedNegativeBinomial"]
+__all__ = ["MeanDispersion", "NegativeBinomial", "ZeroInflatedNegativeBinomial"]
 
 
-class NegativeBinomial(Counts):
+class MeanDispersion(Counts):
+    """A distribution with a mean and an inverse dispersion, which can be read in all their forms.
+
+    The constructor of a subclass passes on what it was given.
+    """
+
+    mu = ScaledParameter(constraints.nonnegative)
+    theta = ScaledParameter(constraints.nonnegative)
+    log_mu = LogScale()
+    log_theta = LogScale()
+
+    def __init__(
+        self,
+        zero_inflation: dict[str, Tensor | None] | None,
+        scale: Tensor | None,
+        eps: float | None,
+        validate_args: bool | None,
+        **given: Tensor | None,
+    ) -> None:
+        owner = type(self).__name__
+        parameters = chosen(owner, MEAN_AND_DISPERSION, **given)
+        if zero_inflation is not None:
+            parameters |= chosen(owner, ZERO_INFLATION, **zero_inflation)
+        tensors = float_parameters(owner, bool(validate_args), parameters)
+        kept = mean_and_dispersion(tensors)
+        if zero_inflation is not None:
+            kept["zi_logits"] = zero_inflation_logits(tensors)
+        kept = broadcastable(kept)
+        if scale is not None:
+            kept["scale"] = scale
+        super().__init__(kept, eps, validate_args)
+
+    @property
+    def total_count(self) -> Tensor:
+        """The number of failures to wait for, which is theta."""
+        return self.theta
+
+    @property
+    def logits(self) -> Tensor:
+        """log(mu / theta)."""
+        if {"log_mu", "log_theta"}.isdisjoint(self._kept):
+            return torch.log(self.mu / self.theta)
+        return self.log_mu - self.log_theta
+
+    @property
+    def probs(self) -> Tensor:
+        """The success probability mu / (mu + theta)."""
+        return torch.sigmoid(self.logits)
+
+
+class NegativeBinomial(MeanDispersion):
     r"""Negative binomial counts with mean mu and variance :math:`\mu + \mu^2/\theta`.
 
     At theta = 0 mean and variance are 0. The mode is floor(mu (theta - 1) / theta), or 0 where
@@ -57,10 +109,6 @@ class NegativeBinomial(Counts):
 
     _family = NEGATIVE_BINOMIAL
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_nb_positive)
-    mu = ScaledParameter(constraints.nonnegative)
-    theta = ScaledParameter(constraints.nonnegative)
-    log_mu = LogScale()
-    log_theta = LogScale()
     scale = Parameter(constraints.nonnegative)
 
     def __init__(
@@ -77,30 +125,9 @@ class NegativeBinomial(Counts):
         log_theta: Tensor | None = None,
         eps: float | None = None,
     ) -> None:
-        owner = type(self).__name__
         given = {"total_count": total_count, "probs": probs, "logits": logits, "mu": mu}
         given |= {"theta": theta, "log_mu": log_mu, "log_theta": log_theta}
-        parameters = chosen(owner, MEAN_AND_DISPERSION, **given)
-        tensors = float_parameters(owner, bool(validate_args), parameters)
-        kept = broadcastable(mean_and_dispersion(tensors))
-        super().__init__(kept | _present(scale=scale), eps, validate_args)
-
-    @property
-    def total_count(self) -> Tensor:
-        """The number of failures to wait for, which is theta."""
-        return self.theta
-
-    @property
-    def logits(self) -> Tensor:
-        """log(mu / theta)."""
-        if {"log_mu", "log_theta"}.isdisjoint(self._kept):
-            return torch.log(self.mu / self.theta)
-        return self.log_mu - self.log_theta
-
-    @property
-    def probs(self) -> Tensor:
-        """The success probability mu / (mu + theta)."""
-        return torch.sigmoid(self.logits)
+        super().__init__(None, scale, eps, validate_args, **given)
 
     def get_normalized(self, key: str) -> Tensor:
         """Normalized expression: `mu` for the key "mu", and for "scale" the `scale` given.
@@ -170,14 +197,10 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         log_theta: Tensor | None = None,
         eps: float | None = None,
     ) -> None:
-        owner = type(self).__name__
         given = {"total_count": total_count, "probs": probs, "logits": logits, "mu": mu}
         given |= {"theta": theta, "log_mu": log_mu, "log_theta": log_theta}
-        parameters = chosen(owner, MEAN_AND_DISPERSION, **given)
-        parameters |= chosen(owner, ZERO_INFLATION, zi_logits=zi_logits, zi_probs=zi_probs)
-        tensors = float_parameters(owner, bool(validate_args), parameters)
-        kept = mean_and_dispersion(tensors) | {"zi_logits": zero_inflation_logits(tensors)}
-        Counts.__init__(self, broadcastable(kept) | _present(scale=scale), eps, validate_args)
+        zeros = {"zi_logits": zi_logits, "zi_probs": zi_probs}
+        MeanDispersion.__init__(self, zeros, scale, eps, validate_args, **given)
 
     @property
     def zi_probs(self) -> Tensor:
@@ -185,5 +208,13 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         return torch.sigmoid(self.zi_logits)
 
 
-def _present(**given: Tensor | None) -> dict[str, Tensor]:
-    return {name: value for name, value in given.items() if value is not None}
+@register_kl(NegativeBinomial, NegativeBinomial)
+def _kl_divergence(p: NegativeBinomial, q: NegativeBinomial) -> Tensor:
+    """By `jaxnb.cdf.nb_kl_divergence`; of zero-inflated distributions none is known."""
+    if type(p)._family is not NEGATIVE_BINOMIAL or type(q)._family is not NEGATIVE_BINOMIAL:
+        raise NotImplementedError(
+            f"no divergence of {type(p).__name__} and {type(q).__name__}, only of two"
+            " NegativeBinomial"
+        )
+    given = {"mu_1": p.mu, "theta_1": p.theta, "mu_2": q.mu, "theta_2": q.theta}
+    return evaluated("nb_kl_divergence", given)

@@ -1,29 +1,32 @@
-"""The three log-likelihoods on torch tensors."""
+"""The log-likelihoods on torch tensors."""
 
 from collections.abc import Callable
 
 from torch import Tensor
 
 from jaxnb.families import (
+    HURDLE_NEGATIVE_BINOMIAL,
     NEGATIVE_BINOMIAL,
     NEGATIVE_BINOMIAL_MIXTURE,
     ZERO_INFLATED_NEGATIVE_BINOMIAL,
+    ZERO_TRUNCATED_NEGATIVE_BINOMIAL,
     Family,
 )
 from jaxnb.torch_bridge.arguments import (
     Arguments,
     Value,
-    broadcastable,
-    cast,
-    common_dtype,
     on_scales,
     required,
-    working_dtype,
 )
-from jaxnb.torch_bridge.pointwise import evaluate
-from jaxnb.torch_bridge.programs import named
+from jaxnb.torch_bridge.pointwise import evaluated
 
-__all__ = ["log_mixture_nb", "log_nb_positive", "log_zinb_positive"]
+__all__ = [
+    "log_hurdle_nb",
+    "log_mixture_nb",
+    "log_nb_positive",
+    "log_zero_truncated_nb",
+    "log_zinb_positive",
+]
 
 _Unused = Callable[[Tensor], Tensor] | None
 
@@ -82,8 +85,8 @@ def log_zinb_positive(
 ) -> Tensor:
     """Log-probability of counts under a zero-inflated negative binomial.
 
-    As `jaxnb.log_zinb_positive`, on tensors; see `log_nb_positive` for what all three functions
-    have in common. scvi-tools' function reshapes a `theta` with one axis to (1, n), and with it the
+    As `jaxnb.log_zinb_positive`, on tensors; see `log_nb_positive` for what all functions have
+    in common. scvi-tools' function reshapes a `theta` with one axis to (1, n), and with it the
     result: for arguments of shape (3,) it returns (1, 3). Here the result has the shape (3,).
 
     Args:
@@ -127,8 +130,8 @@ def log_mixture_nb(
 ) -> Tensor:
     """Log-probability of counts under a mixture of two negative binomials.
 
-    As `jaxnb.log_mixture_nb`, on tensors; see `log_nb_positive` for what all three functions have
-    in common.
+    As `jaxnb.log_mixture_nb`, on tensors; see `log_nb_positive` for what all functions have in
+    common.
 
     Args:
         x: Counts.
@@ -158,6 +161,76 @@ def log_mixture_nb(
     return _log_likelihood(NEGATIVE_BINOMIAL_MIXTURE, eps, x, scaled, pi_logits=pi_logits)
 
 
+def log_zero_truncated_nb(
+    x: Tensor,
+    mu: Value | None = None,
+    theta: Value | None = None,
+    eps: float | None = None,
+    *,
+    log_mu: Value | None = None,
+    log_theta: Value | None = None,
+) -> Tensor:
+    """Log-probability of counts under a negative binomial without its zeros.
+
+    As `jaxnb.log_zero_truncated_nb`, on tensors; see `log_nb_positive` for what all functions have
+    in common.
+
+    Args:
+        x: Counts.
+        mu: Mean before truncation, >= 0.
+        theta: Inverse dispersion, >= 0.
+        eps: Floor on the mean; None for none.
+        log_mu: log(mu) instead of `mu`.
+        log_theta: log(theta) instead of `theta`.
+
+    Returns:
+        As `log_nb_positive`.
+
+    Raises:
+        TypeError: As `log_nb_positive`.
+        ValueError: As `log_nb_positive`.
+        RuntimeError: As `log_nb_positive`.
+    """
+    scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return _log_likelihood(ZERO_TRUNCATED_NEGATIVE_BINOMIAL, eps or 0.0, x, scaled)
+
+
+def log_hurdle_nb(
+    x: Tensor,
+    mu: Value | None = None,
+    theta: Value | None = None,
+    pi: Value | None = None,
+    eps: float | None = None,
+    *,
+    log_mu: Value | None = None,
+    log_theta: Value | None = None,
+) -> Tensor:
+    """Log-probability of counts under a hurdle model: a zero, or a zero-truncated NB count.
+
+    As `jaxnb.log_hurdle_nb`, on tensors; see `log_nb_positive` for what all functions have in
+    common.
+
+    Args:
+        x: Counts.
+        mu: Mean of the negative binomial before truncation, >= 0.
+        theta: Inverse dispersion, >= 0.
+        pi: Log-odds of a zero.
+        eps: Floor on the mean; None for none.
+        log_mu: log(mu) instead of `mu`.
+        log_theta: log(theta) instead of `theta`.
+
+    Returns:
+        As `log_nb_positive`.
+
+    Raises:
+        TypeError: `pi` is missing; and as `log_nb_positive`.
+        ValueError: As `log_nb_positive`.
+        RuntimeError: As `log_nb_positive`.
+    """
+    scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return _log_likelihood(HURDLE_NEGATIVE_BINOMIAL, eps or 0.0, x, scaled, pi=pi)
+
+
 def _log_likelihood(
     family: Family,
     eps: float | None,
@@ -170,16 +243,9 @@ def _log_likelihood(
     optional = [p.name for p in family.parameters if p.default and scaled[p.name] == (None, None)]
     pairs = {name: pair for name, pair in scaled.items() if name not in optional}
     values, scales = on_scales(owner, **pairs)
-    logs = [f"log_{n}" for n, scale in zip(pairs, scales, strict=True) if scale == "log"]
-    names = [f"log_{name}" if f"log_{name}" in logs else name for name in pairs]
+    names = [
+        f"log_{name}" if scale == "log" else name for name, scale in zip(pairs, scales, strict=True)
+    ]
     arguments: Arguments = {"x": x, **dict(zip(names, values, strict=True))}
     arguments |= {name: required(owner, **{name: value}) for name, value in others.items()}
-    result_type = common_dtype(owner, arguments)
-    tensors = cast(arguments, working_dtype(result_type))
-    broadcastable(tensors)
-    name = named(f"{owner}_tied" if optional else owner, logs)
-    return evaluate(name, list(tensors.values()), _number(eps)).to(result_type)
-
-
-def _number(eps: float | None) -> float | None:
-    return None if eps is None else float(eps)
+    return evaluated(owner, arguments, None if eps is None else float(eps))

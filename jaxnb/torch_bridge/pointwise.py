@@ -1,12 +1,12 @@
-"""One operator of torch for every likelihood and every derivative.
+"""One operator of torch for every function and every derivative.
 
-`partial_derivatives` takes tensors, the name of a likelihood and how often to differentiate it in
+`partial_derivatives` takes tensors, the name of a function and how often to differentiate it in
 each tensor. The derivative of its result is the same operator with one order more, so that one
 formula for autograd, one for fake tensors and one for `vmap` serve all functions to any order.
 
 torch differentiates a custom operator in reverse mode only. Forward mode and the transforms of
 `torch.func` need an `autograd.Function`, which the compiler and the exporter cannot look into.
-`evaluate` therefore calls the operator while code is compiled, and the Function otherwise.
+`_evaluate` therefore calls the operator while code is compiled, and the Function otherwise.
 """
 
 import inspect
@@ -19,15 +19,42 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from jaxnb.torch_bridge import _private
+from jaxnb.torch_bridge.arguments import (
+    Arguments,
+    broadcastable,
+    cast,
+    common_dtype,
+    working_dtype,
+)
 from jaxnb.torch_bridge.exchange import call
+from jaxnb.torch_bridge.functions import FUNCTIONS, named
 from jaxnb.torch_bridge.layout import folded
 from jaxnb.torch_bridge.programs import Orders, partials
 
-__all__ = ["evaluate"]
+__all__ = ["evaluated"]
 
 
-def evaluate(name: str, tensors: Sequence[Tensor], eps: float | None) -> Tensor:
-    """The likelihood of that name, differentiable to any order in every tensor.
+def evaluated(function: str, arguments: Arguments, eps: float | None = None) -> Tensor:
+    """The function of arguments that are named, and cast and aligned here.
+
+    They are in the order of the table of distributions, each under its name or that of its
+    logarithm; one that has a default may be missing.
+
+    Raises:
+        TypeError: No argument is a tensor, or one is complex, sparse or quantized.
+        ValueError: The shapes do not broadcast, or the devices differ.
+    """
+    missing = len(arguments) < len(FUNCTIONS[function].arguments)
+    logarithms = [name for name in arguments if name.startswith("log_")]
+    result_type = common_dtype(function, arguments)
+    tensors = cast(arguments, working_dtype(result_type))
+    broadcastable(tensors)
+    name = named(f"{function}_tied" if missing else function, logarithms)
+    return _evaluate(name, list(tensors.values()), eps).to(result_type)
+
+
+def _evaluate(name: str, tensors: Sequence[Tensor], eps: float | None) -> Tensor:
+    """The function of that name, differentiable to any order in every tensor.
 
     The tensors have one dtype, float32 or float64, are on one device, and broadcast.
     """
@@ -50,7 +77,7 @@ _OPTIONS: dict[str, Any] = (
 def partial_derivatives(
     tensors: Sequence[Tensor], name: str, orders: Sequence[int], eps: float | None
 ) -> list[Tensor]:
-    """The partial derivatives of a likelihood, each of the shape of the tensors together.
+    """The partial derivatives of a function, each of the shape of the tensors together.
 
     `orders` holds one order for each tensor, as many times over as there are derivatives.
     """

@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 import pytest
 from fuzz import oracle
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import jaxnb
@@ -25,6 +25,7 @@ CORNERS = {
     "mu": [1e-30, 1e-8, 1.0, 1e7, 1e30],
     "theta": [1e-15, 1e-8, 1.0, 2.0, 1e7, 1e30],
 }
+THETA_OF_POISSON = {"float32": 2.0**99, "float64": 2.0**798}  # derivatives in theta may be 0 beyond
 SLOW = [pytest.param(6000, marks=pytest.mark.slow)]
 
 
@@ -68,6 +69,7 @@ def fuzz(examples):
             deadline=None,
             database=None,
             print_blob=True,
+            phases=[Phase.generate],  # a smaller seed is no simpler batch
             suppress_health_check=list(HealthCheck),
         )(test)
     )
@@ -163,10 +165,12 @@ def test_log_scale(dtype, examples):
                 expected = oracle.nb(x, mu, theta)
                 granted = float(rounding / max(1, abs(expected)))
                 assert units(value[i], expected, dtype) <= 4 + granted, point
-                # the derivative in log(theta) is 0 where that in theta itself underflows
+                # the derivative in log(theta) underflows with that in theta
                 underflow = theta * float(np.finfo(dtype).tiny)
                 for k, name in enumerate(("log_mu", "log_theta")):
-                    if k and abs(d[name]) < underflow:
+                    if k and theta > THETA_OF_POISSON[dtype] and gradient[k][i] == 0:
+                        continue
+                    if k and abs(gradient[k][i] - d[name]) < underflow:
                         continue
                     along_theta = d["log_mu,log_theta" if k == 0 else "log_theta,log_theta"]
                     along_mu = d["log_mu,log_mu" if k == 0 else "log_mu,log_theta"]

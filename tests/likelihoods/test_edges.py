@@ -163,3 +163,24 @@ def test_no_false_alarm_under_debug_nans(function, args):
     with jax.debug_nans(True):
         jax.value_and_grad(lambda *a: function(*a).sum(), positions)(*args)
         jax.hessian(lambda *a: function(*a).sum(), positions)(*args)
+
+
+@pytest.mark.parametrize(
+    ("x", "mu_1", "mu_2", "theta", "difference"),
+    [
+        (1, 9.3e-24, 9.3e-24, 2e28, 0),  # the same component twice
+        (1e7, 2e-23, 2e-23, 3e29, 0),
+        (3, 1.9, 1.9, np.inf, 0),
+        (0, 2.0**69, 2.0**-99, 100, -4322.20),  # whose quotient overflows
+        (3, 2.0**69, 2.0**-99, 100, -4322.20 + 3 * 73.2267),
+        (0, 2.25e-9, 6e-9, np.inf, 3.75e-9),  # 1/theta underflows
+        (2, 2.25e-9, 6e-9, np.inf, 2 * np.log(0.375)),
+    ],
+)
+def test_weight_of_components_alike_and_far_apart(x, mu_1, mu_2, theta, difference):
+    def value(pi_logits):
+        return mix(jnp.float32(x), mu_1, mu_2, theta, theta, pi_logits)
+
+    # sigma(d + q) - sigma(q) at q = 0
+    expected = 0.5 * np.tanh(difference / 2)
+    np.testing.assert_allclose(jax.grad(value)(0.0), expected, rtol=2e-6)

@@ -185,3 +185,23 @@ def test_tables_are_refused_by_name(what):
         table = sparse.csr_array(np.zeros((2, 2)))
     with pytest.raises(TypeError, match=r"x must be an array, not a .*fit it with jaxnb\.fit"):
         nb(table, 1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mu", "theta"),
+    [("float32", 9.8e-32, 6.8e-10), ("float64", 1.6e-290, 8e-60), ("float64", 1e-300, 2.0)],
+)
+def test_derivatives_in_theta_vanish_with_the_mean_at_one(dtype, mu, theta):
+    """mu / theta**2 at x = 1: nothing of 1 / theta is left."""
+    with jax.enable_x64(dtype == "float64"):
+        mu, theta = np.asarray(mu, dtype), np.asarray(theta, dtype)
+
+        def first(x):
+            return jax.grad(lambda theta: jaxnb.log_nb_positive(x, mu, theta, 0.0))
+
+        one, none = (np.asarray(x, dtype) for x in (1, 0))
+        expected = (mu / theta) / theta
+        np.testing.assert_allclose(first(one)(theta), expected, rtol=1e-5)
+        np.testing.assert_allclose(jax.grad(first(one))(theta), -2 * expected / theta, rtol=1e-5)
+        assert first(none)(theta) <= 0
+        np.testing.assert_allclose(first(none)(theta), 0, atol=1e-30)

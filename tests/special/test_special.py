@@ -187,3 +187,12 @@ def test_the_coefficients_are_those_that_the_script_fits(tmp_path):
     for name in ("ATANH_TAIL", "LOG1P_MINUS_X", "STIRLING_ERROR", "DIGAMMA_REMAINDER_DERIVATIVE"):
         for dtype, stored in getattr(coefficients, name).items():
             np.testing.assert_allclose(scope[name][dtype], stored, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [("float32", 127), ("float64", 1023)])
+def test_powers_of_two_are_exact_without_bits(dtype, largest):
+    k = np.arange(1 - largest, largest + 1).astype(dtype)
+    with jax.enable_x64(True):
+        got = np.asarray(elementary.power_by_products(jnp.asarray(k), largest))
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, 2.0**k)

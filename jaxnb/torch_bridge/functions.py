@@ -1,0 +1,119 @@
+"""The functions of arrays that the bridge makes functions of tensors, by name.
+
+They come from the table of distributions: the log-likelihoods with their kernels, and the
+distribution functions, quantiles and entropies as they are.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxnb._types import Array
+from jaxnb.cdf import nb_kl_divergence
+from jaxnb.families import FAMILIES, Family, tied
+from jaxnb.likelihoods.arguments import Scale, Scales
+from jaxnb.likelihoods.derivatives import Derivative
+
+__all__ = ["FUNCTIONS", "Pointwise", "along", "found", "named"]
+
+
+class Pointwise(NamedTuple):
+    """A function whose result has an element for each element of its arguments together.
+
+    Attributes:
+        arguments: Their names.
+        scaled: The names of those that may be given by their logarithms.
+        with_derivatives: Of (*arguments, floor on the means, scales), the value, and the derivative
+            in each argument, computed when called.
+    """
+
+    arguments: tuple[str, ...]
+    scaled: tuple[str, ...]
+    with_derivatives: Callable[..., tuple[Array, list[Derivative]]]
+
+    def scales_of_means(self, scales: Scales) -> list[Scale]:
+        """Those of the scales that are the means'."""
+        pairs = zip(self.scaled, scales, strict=True)
+        return [scale for name, scale in pairs if name.startswith("mu")]
+
+
+def along(function: Callable[..., Array], place: int) -> Callable[..., Array]:
+    """The derivative of a pointwise function in one of its arguments."""
+
+    def derivative(*arrays: Array) -> Array:
+        def of_one(array: Array) -> Array:
+            return function(*arrays[:place], array, *arrays[place + 1 :])
+
+        array = arrays[place]
+        tangent: Array = jax.jvp(of_one, (array,), (jnp.ones_like(array),))[1]
+        return tangent
+
+    return derivative
+
+
+def _as_it_is(
+    function: Callable[..., Array], arguments: tuple[str, ...], scaled: tuple[str, ...]
+) -> Pointwise:
+    """A public function, which knows its derivatives, as a `Pointwise`."""
+
+    def with_derivatives(*given: Any) -> tuple[Array, list[Derivative]]:
+        *arrays, _, scales = given
+        keywords = dict(zip(scaled, scales, strict=True))
+        names = [f"log_{n}" if keywords.get(n) == "log" else n for n in arguments]
+
+        def of(*arrays: Array) -> Array:
+            return function(**dict(zip(names, arrays, strict=True)))
+
+        return of(*arrays), [partial(along(of, place), *arrays) for place in range(len(arrays))]
+
+    return Pointwise(arguments, scaled, with_derivatives)
+
+
+def _of_family(family: Family) -> Iterator[tuple[str, Pointwise]]:
+    """Its functions, with and without the parameters that may be left out."""
+    every = family.parameters
+    kept = tuple(p for p in every if not p.default)
+    for suffix, parameters in (("", every), ("_tied", kept)) if kept != every else (("", every),):
+        names = tuple(p.name for p in parameters)
+        scaled = tuple(p.name for p in parameters if p.has_log_scale)
+        kernel = tied(family) if suffix else family
+        likelihood = Pointwise(("x", *names), scaled, kernel.with_derivatives)
+        yield f"{family.function_name}{suffix}", likelihood
+        for function, first in (
+            (family.log_cdf, ("x",)),
+            (family.log_sf, ("x",)),
+            (family.quantile, ("q",)),
+            (family.entropy, ()),
+        ):
+            if function is not None:
+                yield (
+                    f"{function.__name__}{suffix}",
+                    _as_it_is(function, (*first, *names), scaled),
+                )
+
+
+FUNCTIONS: dict[str, Pointwise] = {
+    name: function for family in FAMILIES.values() for name, function in _of_family(family)
+} | {
+    "nb_kl_divergence": _as_it_is(nb_kl_divergence, ("mu_1", "theta_1", "mu_2", "theta_2"), ()),
+}
+"""Every function, by its name, with "_tied" behind it if a parameter takes another one's value."""
+
+
+def named(function: str, logarithms: Sequence[str]) -> str:
+    """The name of a function that takes the logarithms of some of its parameters."""
+    return f"{function}/{','.join(logarithms)}" if logarithms else function
+
+
+def found(name: str) -> tuple[Pointwise, Scales]:
+    """The function of that name, and the scales of its parameters."""
+    function, _, logarithms = name.partition("/")
+    pointwise, logs = FUNCTIONS[function], set(filter(None, logarithms.split(",")))
+    log_names = [f"log_{scaled}" for scaled in pointwise.scaled]
+    if unknown := logs.difference(log_names):
+        raise ValueError(f"{function} has no parameter {', '.join(sorted(unknown))}")
+    scales: list[Scale] = ["log" if log_name in logs else "linear" for log_name in log_names]
+    return pointwise, tuple(scales)

@@ -1,0 +1,139 @@
+"""Distribution functions, quantiles, entropies and the divergence on tensors."""
+
+import jax
+import numpy as np
+import pytest
+from torch_bridge.cases import bridge, torch
+from torch_bridge.test_distributions import CASES, HURDLE, MIX, NB, ZINB, made, on_arrays
+
+from jaxnb import cdf
+from jaxnb.families import FAMILIES
+from jaxnb.torch_bridge.functions import FUNCTIONS
+
+X = torch.tensor([0.0, 2.7])
+# one of each class, on either scale: each takes seconds to compile
+every = pytest.mark.parametrize(
+    "case", ["nb-logits", "zinb", "mixture", "mixture-theta2", "truncated", "hurdle-probs"]
+)
+
+
+def doubles(case, requires_grad=False):
+    """The distribution in float64, made of leaves, and those."""
+    kind, parameters = CASES[case]
+    given = {n: torch.as_tensor(p, dtype=torch.float64).clone() for n, p in parameters.items()}
+    leaves = [p.requires_grad_(requires_grad) for p in given.values()]
+    return kind(**given), leaves
+
+
+@every
+@pytest.mark.parametrize("name", ["log_cdf", "log_sf", "cdf", "entropy", "icdf"])
+def test_agrees_with_the_class_on_arrays(case, name):
+    ours, expected = made(case), on_arrays(made(case))
+    arguments = {"entropy": (), "icdf": (torch.tensor([0.2, 0.9]),)}.get(name, (X,))
+    got = getattr(ours, name)(*arguments)
+    assert got.shape == (3, 2)
+    assert got.dtype == torch.float32
+    wanted = getattr(expected, name)(*(a.numpy() for a in arguments))
+    np.testing.assert_allclose(got, wanted, rtol=2e-6, atol=1e-30)
+
+
+@every
+def test_probabilities_add_up(case):
+    d, _ = doubles(case)
+    x = torch.arange(40.0, dtype=torch.float64)[:, None, None]
+    summed = d.log_prob(x).exp().cumsum(0)
+    torch.testing.assert_close(d.cdf(x), summed, rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(d.log_sf(x).exp(), 1 - summed, rtol=1e-8, atol=1e-12)
+    median = d.icdf(0.5)
+    assert (d.cdf(median) >= 0.5).all()
+    assert (d.cdf(median - 1) < 0.5).all()
+
+
+@pytest.mark.parametrize("case", ["nb-logits", "mixture", "hurdle"])
+def test_derivatives_in_the_parameters(case):
+    kind, parameters = CASES[case]
+    _, leaves = doubles(case, requires_grad=True)
+
+    def functions(*leaves):
+        d = kind(**dict(zip(parameters, leaves, strict=True)))
+        return d.cdf(X.double()), d.log_sf(X.double()), d.entropy()
+
+    assert torch.autograd.gradcheck(functions, leaves, rtol=1e-5, atol=1e-9)
+
+
+def test_second_and_forward_derivatives():
+    _, (mu, theta) = doubles("nb", requires_grad=True)
+    assert torch.autograd.gradgradcheck(
+        lambda mu, theta: NB(mu=mu, theta=theta).log_cdf(X.double()), (mu, theta), rtol=1e-4
+    )
+    along = torch.func.jvp(lambda m: NB(mu=m, theta=theta.detach()).cdf(X), (mu.detach(),), (mu,))
+    (back,) = torch.autograd.grad(NB(mu=mu, theta=theta).cdf(X.double()).sum(), mu)
+    torch.testing.assert_close(along[1].sum(), (back * mu).sum())
+
+
+def test_quantiles_have_derivative_zero():
+    mu = torch.tensor(4.0, requires_grad=True)
+    quantile = NB(mu=mu, theta=torch.tensor(2.0)).icdf(torch.tensor([0.3, 0.6]))
+    (gradient,) = torch.autograd.grad(quantile.sum(), mu)
+    assert gradient == 0
+
+
+def test_under_vmap_and_dtypes():
+    mu = torch.tensor([1.0, 5.0, 20.0])
+    rows = torch.func.vmap(lambda mu: NB(mu=mu, theta=torch.tensor(2.0)).cdf(X))(mu)
+    torch.testing.assert_close(rows, NB(mu=mu[:, None], theta=2.0).cdf(X))
+    half = NB(mu=mu.bfloat16(), theta=torch.tensor(2.0, dtype=torch.bfloat16))
+    assert half.cdf(3).dtype == torch.bfloat16
+    assert half.entropy().dtype == torch.bfloat16
+    assert NB(mu=torch.ones(0, 2), theta=1.0).log_cdf(X).shape == (0, 2)
+
+
+def test_in_a_mixture_of_torchs_own():
+    weights = torch.distributions.Categorical(torch.tensor([0.3, 0.7]))
+    components = NB(mu=torch.tensor([1.0, 50.0]), theta=torch.tensor(2.0))
+    mixture = torch.distributions.MixtureSameFamily(weights, components)
+    ours = MIX(torch.tensor(1.0), torch.tensor(50.0), torch.tensor(2.0), torch.tensor(3 / 7).log())
+    x = torch.arange(60.0)
+    torch.testing.assert_close(mixture.cdf(x), ours.cdf(x))
+
+
+def test_divergence():
+    p = NB(mu=torch.tensor([2.0, 3.0], dtype=torch.float64), theta=torch.tensor(1.5))
+    q = NB(log_mu=torch.tensor(0.5, dtype=torch.float64), theta=torch.tensor(4.0))
+    got = torch.distributions.kl_divergence(p, q)
+    with jax.enable_x64(True):
+        expected = cdf.nb_kl_divergence(np.array([2.0, 3.0]), 1.5, np.exp(0.5), 4.0)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    assert (torch.distributions.kl_divergence(p, p) == 0).all()
+    points = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (3.0, 0.7, 4.0, 2)]
+
+    def divergence(a, b, c, d):
+        return torch.distributions.kl_divergence(NB(mu=a, theta=b), NB(mu=c, theta=d))
+
+    assert torch.autograd.gradcheck(divergence, points, rtol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["zinb", "hurdle"])
+def test_no_divergence_is_made_up(case):
+    with pytest.raises(NotImplementedError):
+        torch.distributions.kl_divergence(made(case), made(case))
+    with pytest.raises(NotImplementedError):
+        torch.distributions.kl_divergence(made("nb"), made(case))
+
+
+def test_every_distribution_has_a_class_with_every_function():
+    for family in FAMILIES.values():
+        assert family.class_name in bridge.__all__
+        assert family.function_name in bridge.__all__
+        for function in (family.log_cdf, family.log_sf, family.quantile, family.entropy):
+            assert function.__name__ in FUNCTIONS
+
+
+def test_truncated_means_near_zero():
+    """There a count is 1, and a hurdle's mean is the probability of passing it."""
+    mu = torch.tensor(1e-30)
+    d = HURDLE(mu=mu, theta=torch.tensor(2.0), zi_logits=torch.tensor(-0.7))
+    torch.testing.assert_close(d.log_prob(torch.tensor(1.0)), torch.tensor(0.7).sigmoid().log())
+    assert set(d.sample((50,)).tolist()) == {0.0, 1.0}
+    zeros = ZINB(mu=mu, theta=torch.tensor(2.0), zi_logits=torch.tensor(-0.7)).sample((50,))
+    assert (zeros == 0).all()
