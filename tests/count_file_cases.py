@@ -155,8 +155,7 @@ WRONG: dict[str, Case] = {
     "mtx without names": Case(
         lambda folder: mtx_file(folder / "m.mtx", COUNTS.T),
         says="add --transpose if they are genes",
-        lambda folder: mtx_file(folder / "m.mtx", COUNTS.T),
-        says="add --transpose if they are genes",
+    ),
     "Seurat, R": Case(r_csv, says="names such as ACTB, GAPDH, ..., as genes have; add --transpose"),
     "needless --transpose": Case(as_csv(table()), ("--transpose",), "leave --transpose out"),
     "barcodes above": Case(

@@ -113,8 +113,6 @@ def cell_ranger(
     text_file(place / f"{prefix}{'features' if version == 3 else 'genes'}.tsv{end}", features)
     names = "".join(f"{name}\n" for name in BARCODES[:cells])
     text_file(place / f"{prefix}barcodes.tsv{end}", names)
-        place / f"{prefix}barcodes.tsv{end}", "".join(f"{name}\n" for name in BARCODES[:cells])
-    )
     return place
 
 
