@@ -124,6 +124,9 @@ def run(options: argparse.Namespace) -> None:
     name = name_of_counts(options)
     read, out, plot = _counted(options, name if several else f"{name}_{file_word(options.gene)}")
     comparison = _compared(options, read)
+    if several:
+        # The sums are not needed any more: room for the picture.
+        read = read._replace(counts=None)
     if out is not None:
         with written_whole(out) as draft:
             write_csv(comparison.table, draft)

@@ -1,8 +1,9 @@
 """Sums of a long pass over a file, kept so that a killed run can go on where it was.
 
-A folder holds one ``.npz`` file with the sums and ``manifest.json``, which names it and says how
-many rows it holds and of what. Both are written under another name, flushed to the disk and renamed
-over the old ones, the sums first: whenever the run is killed, the manifest names a whole file.
+A folder holds one ``.npz`` file with the sums and ``jaxnb-manifest.json``, which names it and says
+how many rows it holds and of what. Both are written under another name, flushed to the disk and
+renamed over the old ones, the sums first: whenever the run is killed, the manifest names a whole
+file.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from jaxnb._errors import InputError
 
 __all__ = ["Checkpoint", "file_key"]
 
-_MANIFEST = "manifest.json"
+_MANIFEST = "jaxnb-manifest.json"
 _EDGE = 1 << 20
 
 
@@ -79,14 +80,15 @@ class Checkpoint:
         """
         if self._folder is None:
             return
-        name = f"{phase}-{rows}.npz"
+        name = f"jaxnb-{phase}-{rows}.npz"
         manifest = {"key": self._key, "phase": phase, "rows": rows, "file": name}
         try:
             with _replacing(self._folder / name) as file:
                 np.savez(file, allow_pickle=False, **arrays)
             with _replacing(self._folder / _MANIFEST) as file:
                 file.write(json.dumps(manifest, indent=1).encode())
-            for old in self._folder.glob("*.npz"):
+            # By our prefix: the folder may hold files of the user.
+            for old in self._folder.glob("jaxnb-*.npz"):
                 if old.name != name:
                     old.unlink()
         except OSError as error:

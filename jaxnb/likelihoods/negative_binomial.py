@@ -183,6 +183,9 @@ def _evaluated(wrt: Wrt, scales: Scales, x: Array, a: Array, b: Array, eps: Arra
     def within_range(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:
         mu, _, below = parameter_values(scales, a, b, eps)
         value = poisson_aside(wrt, KERNELS[wrt](x, mu, d), d)
+        if len(wrt) == _HIGHEST_CLOSED_FORM:  # those of first order do not overflow in this range
+            limit = float(np.finfo(x.dtype).max)
+            value = jnp.clip(value, -limit, limit)
         return jnp.where(below, 0.0, value) if {"mu", "log_mu"} & set(wrt) else value
 
     def on_cpu(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:

@@ -10,7 +10,9 @@ torch enqueues work on its current stream S, JAX on streams of its own. A call i
 
 *The detour begins after the work on S.* `jax.dlpack.from_dlpack(tensor)` asks JAX for a stream, and
 torch's `Tensor.__dlpack__(stream)` makes that stream wait for an event recorded on S. JAX records
-the event by which an array becomes ready on that stream, and its programs wait for it.
+the event by which an array becomes ready on that stream, and its programs wait for it. Where JAX's
+backend names no such stream, JAX passes None, by which torch would order its default stream alone:
+there the host waits for S first.
 
 *S goes on after the detour.* `torch.from_dlpack(array)` passes S to JAX, which makes S wait for the
 event by which the array becomes ready (`WaitUntilBufferReadyOnStream`), that is, for the program.
@@ -157,6 +159,7 @@ def owned_by_jax(tensor: Tensor, *, copy: bool) -> Array:
     """
     with torch.cuda.device(tensor.device):
         refuse_graph_capture()
+        wait_unless_jax_waits(tensor.device.index)
         shared = jax.dlpack.from_dlpack(tensor if copy else _with_alignment(tensor))
         if not copy:
             return shared
@@ -178,6 +181,7 @@ def call(
         refuse_graph_capture()
         stream, freed = torch.cuda.current_stream(device), freed_results()
         freed.collect()
+        wait_unless_jax_waits(device.index)
         return exchanged(
             function,
             first,
@@ -210,6 +214,24 @@ def exchanged(
 def freed_results() -> FreedResults:
     """The list of this process."""
     return FreedResults(lambda stream: stream.record_event())
+
+
+@cache
+def jax_names_a_stream(index: int) -> bool:
+    """Whether JAX has a stream on that device which torch can make wait."""
+    for device in jax.local_devices(backend="cuda"):
+        if device.local_hardware_id == index:
+            try:
+                device.get_stream_for_external_ready_events()
+            except jax.errors.JaxRuntimeError:
+                return False
+    return True  # without such a device the exchange itself raises
+
+
+def wait_unless_jax_waits(index: int) -> None:
+    """Wait on the host for torch's current stream if JAX cannot be ordered after it."""
+    if not jax_names_a_stream(index):
+        torch.cuda.current_stream().synchronize()
 
 
 def refuse_graph_capture() -> None:

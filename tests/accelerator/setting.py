@@ -69,9 +69,9 @@ class Lines:
             "device": self._device,
             "section": self._section,
             "what": what,
-            "value": value,
+            "value": value.item() if isinstance(value, np.generic) else value,
             "unit": unit,
-            "passed": passed,
+            "passed": None if passed is None else bool(passed),
         }
         with open(self._path, "a") as file:
             file.write(json.dumps(line) + "\n")

@@ -6,14 +6,15 @@ from pathlib import Path
 import count_files
 import numpy as np
 import pytest
+from count_file_cases import RIGHT, WRONG
 
 # anndata, zarr and what they import warn about themselves.
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-@pytest.mark.parametrize("case", count_files.RIGHT)
+@pytest.mark.parametrize("case", RIGHT)
 def test_right(tmp_path: Path, run, case: str) -> None:
-    write, options, _, named = count_files.RIGHT[case]
+    write, options, _, named = RIGHT[case]
     result = run(write(tmp_path), *options, "--family", "nb", "--plot", "none", "--out", "t.csv")
     assert result.status == 0, result.err
     assert result.files == ["t.csv"]
@@ -29,9 +30,9 @@ def test_right(tmp_path: Path, run, case: str) -> None:
         np.testing.assert_allclose([float(row[title]) for row in rows], expected, rtol=1e-8)
 
 
-@pytest.mark.parametrize("case", count_files.WRONG)
+@pytest.mark.parametrize("case", WRONG)
 def test_wrong(tmp_path: Path, run, case: str) -> None:
-    write, options, says, _ = count_files.WRONG[case]
+    write, options, says, _ = WRONG[case]
     result = run(write(tmp_path), *options)
     assert result.status == 2
     assert says in result.err

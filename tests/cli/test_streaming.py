@@ -110,7 +110,7 @@ def test_a_checkpoint_of_another_run(tmp_path: Path, run) -> None:
     refused(run(file, *QUIET, *keep), "file changed since then")
     assert list((tmp_path / "kept").glob("*.npz"))
     refused(run(*QUIET, *keep), "name one")
-    refused(run(file, *QUIET, *keep, "--allow-non-integer"), "is for whole counts")
+    refused(run(file, *QUIET, *keep, "--allow-non-integer"), "goes with neither")
 
 
 def test_a_full_disk(tmp_path: Path, run, monkeypatch) -> None:

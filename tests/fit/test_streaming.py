@@ -104,6 +104,15 @@ def test_a_changed_file_or_other_options_are_refused(file: Path, tmp_path: Path)
         read_statistics(file, checkpoint=folder)
 
 
+def test_only_its_own_files_are_removed(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.npz").write_bytes(b"mine")
+    read_statistics(file, cells=100, checkpoint=tmp_path, checkpoint_seconds=0)
+    assert {path.name for path in tmp_path.glob("*.npz")} == {
+        "mine.npz",
+        "jaxnb-statistics-500.npz",
+    }
+
+
 def test_a_truncated_file_is_one_error(file: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])

@@ -6,6 +6,7 @@ from pathlib import Path
 import count_files
 import numpy as np
 import pytest
+from count_file_cases import RIGHT
 from scipy import sparse
 
 from jaxnb.io import InputError, open_counts, read_counts
@@ -72,7 +73,7 @@ def test_blocks_of_a_transposed_file(tmp_path: Path, kind: str) -> None:
 
 
 def test_blocks_of_every_format(tmp_path: Path) -> None:
-    for at, (write, options, _, _) in enumerate(count_files.RIGHT.values()):
+    for at, (write, options, _, _) in enumerate(RIGHT.values()):
         if options:
             continue
         folder = tmp_path / str(at)
@@ -146,7 +147,7 @@ def test_the_check_of_the_orientation_can_be_turned_off(tmp_path: Path) -> None:
 def test_a_missing_module_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, case: str, command: str
 ) -> None:
-    path = count_files.RIGHT[case].write(tmp_path)
+    path = RIGHT[case].write(tmp_path)
     real = builtins.__import__
 
     def without(name: str, *rest: object, **more: object) -> object:

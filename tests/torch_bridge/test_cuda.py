@@ -204,6 +204,7 @@ def cpu_as_device(monkeypatch, recorder):
         log.append("torch's stream waits")
         return torch.from_dlpack(jax.block_until_ready(array))
 
+    monkeypatch.setattr(cuda, "wait_unless_jax_waits", lambda index: None)
     monkeypatch.setattr(torch.cuda, "device", Device)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: "S")
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
@@ -242,3 +243,27 @@ def test_a_copy_for_jax_is_its_own_memory(cpu_as_device, recorder):
 def test_the_bridge_on_the_cpu_does_not_come_here(cpu_as_device, recorder):
     bridge.log_nb_positive(torch.ones(3), torch.ones(3), 2.0)
     assert recorder.log == []
+
+
+@pytest.mark.parametrize("implemented", [True, False])
+def test_the_host_waits_where_jax_names_no_stream(monkeypatch, implemented):
+    waits = []
+
+    class Device:
+        local_hardware_id = 3
+
+        def get_stream_for_external_ready_events(self):
+            if not implemented:
+                raise jax.errors.JaxRuntimeError("UNIMPLEMENTED: no such stream")
+            return 7
+
+    class Stream:
+        def synchronize(self):
+            waits.append(True)
+
+    monkeypatch.setattr(jax, "local_devices", lambda backend: [Device()])
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    cuda.jax_names_a_stream.cache_clear()
+    cuda.wait_unless_jax_waits(3)
+    cuda.jax_names_a_stream.cache_clear()
+    assert bool(waits) != implemented
