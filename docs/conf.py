@@ -35,6 +35,7 @@ exclude_patterns = [
     "_build",
     "accuracy.md",
     "nuts.md",
+    "regression_peers.md",
     "scvi_differences.md",
     "speed.md",
     "**/.ipynb_checkpoints",

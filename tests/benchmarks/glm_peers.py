@@ -1,6 +1,6 @@
 """Where other packages' negative binomial regressions end, against the maxima found here.
 
-    python tests/benchmarks/glm_peers.py --counts FOLDER
+    python tests/benchmarks/glm_peers.py --counts FOLDER --markdown docs/regression_peers.md
 
 Every log-likelihood is computed by one function, `jaxnb.log_nb_positive` in float64, at the
 estimates that a package returns. Packages that maximize the likelihood are compared with the
@@ -261,13 +261,14 @@ def main() -> None:
     parser.add_argument("--counts", type=Path)
     parser.add_argument("--genes", type=int, default=300)
     parser.add_argument("--only", help="a data set")
+    parser.add_argument("--markdown", type=Path, help="where to write the table, too")
     options = parser.parse_args()
     header = [
         "data", "package", "compared", "below by > 1e-6", "> 1e-3", "most",
         "above by > 1e-6 (most)", "failed or not converged",
     ]  # fmt: skip
-    print("|", " | ".join(header), "|")
-    print("|---" * len(header) + "|")
+    table = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
+    print(*table, sep="\n")
     warnings.simplefilter("ignore")
     sets = [
         data
@@ -276,7 +277,10 @@ def main() -> None:
     ]
     for data, found in zip(sets, estimates_of_r(sets), strict=True):
         for line in compared(data, found):
-            print("|", " | ".join(line), "|", flush=True)
+            table.append("| " + " | ".join(line) + " |")
+            print(table[-1], flush=True)
+    if options.markdown:
+        options.markdown.write_text("\n".join(table) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
