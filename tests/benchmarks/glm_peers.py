@@ -170,12 +170,17 @@ def estimates_of_pydeseq2(data: Data) -> Estimates:
         inference=DefaultInference(n_cpus=1),
     )  # fmt: skip
     found.obs["size_factors"] = data.size_factors
+    # Without these it would estimate size factors of its own.
+    found.layers["normed_counts"] = data.counts / data.size_factors[:, None]
     found.fit_genewise_dispersions()
     alpha = found.var["genewise_dispersions"].to_numpy(float)
     found.var["dispersions"] = alpha
     found.fit_LFC()
     converged = found.var["_LFC_converged"].to_numpy() == 1
     return Estimates(found.varm["LFC"].to_numpy(float), alpha, converged)
+
+
+IN_PYTHON = {"statsmodels": estimates_of_statsmodels, "pydeseq2": estimates_of_pydeseq2}
 
 
 def log_likelihoods(data: Data, log_mean: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -206,7 +211,7 @@ def adjusted(fit: glm.GLMFit, alpha: np.ndarray) -> np.ndarray:
     return value + problem.evaluate(genes, alpha, beta, cox_reid=True).adjustment
 
 
-def compared(data: Data, found: dict[str, Estimates]) -> Iterator[list[str]]:
+def compared(data: Data, found: dict[str, Estimates], packages: list[str]) -> Iterator[list[str]]:
     """A line of the table for each package."""
     fits = {
         dispersion: glm.fit(
@@ -220,12 +225,15 @@ def compared(data: Data, found: dict[str, Estimates]) -> Iterator[list[str]]:
     highest = log_likelihoods(data, our_means(data, ml, ml.beta), ml.alpha)
     apart = np.abs(highest - ml.log_likelihoods).max()
     print(f"{data.name}: reported log-likelihoods differ by {apart:.1e}", file=sys.stderr)
-    found["statsmodels"] = estimates_of_statsmodels(data)
-    try:
-        found["pydeseq2"] = estimates_of_pydeseq2(data)
-    except (ValueError, IndexError, KeyError) as error:
-        print(f"{data.name}: PyDESeq2 failed: {error}", file=sys.stderr)
+    for name, estimate in IN_PYTHON.items():
+        if name in packages:
+            try:
+                found[name] = estimate(data)
+            except (ValueError, IndexError, KeyError) as error:
+                print(f"{data.name}: {name} failed: {error}", file=sys.stderr)
     for name, label in (ML | COX_REID).items():
+        if name not in packages:
+            continue
         if name not in found:
             yield [data.name, label, "fails on this data set", "", "", "", "", ""]
             continue
@@ -261,6 +269,7 @@ def main() -> None:
     parser.add_argument("--counts", type=Path)
     parser.add_argument("--genes", type=int, default=300)
     parser.add_argument("--only", help="a data set")
+    parser.add_argument("--packages", nargs="+", choices=ML | COX_REID, default=[*ML, *COX_REID])
     parser.add_argument("--markdown", type=Path, help="where to write the table, too")
     options = parser.parse_args()
     header = [
@@ -275,8 +284,10 @@ def main() -> None:
         for data in data_sets(options.counts, options.genes)
         if options.only in (None, data.name)
     ]
-    for data, found in zip(sets, estimates_of_r(sets), strict=True):
-        for line in compared(data, found):
+    in_r = set(options.packages) - set(IN_PYTHON)
+    estimates = estimates_of_r(sets) if in_r else [{} for _ in sets]
+    for data, found in zip(sets, estimates, strict=True):
+        for line in compared(data, found, options.packages):
             table.append("| " + " | ".join(line) + " |")
             print(table[-1], flush=True)
     if options.markdown:
