@@ -62,6 +62,7 @@ def test_ends_of_the_entropy():
     assert cdf.nb_entropy(np.ones((0, 3)), 1.0).shape == (0, 3)
 
 
+@pytest.mark.slow
 def test_derivatives():
     with jax.enable_x64(True):
         for function, point in (

@@ -38,6 +38,7 @@ def test_upper_tail_keeps_its_digits_as_the_mean_tends_to_zero(dtype):
     np.testing.assert_allclose(got, np.log(float(mu) * 1.25 / 2), rtol=3e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["zero_truncated_nb", "hurdle_nb"])
 def test_quantiles(name):
     rng = np.random.default_rng(4)

@@ -61,7 +61,7 @@ def test_derivatives_are_those_of_differences(name):
             assert (derivative[~seen] == 0).all()
 
 
-@pytest.mark.parametrize("name", ["zinb", "mixture_nb"])
+@pytest.mark.parametrize("name", ["zinb", pytest.param("mixture_nb", marks=pytest.mark.slow)])
 def test_quantiles(name, dtype):
     rng = np.random.default_rng(4)
     n = 5000

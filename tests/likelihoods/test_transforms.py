@@ -42,6 +42,7 @@ def test_jit_and_vmap_agree_with_the_plain_call(case):
     np.testing.assert_allclose(rows, np.broadcast_to(plain, (3, 7)), rtol=2e-6)
 
 
+@pytest.mark.slow
 def test_derivatives_agree_with_differences(case):
     function, parameters = case
     with jax.enable_x64(True):
@@ -122,6 +123,7 @@ def test_python_scalars_do_not_widen(case):
     assert function(3, jnp.bfloat16(first), *rest).dtype == jnp.bfloat16
 
 
+@pytest.mark.slow
 def test_strict_promotion(case):
     function, parameters = case
     with jax.numpy_dtype_promotion("strict"):
