@@ -11,10 +11,12 @@ from jaxnb.families import FAMILIES
 from jaxnb.torch_bridge.functions import FUNCTIONS
 
 X = torch.tensor([0.0, 2.7])
+LONG = [
+    pytest.param(case, marks=pytest.mark.slow)
+    for case in ("zinb", "mixture", "mixture-theta2", "truncated")
+]
 # one of each class, on either scale: each takes seconds to compile
-every = pytest.mark.parametrize(
-    "case", ["nb-logits", "zinb", "mixture", "mixture-theta2", "truncated", "hurdle-probs"]
-)
+every = pytest.mark.parametrize("case", ["nb-logits", "hurdle-probs", *LONG])
 
 
 def doubles(case, requires_grad=False):
@@ -49,7 +51,9 @@ def test_probabilities_add_up(case):
     assert (d.cdf(median - 1) < 0.5).all()
 
 
-@pytest.mark.parametrize("case", ["nb-logits", "mixture", "hurdle"])
+@pytest.mark.parametrize(
+    "case", ["nb-logits", *(pytest.param(c, marks=pytest.mark.slow) for c in ("mixture", "hurdle"))]
+)
 def test_derivatives_in_the_parameters(case):
     kind, parameters = CASES[case]
     _, leaves = doubles(case, requires_grad=True)
