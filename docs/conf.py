@@ -45,7 +45,10 @@ nitpicky = True
 # What jaxnb builds on is named in signatures, and its documentation is not read at build time.
 OTHERS = r"(jax|numpy|numpyro|pandas|scipy|torch|np|ndarray|ArrayLike|DTypeLike)\b.*"
 STANDARD = r"(collections|enum|os|pathlib|typing)\b.*"
-PRIVATE = r"factor_sums|jaxnb\.(glm\.[a-z]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
+PRIVATE = (
+    r"factor_sums|jaxnb\.(glm\.[a-z]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
+    r"|jaxnb\.(distributions\.base\.CountDistribution|residuals\._Distribution)"
+)
 nitpick_ignore_regex = [(r"py:.*", names) for names in (OTHERS, STANDARD, PRIVATE)]
 
 # Cells run with the package of this tree, also where another one is installed.

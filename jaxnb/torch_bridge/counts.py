@@ -58,7 +58,7 @@ class Counts(Distribution):
 
     @property
     def batch_shape(self) -> torch.Size:
-        """The shape of the parameters together, as they are now: they may be assigned."""
+        """Shape of the parameters together, which may be assigned."""
         shapes = [p.shape for name, p in self._kept.items() if name not in self._not_in_batch]
         return torch.broadcast_shapes(*shapes)
 
