@@ -13,7 +13,7 @@ from jaxnb.cdf.search import Level, level, log_level, smallest_count
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Scales, on_scales, promote, refuse_tables, required
 
-__all__ = ["Given", "Kernel", "log_tail", "quantile"]
+__all__ = ["Given", "Kernel", "log_tail", "mean_and_theta", "quantile"]
 
 Given = ArrayLike | None | tuple[ArrayLike | None, ArrayLike | None]
 """A parameter, or the pair of a parameter and its logarithm, of which one is given."""
@@ -38,6 +38,16 @@ class Kernel(NamedTuple):
     start: Callable[..., Array]
     upper_end: Callable[..., Array]
     lowest: int = 0
+
+
+def mean_and_theta(
+    mu: ArrayLike | None,
+    theta: ArrayLike | None,
+    log_mu: ArrayLike | None,
+    log_theta: ArrayLike | None,
+) -> dict[str, Given]:
+    """The parameters that most distributions have, as `log_tail` and `quantile` take them."""
+    return {"mu": (mu, log_mu), "theta": (theta, log_theta)}
 
 
 def log_tail(kernel: Kernel, owner: str, upper: bool, x: ArrayLike, **parameters: Given) -> Array:
@@ -69,11 +79,10 @@ def _checked(
 ) -> tuple[tuple[str, ...], list[ArrayLike], Scales]:
     """The names of the parameters, their values, and the scales of those that have several."""
     scaled = {name: given for name, given in parameters.items() if isinstance(given, tuple)}
+    others = {name: given for name, given in parameters.items() if not isinstance(given, tuple)}
     values, scales = on_scales(owner, **scaled)
-    for name, given in parameters.items():
-        if not isinstance(given, tuple):
-            values.append(required(owner, **{name: given}))
-    return tuple(parameters), values, scales
+    values += [required(owner, **{name: given}) for name, given in others.items()]
+    return (*scaled, *others), values, scales
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

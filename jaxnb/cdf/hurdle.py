@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.calls import Given, log_tail, quantile
+from jaxnb.cdf.calls import log_tail, mean_and_theta, quantile
 from jaxnb.cdf.truncated_kernels import HURDLE
 
 __all__ = [
@@ -49,8 +49,8 @@ def hurdle_nb_log_cdf(
         TypeError: `pi` is missing; and as `nb_log_cdf`.
         ValueError: The shapes do not broadcast.
     """
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return log_tail(HURDLE, "hurdle_nb_log_cdf", False, x, **given)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return log_tail(HURDLE, "hurdle_nb_log_cdf", False, x, **given, pi=pi)
 
 
 def hurdle_nb_log_sf(
@@ -63,8 +63,8 @@ def hurdle_nb_log_sf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Logarithm of the probability that a count exceeds x, as `hurdle_nb_log_cdf`."""
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return log_tail(HURDLE, "hurdle_nb_log_sf", True, x, **given)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return log_tail(HURDLE, "hurdle_nb_log_sf", True, x, **given, pi=pi)
 
 
 def hurdle_nb_cdf(
@@ -77,8 +77,8 @@ def hurdle_nb_cdf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Probability that a count is at most x: the exponential of `hurdle_nb_log_cdf`."""
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return jnp.exp(log_tail(HURDLE, "hurdle_nb_cdf", False, x, **given))
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return jnp.exp(log_tail(HURDLE, "hurdle_nb_cdf", False, x, **given, pi=pi))
 
 
 def hurdle_nb_sf(
@@ -91,8 +91,8 @@ def hurdle_nb_sf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Probability that a count exceeds x: the exponential of `hurdle_nb_log_sf`."""
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return jnp.exp(log_tail(HURDLE, "hurdle_nb_sf", True, x, **given))
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return jnp.exp(log_tail(HURDLE, "hurdle_nb_sf", True, x, **given, pi=pi))
 
 
 def hurdle_nb_quantile(
@@ -110,15 +110,5 @@ def hurdle_nb_quantile(
 
     The parameters are those of `hurdle_nb_log_cdf`.
     """
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return quantile(HURDLE, "hurdle_nb_quantile", q, log_q, upper, **given)
-
-
-def _given(
-    mu: ArrayLike | None,
-    theta: ArrayLike | None,
-    pi: ArrayLike | None,
-    log_mu: ArrayLike | None,
-    log_theta: ArrayLike | None,
-) -> dict[str, Given]:
-    return {"mu": (mu, log_mu), "theta": (theta, log_theta), "pi": pi}
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return quantile(HURDLE, "hurdle_nb_quantile", q, log_q, upper, **given, pi=pi)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.calls import Given, log_tail, quantile
+from jaxnb.cdf.calls import log_tail, mean_and_theta, quantile
 from jaxnb.cdf.two_components import ZERO_INFLATED
 
 __all__ = ["zinb_cdf", "zinb_log_cdf", "zinb_log_sf", "zinb_quantile", "zinb_sf"]
@@ -42,8 +42,8 @@ def zinb_log_cdf(
         TypeError: `pi` is missing; and as `nb_log_cdf`.
         ValueError: The shapes do not broadcast.
     """
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return log_tail(ZERO_INFLATED, "zinb_log_cdf", False, x, **given)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return log_tail(ZERO_INFLATED, "zinb_log_cdf", False, x, **given, pi=pi)
 
 
 def zinb_log_sf(
@@ -56,8 +56,8 @@ def zinb_log_sf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Logarithm of the probability that a count exceeds x; otherwise as `zinb_log_cdf`."""
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return log_tail(ZERO_INFLATED, "zinb_log_sf", True, x, **given)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return log_tail(ZERO_INFLATED, "zinb_log_sf", True, x, **given, pi=pi)
 
 
 def zinb_cdf(
@@ -70,8 +70,8 @@ def zinb_cdf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Probability that a count is at most x: the exponential of `zinb_log_cdf`."""
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return jnp.exp(log_tail(ZERO_INFLATED, "zinb_cdf", False, x, **given))
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return jnp.exp(log_tail(ZERO_INFLATED, "zinb_cdf", False, x, **given, pi=pi))
 
 
 def zinb_sf(
@@ -84,8 +84,8 @@ def zinb_sf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Probability that a count exceeds x: the exponential of `zinb_log_sf`."""
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return jnp.exp(log_tail(ZERO_INFLATED, "zinb_sf", True, x, **given))
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return jnp.exp(log_tail(ZERO_INFLATED, "zinb_sf", True, x, **given, pi=pi))
 
 
 def zinb_quantile(
@@ -100,15 +100,5 @@ def zinb_quantile(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """The smallest count at which F reaches q, as `nb_quantile`; parameters as `zinb_log_cdf`."""
-    given = _given(mu, theta, pi, log_mu, log_theta)
-    return quantile(ZERO_INFLATED, "zinb_quantile", q, log_q, upper, **given)
-
-
-def _given(
-    mu: ArrayLike | None,
-    theta: ArrayLike | None,
-    pi: ArrayLike | None,
-    log_mu: ArrayLike | None,
-    log_theta: ArrayLike | None,
-) -> dict[str, Given]:
-    return {"mu": (mu, log_mu), "theta": (theta, log_theta), "pi": pi}
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
+    return quantile(ZERO_INFLATED, "zinb_quantile", q, log_q, upper, **given, pi=pi)

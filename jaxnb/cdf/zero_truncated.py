@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.calls import Given, log_tail, quantile
+from jaxnb.cdf.calls import log_tail, mean_and_theta, quantile
 from jaxnb.cdf.truncated_kernels import ZERO_TRUNCATED
 
 __all__ = [
@@ -47,7 +47,7 @@ def zero_truncated_nb_log_cdf(
         TypeError: As `nb_log_cdf`.
         ValueError: The shapes do not broadcast.
     """
-    given = _given(mu, theta, log_mu, log_theta)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
     return log_tail(ZERO_TRUNCATED, "zero_truncated_nb_log_cdf", False, x, **given)
 
 
@@ -60,7 +60,7 @@ def zero_truncated_nb_log_sf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Logarithm of the probability that a count exceeds x, as `zero_truncated_nb_log_cdf`."""
-    given = _given(mu, theta, log_mu, log_theta)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
     return log_tail(ZERO_TRUNCATED, "zero_truncated_nb_log_sf", True, x, **given)
 
 
@@ -73,7 +73,7 @@ def zero_truncated_nb_cdf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Probability that a count is at most x: the exponential of `zero_truncated_nb_log_cdf`."""
-    given = _given(mu, theta, log_mu, log_theta)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
     return jnp.exp(log_tail(ZERO_TRUNCATED, "zero_truncated_nb_cdf", False, x, **given))
 
 
@@ -86,7 +86,7 @@ def zero_truncated_nb_sf(
     log_theta: ArrayLike | None = None,
 ) -> Array:
     """Probability that a count exceeds x: the exponential of `zero_truncated_nb_log_sf`."""
-    given = _given(mu, theta, log_mu, log_theta)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
     return jnp.exp(log_tail(ZERO_TRUNCATED, "zero_truncated_nb_sf", True, x, **given))
 
 
@@ -104,14 +104,5 @@ def zero_truncated_nb_quantile(
 
     The parameters are those of `zero_truncated_nb_log_cdf`.
     """
-    given = _given(mu, theta, log_mu, log_theta)
+    given = mean_and_theta(mu, theta, log_mu, log_theta)
     return quantile(ZERO_TRUNCATED, "zero_truncated_nb_quantile", q, log_q, upper, **given)
-
-
-def _given(
-    mu: ArrayLike | None,
-    theta: ArrayLike | None,
-    log_mu: ArrayLike | None,
-    log_theta: ArrayLike | None,
-) -> dict[str, Given]:
-    return {"mu": (mu, log_mu), "theta": (theta, log_theta)}

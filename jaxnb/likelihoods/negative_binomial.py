@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnb._materialize import materialize
+from jaxnb._materialize import any_in_batch, materialize
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods.arguments import Scales, floor_of, on_scales, promote, refuse_tables
 from jaxnb.likelihoods.derivatives import Derivative, Tangent, tangent
@@ -189,24 +189,9 @@ def _evaluated(wrt: Wrt, scales: Scales, x: Array, a: Array, b: Array, eps: Arra
         return jnp.where(below, 0.0, value) if {"mu", "log_mu"} & set(wrt) else value
 
     def on_cpu(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:
-        ordinary = _all_in_batch(kernel_range(x.dtype).holds_on(scales, x, a, b, eps))
-        value: Array = lax.cond(ordinary, within_range, everywhere, x, a, b, eps, d)
+        unusual = any_in_batch(~kernel_range(x.dtype).holds_on(scales, x, a, b, eps))
+        value: Array = lax.cond(unusual, everywhere, within_range, x, a, b, eps, d)
         return value
 
     value: Array = lax.platform_dependent(x, a, b, eps, d, cpu=on_cpu, default=everywhere)
     return value
-
-
-@jax.custom_batching.custom_vmap
-def _all_in_batch(condition: Array) -> Array:
-    """`jnp.all`, over the batch as well, so that a conditional on it stays one under `vmap`."""
-    # As a minimum over columns first, which XLA's CPU compiler vectorizes; `all` it does not.
-    columns = jnp.min(jnp.atleast_1d(condition).astype(jnp.int8), axis=0, initial=1)
-    return jnp.min(columns, initial=1) > 0
-
-
-@_all_in_batch.def_vmap
-def _all_in_batch_vmap(
-    axis_size: int, in_batched: list[bool], condition: Array
-) -> tuple[Array, bool]:
-    return _all_in_batch(condition), False
