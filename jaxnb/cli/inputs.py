@@ -117,7 +117,7 @@ def gene_column(gene: str, genes: NDArray[np.str_]) -> int:
     wanted = gene.casefold()
     near = difflib.get_close_matches(wanted, folded, n=5, cutoff=0.7)
     near += sorted(name for name in folded if name.startswith(wanted) and name not in near)[:5]
-    hint = f"; like it: {', '.join(folded[name] for name in near)}" if near else ""
+    hint = f"; similar names: {', '.join(folded[name] for name in near)}" if near else ""
     raise InputError(f"--gene {gene}: no such gene among the {genes.size}{hint}")
 
 

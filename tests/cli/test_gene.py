@@ -38,8 +38,8 @@ def test_the_table_is_written_if_it_is_named(small: Path, run) -> None:
 @pytest.mark.parametrize(
     ("gene", "says"),
     [
-        ("CD3", "no such gene among the 6; like it: CD3"),
-        ("hla-dra", "like it: HLA-DRA"),
+        ("CD3", "no such gene among the 6; similar names: CD3"),
+        ("hla-dra", "similar names: HLA-DRA"),
         ("XYZ99", "no such gene among the 6\n"),
         ("TWICE", "2 genes have that name"),
     ],
