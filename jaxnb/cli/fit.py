@@ -57,8 +57,8 @@ The table written by --out has one line per gene. nb_ and zinb_ columns are the 
 Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks of 4096 cells.
 What is held is two blocks, sums over cells of about 5 kB a gene, and 100 bytes a cell (its name,
 total and fields): 0.5 GB for 100,000 cells x 5,000 genes. Text, .mtx, .npz, files compressed by
-genes, and counts read with --allow-non-integer or --gene, are held whole. With totals as size factors
-the file is read twice.
+genes, and counts read with --allow-non-integer or --gene, are held whole. With the totals as size
+factors the file is read twice.
 
 Files are written whole or not at all. A symbolic link is followed; a device or a pipe is refused.
 
