@@ -99,10 +99,11 @@ def maximize(
         high-dimensional non-convex optimization*, NeurIPS 27, section 6.
     """
     free = jnp.isfinite(start)
+    limit = jnp.asarray(max_iter, jnp.int32)
 
     def going(state: _State) -> Array:
         unfinished = ~state.converged & (state.radius > _STALLED_RADIUS)
-        return unfinished & (state.n_iter <= max_iter)
+        return unfinished & (state.n_iter <= limit)
 
     def advance(state: _State) -> _State:
         trial = state.point + state.step.move
