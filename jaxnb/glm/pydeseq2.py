@@ -14,9 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from pydeseq2.default_inference import (  # type: ignore[import-untyped,unused-ignore]
-    DefaultInference,
-)
+from pydeseq2.default_inference import DefaultInference
 
 from jaxnb._types import Array
 from jaxnb.glm.histogram import histogram
