@@ -27,12 +27,14 @@ __all__ = [
     "digamma_remainder",
     "digamma_remainder_difference",
     "digamma_remainder_steps",
+    "digamma_remainder_steps_difference",
     "lgamma_1p",
     "reciprocal_argument",
     "stirling_error",
     "trigamma_remainder",
     "trigamma_remainder_difference",
     "trigamma_remainder_steps",
+    "trigamma_remainder_steps_difference",
 ]
 
 RECURRENCE_STEPS = 2  # that bring any z > 0 to where the polynomials hold
@@ -101,6 +103,35 @@ def digamma_remainder_steps(z: Array) -> Array:
 def trigamma_remainder_steps(z: Array) -> Array:
     """zeta(z) - zeta(z+2): every step 1 / (z**2 (z+1)) is positive."""
     return 1 / (z * z * (z + 1)) + 1 / ((z + 1) ** 2 * (z + 2))
+
+
+def digamma_remainder_steps_difference(y: Array, distance: Array) -> Array:
+    """What two steps of the recurrence contribute to eta(y) - eta(z), z = y + distance.
+
+    A step's 1/y - log(1 + 1/y) less that at z is r / z - phi(r), r = distance / (y (z+1)).
+    """
+    return _digamma_step_difference(y, distance) + _digamma_step_difference(y + 1, distance)
+
+
+def _digamma_step_difference(y: Array, distance: Array) -> Array:
+    z = y + distance
+    r = distance / y / (z + 1)
+    return r / z - log1p_minus_x(r, 1 + r)
+
+
+def trigamma_remainder_steps_difference(y: Array, distance: Array) -> Array:
+    """What two steps of the recurrence contribute to zeta(y) - zeta(z), z = y + distance.
+
+    A step's 1 / (y**2 (y+1)) less that at z is
+    distance (y**2 + y z + z**2 + y + z) / (y**2 (y+1) z**2 (z+1)).
+    """
+    return _trigamma_step_difference(y, distance) + _trigamma_step_difference(y + 1, distance)
+
+
+def _trigamma_step_difference(y: Array, distance: Array) -> Array:
+    z = y + distance
+    numerator = y * y + y * z + z * z + y + z
+    return distance / y / z * (numerator / (y * (y + 1) * z * (z + 1)))
 
 
 def digamma_remainder(z: Array) -> Array:

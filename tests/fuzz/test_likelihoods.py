@@ -147,6 +147,30 @@ def _log_scale(x, log_mu, log_theta):
     )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("log", ["", pytest.param("log_", marks=pytest.mark.slow)])
+def test_fractional_counts_close_to_one(log, dtype):
+    """At a count of 1 the derivatives in theta vanish with the mean: next to it, they nearly do."""
+    rng = np.random.default_rng(5)
+    first, second = [], []
+    for _ in range(12):
+        x = (1 + rng.choice([-1, 1], BATCH) * 10 ** rng.uniform(-6, -0.3, BATCH)).astype(dtype)
+        mu = (10 ** rng.uniform(-25, 3, BATCH)).astype(dtype)
+        theta = (10 ** rng.uniform(-8, 6, BATCH)).astype(dtype)
+        with precision(dtype), mpmath.workdps(oracle.DIGITS["float32"]):
+            if log:
+                mu, theta = np.log(mu), np.log(theta)
+            _, gradient, hessian = (_log_scale if log else _nb)(x, mu, theta)
+            for i in range(BATCH):
+                count, *point = (mpmath.mpf(float(a[i])) for a in (x, mu, theta))
+                d = oracle.nb_derivatives(count, *(map(mpmath.exp, point) if log else point))
+                exact = d[f"{log}theta"], d[f"{log}theta,{log}theta"]
+                first.append(float(abs(mpmath.mpf(float(gradient[1][i])) / exact[0] - 1)))
+                second.append(float(abs(mpmath.mpf(float(hessian[1][1][i])) / exact[1] - 1)))
+    assert np.percentile(first, 90) < 10 * np.finfo(dtype).eps
+    assert np.percentile(second, 90) < 10 * np.finfo(dtype).eps
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("examples", [10, *SLOW])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
