@@ -42,7 +42,7 @@ from jaxnb.special.polynomial import horner
 
 __all__ = ["Block", "Evaluation", "covariance", "d_alpha_of_cells", "evaluate", "histogram_part"]
 
-# A JAX array where it is computed, a numpy array where it is used.
+# A JAX array inside the compiled function, a numpy array outside it.
 Entry: TypeAlias = Any
 
 # h(t) = Σ (-t)ⁿ (n + 1) / (n + 2). Where the closed form loses more than two digits, nine terms of
@@ -68,11 +68,11 @@ class Block(NamedTuple):
         member: 1 where a pseudo-cell is of a row, ``(cells, rows)``; None if every one has its own.
     """
 
-    free: Array
-    cells: Array
-    counts: Array
-    center: Array
-    exceedances: Array
+    free: Entry
+    cells: Entry
+    counts: Entry
+    center: Entry
+    exceedances: Entry
     thresholds: Array
     log_size_factors: Array
     design: Array
@@ -189,7 +189,8 @@ def covariance(alpha: Array, beta: Array, block: Block) -> Array:
     weight = block.cells * mu / (1 + alpha[:, None] * mu)
     information = unpacked(block.of_rows(weight) @ block.products, block.design.shape[1])
     inverse, _ = inverse_and_log_determinant(_free(information, block.free))
-    return inverse * (block.free[:, :, None] * block.free[:, None, :])
+    free: Array = block.free
+    return inverse * (free[:, :, None] * free[:, None, :])
 
 
 def histogram_part(

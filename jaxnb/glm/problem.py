@@ -107,11 +107,11 @@ class Problem:
             yield (
                 where,
                 Block(
-                    jnp.asarray(free),
-                    jnp.asarray(cells),
-                    jnp.asarray(data.counts[mine]),
-                    jnp.asarray(self.scale[mine]),
-                    jnp.asarray(data.histogram.exceedances[mine]),
+                    free,
+                    cells,
+                    data.counts[mine],
+                    self.scale[mine],
+                    data.histogram.exceedances[mine],
                     thresholds,
                     log_size_factors,
                     design,
