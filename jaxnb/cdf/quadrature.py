@@ -51,7 +51,7 @@ class TailIntegral(NamedTuple):
         lower: Whether it is the lower tail, F; else 1 - F.
         a: A.
         exponent: C - 1.
-        k: kappa / A.
+        kappa: kappa.
         decay: -h'(0), positive.
         rho: The width.
         step: rho / A.
@@ -60,7 +60,7 @@ class TailIntegral(NamedTuple):
     lower: Array
     a: Array
     exponent: Array
-    k: Array
+    kappa: Array
     decay: Array
     rho: Array
     step: Array
@@ -83,18 +83,19 @@ def tail_integral(x: Array, mu: Array, theta: Array) -> TailIntegral:
     inverse_theta, inverse_b, inverse_mu = reciprocal(theta), reciprocal(b), reciprocal(mu)
     inverse_a = jnp.where(lower, inverse_theta, inverse_b)
     exponent = jnp.where(lower, x, theta - 1)
-    k = jnp.where(lower, inverse_mu, (mu * inverse_theta) * inverse_b)
+    kappa = jnp.where(lower, theta * inverse_mu, mu * inverse_theta)
     decay = jnp.where(
         lower,
         -(difference + error) * inverse_mu,
         (excess + mu * inverse_theta) * inverse_b,
     )
+    k = kappa * inverse_a
     curvature = jnp.maximum(exponent * k * (inverse_a + k), 0.0)
     # R does not depend on rho. Held constant, the derivative of the sum is the same rule applied
     # to the derivative of the integrand.
     rho = lax.stop_gradient(2 / (decay + jnp.sqrt(decay * decay + _CURVATURE_SCALE * curvature)))
     a = jnp.where(lower, theta, b)
-    return TailIntegral(lower, a, exponent, k, decay, rho, rho * inverse_a)
+    return TailIntegral(lower, a, exponent, kappa, decay, rho, rho * inverse_a)
 
 
 class _AtNode(NamedTuple):
@@ -111,16 +112,16 @@ class _AtNode(NamedTuple):
 def _at_node(g: TailIntegral, node: Array) -> _AtNode:
     s = g.step * node
     u, remainder = one_minus_exp(s)
-    scaled = g.a * u
-    y = g.k * scaled
+    y = g.kappa * u
     phi = log1p_minus_x(y, 1 + y)
-    h = g.exponent * phi - g.decay * scaled - g.a * remainder
+    h = g.exponent * phi - g.a * (g.decay * u + remainder)
     return _AtNode(exp(jnp.minimum(h, 0.0)), s, u, remainder, y, phi)
 
 
 def _materialized(g: TailIntegral) -> TailIntegral:
     # Without this, XLA computes them again at every node.
-    return TailIntegral(g.lower, *materialize(*g[1:]))
+    a, exponent, kappa, decay, step = materialize(g.a, g.exponent, g.kappa, g.decay, g.step)
+    return TailIntegral(g.lower, a, exponent, kappa, decay, g.rho, step)
 
 
 def _sum_over_nodes(
