@@ -8,6 +8,7 @@ fusing the reduction is what one wants, it is absent from the compiled program.
 """
 
 from collections.abc import Callable
+from math import prod
 from typing import TypeVar
 
 import jax
@@ -16,9 +17,11 @@ from jax import lax
 
 from jaxnb._types import Array
 
-__all__ = ["any_in_batch", "if_any", "materialize"]
+__all__ = ["any_in_batch", "if_any", "in_blocks", "materialize"]
 
 _Result = TypeVar("_Result")
+
+_BLOCK = 1 << 15  # elements
 
 
 def _behind_conditional(*arrays: Array) -> tuple[Array, ...]:
@@ -61,6 +64,35 @@ def if_any(
 
     result: _Result = lax.platform_dependent(*operands, cpu=conditional, default=then)
     return result
+
+
+def in_blocks(function: Callable[..., Array], *operands: object) -> Array:
+    """An element-wise function, some rows after the others.
+
+    What XLA cannot fuse then needs memory for a block instead of for everything. The memory of a
+    branch is set aside even if it is never taken, and above 32 MB the C library returns it to the
+    system after every call: the page faults of the next call take longer than the arithmetic.
+    """
+    leaves, structure = jax.tree.flatten(operands)
+    shape = jnp.broadcast_shapes(*(leaf.shape for leaf in leaves))
+    if not all(isinstance(size, int) for size in shape) or prod(shape) <= _BLOCK:
+        return function(*operands)
+    axis = next(k for k, size in enumerate(shape) if size > 1)
+    by_row = []
+    for leaf in leaves:
+        aligned = lax.expand_dims(leaf, range(len(shape) - leaf.ndim))
+        one_for_all = aligned.shape[axis] == 1
+        by_row.append((jnp.squeeze(aligned, range(axis + one_for_all)), one_for_all))
+
+    def of_row(parts: list[Array]) -> Array:
+        row = iter(parts)
+        of_this = [leaf if one_for_all else next(row) for leaf, one_for_all in by_row]
+        return function(*jax.tree.unflatten(structure, of_this))
+
+    rows = [leaf for leaf, one_for_all in by_row if not one_for_all]
+    together = max(_BLOCK * shape[axis] // prod(shape), 1)
+    of_rows: Array = lax.map(of_row, rows, batch_size=together)
+    return of_rows.reshape(shape)
 
 
 @jax.custom_batching.custom_vmap

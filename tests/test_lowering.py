@@ -72,7 +72,7 @@ def gradient(function, arguments):
 
 def hessian(function, arguments):
     """In the first parameter after x and in the last one, from derivatives in each."""
-    wrt = (1, arguments - 1)
+    wrt = tuple({1, arguments - 1})
     return jax.jacfwd(jax.grad(total(function), wrt), wrt)
 
 

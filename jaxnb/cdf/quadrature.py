@@ -42,6 +42,9 @@ from jaxnb.special.log1p import log1p_minus_x
 __all__ = ["TailIntegral", "integrate", "integrate_with_moment", "tail_integral"]
 
 _CURVATURE_SCALE = 12
+# In full in float32, where a value is then a quarter faster; in parts in float64, where that takes
+# a third more time to compile.
+_UNROLL = {"float32": 9, "float64": 6}
 
 
 class TailIntegral(NamedTuple):
@@ -138,8 +141,7 @@ def _sum_over_nodes(
     shapes = jax.eval_shape(lambda: of_node(_at_node(g, jnp.ones((), dtype))))
     zeros = [jnp.zeros(s.shape, dtype) for s in shapes]
     rule = jnp.asarray([NODES[dtype.name], WEIGHTS[dtype.name]], dtype).T
-    # a third faster than in parts, for a third more time to compile
-    return lax.scan(add, zeros, rule, unroll=True)[0]
+    return lax.scan(add, zeros, rule, unroll=_UNROLL[dtype.name])[0]
 
 
 def integrate(g: TailIntegral) -> Array:

@@ -27,7 +27,8 @@ from jaxnb.likelihoods.two_components import (
     weight_factors,
     weighted,
 )
-from jaxnb.special.log1p import log1p_minus_x
+from jaxnb.special.elementary import reciprocal
+from jaxnb.special.log1p import log, log1p_minus_x
 
 __all__ = ["log_mixture_nb", "mixture_with_derivatives"]
 
@@ -210,21 +211,23 @@ def _difference(x: Array, mu_1: Array, mu_2: Array, t: Array) -> Array:
     """
     difference = mu_1 - mu_2
     m_1, m_2 = t + mu_1, t + mu_2
-    a, b = (t / m_1) * (difference / mu_2), difference / m_2
-    linear = a * (x - mu_2) - (difference / m_1) * t * b
+    inverse_mu_2, inverse_m_1, inverse_m_2 = (reciprocal(y) for y in (mu_2, m_1, m_2))
+    a, b = (t * inverse_m_1) * (difference * inverse_mu_2), difference * inverse_m_2
+    linear = a * (x - mu_2) - (difference * inverse_m_1) * t * b
     near_a, near_b = jnp.abs(a) < 0.5, jnp.abs(b) < 0.5
-    phi_a, log_a = _logarithms(a, (mu_1 / mu_2) * (m_2 / m_1), near_a)
+    quotient = m_2 * inverse_m_1
+    phi_a, log_a = _logarithms(a, (mu_1 * inverse_mu_2) * quotient, near_a)
     # the quotient of means that are as far apart as floating-point numbers can be overflows
     lies_within = jnp.abs(log_a) < float(np.log(largest(t.dtype)))
-    log_a = jnp.where(lies_within, log_a, (jnp.log(mu_1) - jnp.log(mu_2)) + jnp.log(m_2 / m_1))
-    phi_b, log_b = _logarithms(b, m_1 / m_2, near_b)
+    log_a = jnp.where(lies_within, log_a, (log(mu_1) - log(mu_2)) + (log(m_2) - log(m_1)))
+    phi_b, log_b = _logarithms(b, m_1 * inverse_m_2, near_b)
     close = linear + (x * phi_a - t * phi_b)
     # b underflows where theta is largest
-    t_log_b = jnp.where(near_b, t * phi_b + (t / m_2) * difference, t * log_b)
+    t_log_b = jnp.where(near_b, t * phi_b + (t * inverse_m_2) * difference, t * log_b)
     return jnp.where(near_a & near_b, close, x * log_a - t_log_b)
 
 
 def _logarithms(u: Array, one_plus_u: Array, near: Array) -> tuple[Array, Array]:
     """phi(u), where u is near 0, and log(1 + u)."""
     phi = log1p_minus_x(jnp.where(near, u, 0.0), jnp.where(near, one_plus_u, 1.0))
-    return phi, jnp.where(near, phi + u, jnp.log(jnp.where(near, 1.0, one_plus_u)))
+    return phi, jnp.where(near, phi + u, log(jnp.where(near, 1.0, one_plus_u)))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnb._materialize import any_in_batch, materialize
+from jaxnb._materialize import any_in_batch, in_blocks, materialize
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods.arguments import Scales, floor_of, on_scales, promote, refuse_tables
 from jaxnb.likelihoods.derivatives import Derivative, Tangent, tangent
@@ -190,7 +190,8 @@ def _evaluated(wrt: Wrt, scales: Scales, x: Array, a: Array, b: Array, eps: Arra
 
     def on_cpu(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:
         unusual = any_in_batch(~kernel_range(x.dtype).holds_on(scales, x, a, b, eps))
-        value: Array = lax.cond(unusual, everywhere, within_range, x, a, b, eps, d)
+        in_turn = partial(in_blocks, everywhere)
+        value: Array = lax.cond(unusual, in_turn, within_range, x, a, b, eps, d)
         return value
 
     value: Array = lax.platform_dependent(x, a, b, eps, d, cpu=on_cpu, default=everywhere)

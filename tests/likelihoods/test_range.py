@@ -215,3 +215,38 @@ def test_second_derivatives_that_overflow_are_the_largest_number():
     np.testing.assert_allclose(mu_theta, 5, rtol=1e-6)
     mu_theta = jax.jacfwd(jax.grad(jaxnb.log_nb_positive, 1), 2)(1e15, 1e-3, 1e-12)
     assert np.isfinite(mu_theta)
+
+
+@pytest.mark.parametrize(
+    ("shape", "of_mean", "of_theta"),
+    [
+        ((40, 1000), (40, 1000), (1000,)),
+        ((40, 1000), (40, 1), (40, 1)),
+        ((1, 40_000), (1,), (40_000,)),
+        ((40_001,), (), (40_001,)),
+        ((3, 20_000), (1, 20_000), ()),
+    ],
+)
+def test_large_arrays_with_an_unusual_element(shape, of_mean, of_theta):
+    """The longer way goes by blocks of rows: values and derivatives are those of the parts."""
+    rng = np.random.default_rng(0)
+    x = rng.poisson(2.0, shape).astype(np.float32)
+    mu = rng.gamma(2, 1, of_mean).astype(np.float32)
+    theta = rng.gamma(2, 1, of_theta).astype(np.float32)
+    x.flat[[5, -1]] = 0.5, -1
+
+    @jax.jit
+    def value_and_derivatives(x, mu, theta):
+        along = jnp.ones_like(mu), jnp.zeros_like(theta)
+        other = jnp.zeros_like(mu), jnp.ones_like(theta)
+        value, d_mu = jax.jvp(lambda *p: nb(x, *p), (mu, theta), along)
+        return value, d_mu, jax.jvp(lambda *p: nb(x, *p), (mu, theta), other)[1]
+
+    whole = value_and_derivatives(x, mu, theta)
+    flat = [np.broadcast_to(a, shape).ravel() for a in (x, mu, theta)]
+    for start in range(0, x.size, 10_000):
+        part = slice(start, start + 10_000)
+        for got, expected in zip(
+            whole, value_and_derivatives(*(a[part] for a in flat)), strict=True
+        ):
+            np.testing.assert_allclose(np.ravel(got)[part], expected, rtol=2e-6, atol=1e-7)
