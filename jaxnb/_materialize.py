@@ -72,6 +72,7 @@ def in_blocks(function: Callable[..., Array], *operands: object) -> Array:
     What XLA cannot fuse then needs memory for a block instead of for everything. The memory of a
     branch is set aside even if it is never taken, and above 32 MB the C library returns it to the
     system after every call: the page faults of the next call take longer than the arithmetic.
+    Arrays that are sharded by rows over several CPU devices are gathered if the branch is taken.
     """
     leaves, structure = jax.tree.flatten(operands)
     shape = jnp.broadcast_shapes(*(leaf.shape for leaf in leaves))
