@@ -210,7 +210,7 @@ def test_derivatives_in_theta_vanish_with_the_mean_at_one(dtype, mu, theta):
 def test_second_derivatives_that_overflow_are_the_largest_number():
     """Their products with a tangent of 0 are 0, and not NaN."""
     gradient = jax.grad(jaxnb.log_nb_positive, (1, 2))
-    (mu_mu, mu_theta), _ = jax.jacfwd(gradient, (1, 2))(5.0, 1e-30, 1.0)
+    (mu_mu, mu_theta), _ = jax.jacfwd(gradient, (1, 2))(*map(jnp.float32, (5.0, 1e-30, 1.0)))
     assert mu_mu == -np.finfo(np.float32).max
     np.testing.assert_allclose(mu_theta, 5, rtol=1e-6)
     mu_theta = jax.jacfwd(jax.grad(jaxnb.log_nb_positive, 1), 2)(1e15, 1e-3, 1e-12)
