@@ -67,33 +67,34 @@ def if_any(
 
 
 def in_blocks(function: Callable[..., Array], *operands: object) -> Array:
-    """An element-wise function, some rows after the others.
+    """An element-wise function of arrays of one dtype, some columns after the others.
 
     What XLA cannot fuse then needs memory for a block instead of for everything. The memory of a
     branch is set aside even if it is never taken, and above 32 MB the C library returns it to the
     system after every call: the page faults of the next call take longer than the arithmetic.
-    Arrays that are sharded by rows over several CPU devices are gathered if the branch is taken.
+    By columns, because cells, which are rows, are what is spread over devices.
     """
     leaves, structure = jax.tree.flatten(operands)
     shape = jnp.broadcast_shapes(*(leaf.shape for leaf in leaves))
-    if not all(isinstance(size, int) for size in shape) or prod(shape) <= _BLOCK:
+    if len(shape) < 2 or not all(isinstance(size, int) for size in shape) or prod(shape) <= _BLOCK:
         return function(*operands)
-    axis = next(k for k, size in enumerate(shape) if size > 1)
-    by_row = []
-    for leaf in leaves:
-        aligned = lax.expand_dims(leaf, range(len(shape) - leaf.ndim))
-        one_for_all = aligned.shape[axis] == 1
-        by_row.append((jnp.squeeze(aligned, range(axis + one_for_all)), one_for_all))
+    columns = shape[-1]
+    width = max(_BLOCK * columns // prod(shape), 1)
 
-    def of_row(parts: list[Array]) -> Array:
-        row = iter(parts)
-        of_this = [leaf if one_for_all else next(row) for leaf, one_for_all in by_row]
-        return function(*jax.tree.unflatten(structure, of_this))
+    def add_block(block: Array, result: Array) -> Array:
+        start = jnp.minimum(block * width, columns - width)  # the last one overlaps
+        parts = [
+            lax.dynamic_slice_in_dim(leaf, start, width, axis=-1)
+            if leaf.shape[-1:] == (columns,)
+            else leaf
+            for leaf in leaves
+        ]
+        values = function(*jax.tree.unflatten(structure, parts))
+        return lax.dynamic_update_slice_in_dim(result, values, start, axis=-1)
 
-    rows = [leaf for leaf, one_for_all in by_row if not one_for_all]
-    together = max(_BLOCK * shape[axis] // prod(shape), 1)
-    of_rows: Array = lax.map(of_row, rows, batch_size=together)
-    return of_rows.reshape(shape)
+    nothing = jnp.zeros(shape, leaves[0].dtype)
+    result: Array = lax.fori_loop(0, -(-columns // width), add_block, nothing)
+    return result
 
 
 @jax.custom_batching.custom_vmap

@@ -228,7 +228,7 @@ def test_second_derivatives_that_overflow_are_the_largest_number():
     ],
 )
 def test_large_arrays_with_an_unusual_element(shape, of_mean, of_theta):
-    """The longer way goes by blocks of rows: values and derivatives are those of the parts."""
+    """The longer way goes by blocks: values and derivatives are those of the parts."""
     rng = np.random.default_rng(0)
     x = rng.poisson(2.0, shape).astype(np.float32)
     mu = rng.gamma(2, 1, of_mean).astype(np.float32)

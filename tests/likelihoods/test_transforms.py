@@ -187,6 +187,13 @@ jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), plain, sp
 mapped = jax.jit(jax.shard_map(jaxnb.log_nb_positive, mesh=mesh,
     in_specs=(P("cells"), P("cells"), P()), out_specs=P("cells")))(x, mu, theta)
 np.testing.assert_allclose(mapped, jaxnb.log_nb_positive(x, mu, theta), rtol=1e-6)
+x = np.random.default_rng(0).poisson(2.0, (64, 4000)).astype(np.float32); x[3, 3] = 0.5
+mu = np.full(x.shape, 3.0); theta = np.ones(4000)
+large = jax.device_put(x, rows), jax.device_put(mu, rows), theta
+jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), f(x, mu, theta),
+    jax.jit(f)(*large))
+for function in f, jaxnb.log_nb_positive:
+    assert "all-gather" not in jax.jit(function).lower(*large).compile().as_text()
 """
     flags = "--xla_force_host_platform_device_count=4"
     subprocess.run(
