@@ -8,7 +8,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxnb import datasets, distributions, fit, glm, io, plots, random, residuals, torch_bridge
+    from jaxnb import (
+        cdf,
+        datasets,
+        distributions,
+        fit,
+        glm,
+        io,
+        plots,
+        random,
+        residuals,
+        torch_bridge,
+    )
+    from jaxnb.cdf import nb_cdf, nb_log_cdf, nb_log_sf, nb_quantile, nb_sf
     from jaxnb.distributions import (
         HurdleNegativeBinomial,
         NegativeBinomial,

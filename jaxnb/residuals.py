@@ -10,6 +10,8 @@ The distributions have methods of the same names, for arrays. A residual of zero
 so that the result is always dense.
 """
 
+from __future__ import annotations
+
 from typing import Any, Protocol
 
 import jax

@@ -1,5 +1,7 @@
 """Entropies, and the Kullback-Leibler divergence between negative binomials, in nats."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 

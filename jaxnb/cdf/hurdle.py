@@ -1,5 +1,7 @@
 """The distribution functions of the hurdle model."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 
 from jaxnb._types import Array, ArrayLike

@@ -5,16 +5,19 @@ nothing that is computed from them. They are the leaves of the distribution as a
 is validated, and what `vmap_over` maps over.
 """
 
+from __future__ import annotations
+
 import copy
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.batch_util import vmap_over
+from numpyro.distributions.distribution import DistributionMeta
 from numpyro.util import find_stack_level, not_jax_tracer
 
 from jaxnb._types import Array, ArrayLike
@@ -32,8 +35,21 @@ from jaxnb.families import Family
 
 __all__ = ["CountDistribution"]
 
+_Made = TypeVar("_Made")
 
-class CountDistribution(Distribution):
+
+class _CheckedConstructor(DistributionMeta):
+    """NumPyro's metaclass, typed so that pyright checks the arguments of constructors.
+
+    NumPyro's `__call__` returns Any: pyright then checks no argument and forgets the class.
+    """
+
+    if TYPE_CHECKING:
+
+        def __call__(cls: type[_Made], *args: Any, **kwargs: Any) -> _Made: ...
+
+
+class CountDistribution(Distribution, metaclass=_CheckedConstructor):
     """A distribution of counts that the table of distributions describes.
 
     A subclass states its `family`, its `arg_constraints` and the `choices` among its parameters,

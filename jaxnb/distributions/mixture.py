@@ -1,5 +1,7 @@
 """The mixture of two negative binomial distributions."""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 from jax.nn import sigmoid

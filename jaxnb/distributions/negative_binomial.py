@@ -1,5 +1,7 @@
 """The negative binomial distribution."""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 from jax.nn import sigmoid

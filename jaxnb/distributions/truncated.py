@@ -1,5 +1,7 @@
 """The zero-truncated negative binomial distribution and the hurdle model."""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 from jax.nn import sigmoid

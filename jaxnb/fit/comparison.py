@@ -1,5 +1,7 @@
 """Fits of the same counts side by side: which of them does every column need?"""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 

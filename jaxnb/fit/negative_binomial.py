@@ -1,5 +1,7 @@
 """The public fits: one distribution per column."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from jaxnb._types import ArrayLike

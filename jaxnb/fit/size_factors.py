@@ -1,5 +1,7 @@
 """Size factors: how much of every cell was sequenced, and when totals cannot tell."""
 
+from __future__ import annotations
+
 import warnings
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Statistics of a file that need not fit into memory."""
 
+from __future__ import annotations
+
 import hashlib
 import warnings
 from collections.abc import Iterator, Mapping

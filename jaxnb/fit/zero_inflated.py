@@ -1,5 +1,7 @@
 """Zero-inflated negative binomial fits: one distribution per column."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The regression of every gene, from any data and a formula: `fit`."""
 
+from __future__ import annotations
+
 import warnings
 from typing import Any, TypeAlias
 

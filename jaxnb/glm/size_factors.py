@@ -1,5 +1,7 @@
 """Size factors: how many counts of an average gene a cell or sample was going to have."""
 
+from __future__ import annotations
+
 import warnings
 from typing import Any, TypeAlias
 

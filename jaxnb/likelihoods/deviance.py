@@ -10,6 +10,8 @@ where the parts linear in x - mu have canceled, so that d is right to its last d
 At x = 0 it is -2 theta log(1 + c).
 """
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax

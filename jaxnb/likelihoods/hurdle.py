@@ -1,5 +1,7 @@
 """The log-likelihood of the hurdle model: a zero, or a zero-truncated negative binomial count."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax

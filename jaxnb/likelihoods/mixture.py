@@ -1,5 +1,7 @@
 """The log-likelihood of a mixture of two negative binomials."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax

@@ -1,5 +1,7 @@
 """The negative binomial log-likelihood."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Final
 

@@ -1,5 +1,7 @@
 """The zero-inflated negative binomial log-likelihood."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax

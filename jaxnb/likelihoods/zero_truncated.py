@@ -1,5 +1,7 @@
 """The log-likelihood of the zero-truncated negative binomial."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax

@@ -6,6 +6,8 @@ on the parameters of its own element. The distributions are exact; no approximat
 over for large or small parameters.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from jaxnb._types import Array, ArrayLike, DTypeLike
