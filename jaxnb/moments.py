@@ -41,6 +41,7 @@ ARRAYS = SimpleNamespace(
     floor=jnp.floor,
     isnan=jnp.isnan,
     sigmoid=jax.nn.sigmoid,
+    log=jnp.log,
     log1p=jnp.log1p,
     exp=jnp.exp,
     expm1=jnp.expm1,
@@ -60,9 +61,19 @@ def nb_variance(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
 
 
 def nb_mode(mu: Array, theta: Array) -> Array:
-    """floor(mu (theta - 1) / theta) where theta > 1, else 0; the larger one of two modes."""
+    """floor(mu (theta - 1) / theta) where theta > 1, else 0; the larger one of two modes.
+
+    P(k) >= P(k - 1) where mu <= (mu - k) theta. Close to the rounded formula k is decided by that
+    comparison, whose difference is exact, and the product where the two sides are equal.
+    """
     above_one = jnp.where(theta > 1, theta, 1.0)
-    return jnp.where(jnp.isnan(mu + theta), jnp.nan, jnp.floor(mu * (1 - 1 / above_one)))
+    rounded = jnp.floor(mu * (1 - 1 / above_one))
+    mode = jnp.maximum(rounded - 1, 0.0)
+    for k in (rounded, rounded + 1):
+        poisson = (above_one == jnp.inf) & (k <= mu)
+        mode = jnp.where(poisson | (mu <= (mu - k) * above_one), k, mode)
+    mode = jnp.where(mu < jnp.inf, mode, rounded)
+    return jnp.where(jnp.isnan(mu + theta), jnp.nan, mode)
 
 
 def zinb_mean(mu: Any, theta: Any, zi_logits: Any, *, xp: Any = ARRAYS) -> Any:
@@ -128,47 +139,70 @@ def zero_truncated_mean(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
 
 
 def zero_truncated_variance(mu: Any, theta: Any, *, xp: Any = ARRAYS) -> Any:
-    """M (mu (1 + 1 / theta) - (M - 1)) with M the mean, which is small where mu is."""
+    """M (mu (1 + 1 / theta) - (M - 1)) with M the mean, which is small where mu is.
+
+    Where zeros are rare, mu - (M - 1) is a small difference of large numbers, and is taken as
+    1 - mu P(0) / (1 - P(0)).
+    """
     excess = _excess_mean(mu, theta, xp)
     over_theta = mu / xp.where(theta > 0, theta, 1.0)
-    variance = (1 + excess) * (mu + over_theta - excess)
+    y = _minus_log_zero(mu, theta, xp)
+    rare = y > 1
+    probability = xp.exp(-xp.where(rare, y, 1.0))
+    removed = xp.where(rare & (mu < math.inf), mu, 0.0) * (probability / (1 - probability))
+    variance = (1 + excess) * xp.where(rare, 1 + over_theta - removed, mu + over_theta - excess)
     return xp.where(mu == math.inf, mu, variance)
+
+
+def _ratio(mu: Any, theta: Any, xp: Any) -> tuple[Any, Any, Any]:
+    """mu / theta, whether it is small, and where it is not, it and its log(1 + ratio)."""
+    ratio = xp.where(mu == math.inf, 0.0, mu) / xp.where(theta > 0, theta, 1.0)
+    near, overflows = ratio < _SMALL_RATIO, ratio == math.inf
+    large = xp.where(near | overflows, 1.0, ratio)
+    apart = xp.log(xp.where(overflows, mu, 1.0)) - xp.log(xp.where(overflows, theta, 1.0))
+    return ratio, near, xp.where(overflows, apart, xp.log1p(large))
 
 
 def _excess_mean(mu: Any, theta: Any, xp: Any) -> Any:
     """The mean less 1, (mu - (1 - P(0))) / (1 - P(0)), relative to itself.
 
-    With y = -log P(0) = theta log(1 + mu / theta), mu - (1 - exp(-y)) is the sum of
-    theta (mu / theta - log(1 + mu / theta)) and y - 1 + exp(-y), both positive.
+    With r = mu / theta, y = -log P(0) = theta log(1 + r), a = 1 - log(1 + r) / r and
+    b = 1 - (1 - exp(-y)) / y, both of which vanish with mu, it is (a / (1 - a) + b) / (1 - b).
     """
     valid = theta > 0
-    bounded = xp.where(mu == math.inf, 0.0, mu)
-    ratio = bounded / xp.where(valid, theta, 1.0)
-    near = ratio < _SMALL
-    small, large = xp.where(near, ratio, 0.0), xp.where(near, 1.0, ratio)
-    t = xp.where(near, 1.0, theta)
-    log_ratio = xp.log1p(large)
-    of_small = bounded * (small * _alternating(small))
-    first = xp.where(near, of_small, t * (large - log_ratio))
-    y = xp.where(near, bounded - of_small, t * log_ratio)
-    near = y < _SMALL
+    ratio, near, log_ratio = _ratio(mu, theta, xp)
+    small, large = xp.where(near, ratio, 0.0), xp.where(near | (ratio == math.inf), 1.0, ratio)
+    a = small * _alternating(small)
+    first = xp.where(near, a / (1 - a), (large - log_ratio) / log_ratio)
+    y = _minus_log_zero(mu, theta, xp)
+    near = y < _SMALL_Y
     small, large = xp.where(near, y, 0.0), xp.where(near, 1.0, y)
-    second = xp.where(near, small * small * _exponential(small), large - 1 + xp.exp(-large))
-    certain = y == 0
-    excess = (first + second) / -xp.expm1(-xp.where(certain, 1.0, y))
-    at_zero = (bounded + ratio) / 2  # for its derivative
-    excess = xp.where(mu == math.inf, mu, xp.where(certain, at_zero, excess))
-    return xp.where(valid, excess, math.nan)
+    b = xp.where(near, small * _exponential(small), 1 + xp.expm1(-large) / large)
+    rest = xp.where(near, 1 - small * _exponential(small), -xp.expm1(-large) / large)
+    excess = (first + b) / rest
+    # M = mu / (1 - P(0)), far above 1 where r overflows
+    overflows = ratio == math.inf
+    excess = xp.where(overflows, mu / xp.where(overflows, y * rest, 1.0), excess)
+    return xp.where(valid, xp.where(mu == math.inf, mu, excess), math.nan)
 
 
-_SMALL = 0.1
-_TERMS = 16  # of series in numbers up to 0.1: to the last digit of float64
+def _minus_log_zero(mu: Any, theta: Any, xp: Any) -> Any:
+    """-log P(0) of the negative binomial, theta log(1 + mu / theta)."""
+    ratio, near, log_ratio = _ratio(mu, theta, xp)
+    small = xp.where(near, ratio, 0.0)
+    bounded, t = xp.where(mu == math.inf, 0.0, mu), xp.where(near, 1.0, theta)
+    return xp.where(near, bounded * (1 - small * _alternating(small)), t * log_ratio)
+
+
+# Series, to the last digit of float64, where the closed forms lose more than three bits.
+_SMALL_RATIO, _TERMS_RATIO = 0.3, 30
+_SMALL_Y, _TERMS_Y = 1.0, 18
 
 
 def _alternating(z: Any) -> Any:
     """(z - log(1 + z)) / z**2 = 1/2 - z/3 + z**2/4 - ..."""
     value = z * 0
-    for k in range(_TERMS + 1, 1, -1):
+    for k in range(_TERMS_RATIO + 1, 1, -1):
         value = 1 / k - z * value
     return value
 
@@ -176,7 +210,7 @@ def _alternating(z: Any) -> Any:
 def _exponential(z: Any) -> Any:
     """(z - 1 + exp(-z)) / z**2 = 1/2 - z/6 + z**2/24 - ..."""
     value = z * 0 + 1.0
-    for k in range(_TERMS, 2, -1):
+    for k in range(_TERMS_Y, 2, -1):
         value = 1 - z / k * value
     return value / 2
 

@@ -207,8 +207,9 @@ def _numbers(file: Path) -> list[float]:
         if not line:
             continue
         try:
-            # float reads 1_000; no other tool does.
-            numbers.append(float(line if "_" not in line else "?"))
+            if "_" in line:  # float reads 1_000; no other tool does
+                raise ValueError
+            numbers.append(float(line))
         except ValueError:
             raise InputError(f"{file}: line {at}: {line!r} is not a number") from None
         if not 0 < numbers[-1] < np.inf:

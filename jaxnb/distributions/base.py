@@ -8,7 +8,6 @@ is validated, and what `vmap_over` maps over.
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -18,9 +17,10 @@ import numpy as np
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.batch_util import vmap_over
 from numpyro.distributions.distribution import DistributionMeta
-from numpyro.util import find_stack_level, not_jax_tracer
+from numpyro.util import not_jax_tracer
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb._warnings import warn
 from jaxnb.cdf.quantile_residual import quantile_residual
 from jaxnb.distributions.parameters import (
     Choices,
@@ -300,10 +300,9 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         # One compiled program, without NumPyro's remainder, which takes longer than the likelihood.
         counts = _is_count(value, self.support.lower_bound)
         if not_jax_tracer(counts) and not np.all(counts):
-            warnings.warn(
+            warn(
                 "Out-of-support values provided to log prob method. "
                 "The value argument should be within the support.",
-                stacklevel=find_stack_level(),
             )
         return counts
 

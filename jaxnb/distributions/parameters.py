@@ -113,7 +113,7 @@ def canonical(given: Mapping[str, Array]) -> dict[str, Array]:
             parameters["mu"] = theta * (probs / (1 - probs))
     if "zi_probs" in parameters:
         zi_probs = parameters.pop("zi_probs")
-        parameters["zi_logits"] = log_ratio(zi_probs, 1 - zi_probs)
+        parameters["zi_logits"] = log_odds(zi_probs)
     return parameters
 
 
@@ -184,6 +184,14 @@ def success_probability(mu: Array, theta: Array) -> Array:
     larger = jnp.maximum(jnp.maximum(mu, theta), np.finfo(mu.dtype).tiny)
     mu_part, theta_part = (jnp.where(p == jnp.inf, 1.0, p / larger) for p in (mu, theta))
     return mu_part / (mu_part + theta_part)
+
+
+def log_odds(p: Array) -> Array:
+    """log(p / (1 - p)), to the last digits also where p is near 1/2."""
+    near = jnp.abs(p - 0.5) < 0.25
+    # 2 p - 1 is exact there; the rounding of 1 - p is not multiplied
+    close = jnp.log1p(jnp.where(near, 2 * p - 1, 0.0) / jnp.where(near, 1 - p, 1.0))
+    return jnp.where(near, close, log_ratio(p, 1 - p))
 
 
 @jax.custom_jvp

@@ -1,6 +1,5 @@
 """From whatever holds counts in Python to checked columns and size factors."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from jaxnb._types import ArrayLike
+from jaxnb._warnings import warn
 from jaxnb.fit.columns import Columns
 from jaxnb.fit.processes import statistics_of_dask
 from jaxnb.fit.size_factors import resolve_size_factors
@@ -42,13 +42,11 @@ def columns_of(
         matrix, factors = matrix[informative], factors[informative]
     columns = Columns(matrix, factors, zero_inflation=zero_inflation, names=names)
     if columns.fractional.size:
-        warnings.warn(
+        warn(
             f"{columns.fractional.size} of {columns.count} columns hold numbers that are not "
             f"whole, {_named(columns.fractional, names)} among them: normalized data follow no "
             "count distribution. Fit the raw counts, of an AnnData often in layers['counts'] or "
             "in raw",
-            UserWarning,
-            stacklevel=3,
         )
     return columns
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from jaxnb._types import ArrayLike
+from jaxnb._warnings import warn
 from jaxnb.fit.dominating_column import SharesOfTotals
 
 __all__ = ["REMEDY", "resolve_size_factors", "warn_of_domination"]
@@ -81,4 +81,4 @@ def warn_of_domination(shares: SharesOfTotals, names: NDArray[np.str_] | None = 
         raise ValueError(f"{error}: {REMEDY}") from None
     if found is not None:
         name = None if names is None else str(names[found.column])
-        warnings.warn(f"{found.described(name)}; {REMEDY}", UserWarning, stacklevel=5)
+        warn(f"{found.described(name)}; {REMEDY}")

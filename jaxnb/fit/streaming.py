@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from jaxnb._errors import InputError
 from jaxnb._progress import progress_bar
+from jaxnb._warnings import warn
 from jaxnb.fit.checkpoint import Checkpoint, file_key
 from jaxnb.fit.dominating_column import DominatingColumn, SharesOfTotals
 from jaxnb.fit.size_factors import REMEDY
@@ -97,7 +97,7 @@ def read_statistics(
         )
     if found.dominating is not None:
         what = found.dominating.described(str(opened.genes[found.dominating.column]))
-        warnings.warn(f"{what}; {REMEDY}", UserWarning, stacklevel=2)
+        warn(f"{what}; {REMEDY}")
     return found.statistics
 
 

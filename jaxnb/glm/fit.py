@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from jaxnb._warnings import warn
 from jaxnb.fit import CountStatistics
 from jaxnb.glm.counts import count_data
 from jaxnb.glm.design import design_of
@@ -100,7 +100,7 @@ def fit(
         if genes is not None:
             raise TypeError("genes names those of statistics; counts name their own")
         matrix = design_of(design, counts.obs)
-        warn_of_pseudoreplication(matrix, counts.obs, stacklevel=2)
+        warn_of_pseudoreplication(matrix, counts.obs)
         values, how = size_factors_of(counts, size_factors)
         factors = pd.Series(values, counts.obs.index, name="size_factor")
         source = source_of_counts(counts, values)
@@ -114,10 +114,8 @@ def fit(
     converged = found.converged
     if dispersion == "shrunken":
         if len(source.genes) < _ENOUGH_GENES:
-            warnings.warn(
+            warn(
                 f"a prior of the dispersions learned from {len(source.genes)} genes is uncertain",
-                UserWarning,
-                stacklevel=2,
             )
         alpha, prior = shrink_dispersions(regression, source.mean, found)
         beta, log_likelihood, converged = regression.fit_at(alpha, beta)

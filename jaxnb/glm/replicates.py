@@ -1,9 +1,8 @@
 """Cells of one donor are not replicates: seen in obs, and said."""
 
-import warnings
-
 import pandas as pd
 
+from jaxnb._warnings import warn
 from jaxnb.glm.design import Design
 
 __all__ = ["warn_of_pseudoreplication"]
@@ -14,7 +13,7 @@ _WHO = frozenset(
 )
 
 
-def warn_of_pseudoreplication(design: Design, obs: pd.DataFrame, stacklevel: int) -> None:
+def warn_of_pseudoreplication(design: Design, obs: pd.DataFrame) -> None:
     """Warn if a factor of the design is constant within donors of several rows each.
 
     A column of obs is taken for donors by its name: ``donor``, ``patient_id``, ``Sample``, ….
@@ -31,11 +30,9 @@ def warn_of_pseudoreplication(design: Design, obs: pd.DataFrame, stacklevel: int
         within = design.obs.groupby(obs[column], observed=True).nunique()
         constant = [str(name) for name in design.obs.columns if (within[name] == 1).all()]
         if constant:
-            warnings.warn(
+            warn(
                 f"{', '.join(constant)} is the same in all rows of one {column}, of which obs has "
                 f"{donors}: the rows of one {column} are not replicates, and p-values will be far "
                 f"too small. Add them up with jaxnb.glm.pseudobulk(data, {str(column)!r})",
-                UserWarning,
-                stacklevel=stacklevel + 1,
             )
             return

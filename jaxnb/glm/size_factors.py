@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from jaxnb._warnings import warn
 from jaxnb.glm.counts import CountData
 
 __all__ = ["median_ratio", "size_factors_of"]
@@ -87,11 +87,9 @@ def _totals(data: CountData) -> Floats:
             "array or a column of obs), for instance the totals over all genes"
         )
     if genes < _FEW_GENES:
-        warnings.warn(
+        warn(
             f"size factors from the totals of only {genes} genes: each gene is compared with "
             "totals that hold itself. Pass size_factors computed from all genes.",
-            UserWarning,
-            stacklevel=4,
         )
     if np.any(totals == 0):
         raise ValueError(

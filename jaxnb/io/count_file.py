@@ -71,11 +71,6 @@ class CountFile:
         return self._matrix.shape[0], self.genes.size
 
     @property
-    def by_cells(self) -> bool:
-        """Whether `blocks` reads a block at a time; if not, the matrix is held in memory."""
-        return self._matrix.by_rows
-
-    @property
     def remarks(self) -> tuple[str, ...]:
         """The notes, and what the names of the genes show."""
         names, repeats = np.unique(self.genes, return_counts=True)

@@ -137,7 +137,7 @@ def _positions(wanted: tuple[str, ...], header: list[str] | None, file: Path) ->
     for name in wanted:
         if header is not None and name in header:
             positions.append(header.index(name))
-        elif name.isdigit() and 1 <= int(name) <= len(header or name * int(name)):
+        elif name.isdecimal() and 1 <= int(name) <= (len(header) if header else int(name)):
             positions.append(int(name) - 1)
         else:
             known = ", ".join((header or [])[:6]) or "no line of names"

@@ -1,6 +1,5 @@
 """What the distributions on tensors have in common: everything that the table of them decides."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from jaxnb._warnings import warn
 from jaxnb.families import Family
 from jaxnb.torch_bridge import _private
 from jaxnb.torch_bridge.arguments import Value, working_dtype
@@ -201,11 +201,9 @@ class Counts(Distribution):
         valid = self.support.check(value)
         if valid.all():
             return log_prob
-        warnings.warn(
+        warn(
             "The value argument must be within the support of the distribution: values that are"
             " not have the log-probability -inf",
-            UserWarning,
-            stacklevel=3,
         )
         return torch.where(valid | value.isnan(), log_prob, -torch.inf)
 

@@ -19,6 +19,7 @@ from jaxnb.torch_bridge.parameters import (
     ScaledParameter,
     extended_real,
     float_parameters,
+    log_ratio,
     mean_and_dispersion,
     zero_inflation_logits,
 )
@@ -68,7 +69,7 @@ class MeanDispersion(Counts):
     def logits(self) -> Tensor:
         """log(mu / theta)."""
         if {"log_mu", "log_theta"}.isdisjoint(self._kept):
-            return torch.log(self.mu / self.theta)
+            return log_ratio(self.mu, self.theta)
         return self.log_mu - self.log_theta
 
     @property

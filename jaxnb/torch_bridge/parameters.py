@@ -15,6 +15,8 @@ __all__ = [
     "extended_real",
     "float_parameters",
     "log_mean_of_logits",
+    "log_odds",
+    "log_ratio",
     "mean_and_dispersion",
     "zero_inflation_logits",
 ]
@@ -143,4 +145,27 @@ def zero_inflation_logits(given: dict[str, Tensor]) -> Tensor:
     """The log-odds of an extra zero from zi_logits or zi_probs."""
     if "zi_logits" in given:
         return given["zi_logits"]
-    return torch.log(given["zi_probs"]) - torch.log1p(-given["zi_probs"])
+    return log_odds(given["zi_probs"])
+
+
+def log_odds(p: Tensor) -> Tensor:
+    """log(p / (1 - p)), to the last digits also where p is near 1/2."""
+    near = (p - 0.5).abs() < 0.25
+    # 2 p - 1 is exact there; the rounding of 1 - p is not multiplied
+    inside = torch.where(near, p, 0.5)
+    close = torch.log1p((2 * inside - 1) / (1 - inside))
+    outside = torch.where(near, 0.25, p)
+    return torch.where(near, close, torch.log(outside) - torch.log1p(-outside))
+
+
+def log_ratio(a: Tensor, b: Tensor) -> Tensor:
+    """log(a / b) for a, b >= 0, to the last digits where a is near b or the ratio overflows."""
+    ratio = a / b
+    near = (ratio - 1).abs() < 0.5
+    # a - b is exact where the two are within a factor of 2 (Sterbenz)
+    close = torch.log1p(torch.where(near, a - b, 0.0) / torch.where(near, b, 1.0))
+    info = torch.finfo(ratio.dtype)
+    normal = (ratio >= info.tiny) & (ratio <= info.max)
+    within = torch.log(torch.where(normal, ratio, 1.0))
+    beyond = torch.log(torch.where(normal, 1.0, a)) - torch.log(torch.where(normal, 1.0, b))
+    return torch.where(near, close, torch.where(normal, within, beyond))

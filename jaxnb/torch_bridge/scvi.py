@@ -3,13 +3,13 @@
 import functools
 import importlib
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
 from torch import Tensor
 
+from jaxnb._warnings import warn
 from jaxnb.torch_bridge.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
 from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
 from jaxnb.torch_bridge.mixture import NegativeBinomialMixture
@@ -104,11 +104,9 @@ def _warn_of_names_elsewhere(originals: list[Any]) -> None:
     found = _names_that_refer_to({id(original) for original in originals}, in_scvi=False)
     names = sorted(f"{module}.{name}" for module, _, name, _ in found)
     if names:
-        warnings.warn(
+        warn(
             f"imported from scvi-tools before patch_scvi(), and still its own: {', '.join(names)}."
             " Call patch_scvi() before importing these, or import them from jaxnb.torch_bridge",
-            UserWarning,
-            stacklevel=3,
         )
 
 

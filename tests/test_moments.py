@@ -1,0 +1,83 @@
+"""Means, variances and modes against exact arithmetic, over the whole range of the parameters."""
+
+import math
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+from jaxnb import moments
+
+
+@pytest.fixture
+def parameters():
+    rng = np.random.default_rng(1)
+    mu = np.exp(rng.uniform(np.log(1e-25), np.log(1e12), 400)).astype(np.float32)
+    theta = np.exp(rng.uniform(np.log(1e-12), np.log(1e12), 400)).astype(np.float32)
+    theta[:40] = np.inf
+    return mu, theta
+
+
+def exact_moments(mu, theta):
+    """Of the zero-truncated negative binomial."""
+    with mpmath.workdps(60):
+        mu, theta = mpmath.mpf(float(mu)), mpmath.mpf(float(theta))
+        y = mu if theta == mpmath.inf else theta * mpmath.log1p(mu / theta)
+        mean = mu / -mpmath.expm1(-y)
+        return mean, mean * (mu + mu / theta - (mean - 1))
+
+
+@pytest.mark.quick
+def test_moments_of_the_zero_truncated_distribution_are_right_to_the_last_digits(parameters):
+    exact = [exact_moments(*pair) for pair in zip(*parameters, strict=True)]
+    for place, function in enumerate(
+        (moments.zero_truncated_mean, moments.zero_truncated_variance)
+    ):
+        got = np.asarray(jax.jit(function)(*parameters), float)
+        seen = np.array([values[place] < float(np.finfo(np.float32).max) for values in exact])
+        right = np.array([float(values[place]) for values in exact])
+        np.testing.assert_allclose(got[seen], right[seen], rtol=8 * 2**-23)
+        assert np.isinf(got[~seen]).all()
+
+
+@pytest.mark.parametrize(
+    ("mu", "theta", "mean", "variance", "derivative"),
+    [
+        (2e8, np.inf, 2e8, 2e8, 1.0),  # mean less mu cancels
+        (1e5, 1e6, 1e5, 1.1e5, 1.0),
+        (1e-20, 2.0, 1.0, 7.5e-21, 0.75),
+        (0.0, 2.0, 1.0, 0.0, 0.75),
+        (0.0, np.inf, 1.0, 0.0, 0.5),
+    ],
+)
+def test_ends_of_the_zero_truncated_moments(mu, theta, mean, variance, derivative):
+    mu, theta = np.float32(mu), np.float32(theta)
+    np.testing.assert_allclose(moments.zero_truncated_mean(mu, theta), mean, rtol=1e-6)
+    np.testing.assert_allclose(moments.zero_truncated_variance(mu, theta), variance, rtol=1e-6)
+    got = jax.grad(moments.zero_truncated_mean)(mu, theta)
+    np.testing.assert_allclose(got, derivative, rtol=1e-6)
+
+
+@pytest.mark.quick
+def test_the_mode_is_the_larger_of_two():
+    rng = np.random.default_rng(0)
+    mu, theta = rng.integers(0, 5000, 20_000), rng.integers(1, 300, 20_000)
+    exact = [
+        math.floor(Fraction(int(m)) * (int(t) - 1) / int(t)) for m, t in zip(mu, theta, strict=True)
+    ]
+    got = moments.nb_mode(jnp.asarray(mu, jnp.float32), jnp.asarray(theta, jnp.float32))
+    np.testing.assert_array_equal(got, exact)
+
+
+@pytest.mark.parametrize(
+    ("mu", "theta", "mode"),
+    [
+        *((5.0, np.inf, 5.0), (5.5, np.inf, 5.0), (5.0, 1e30, 4.0), (np.inf, 2.0, np.inf)),
+        *((np.inf, np.inf, np.inf), (3.0, 0.0, 0.0), (3.0, 0.5, 0.0), (0.0, 5.0, 0.0)),
+    ],
+)
+def test_ends_of_the_mode(mu, theta, mode):
+    assert moments.nb_mode(np.float32(mu), np.float32(theta)) == mode
