@@ -17,20 +17,24 @@ from jax import lax
 
 from jaxnb._types import Array
 
-__all__ = ["any_in_batch", "if_any", "in_blocks", "materialize"]
+__all__ = ["any_in_batch", "computed_first", "if_any", "in_blocks", "materialize"]
 
 _Result = TypeVar("_Result")
 
 _BLOCK = 1 << 15  # elements
 
 
+def _always() -> Array:
+    # A predicate that must not be known to be true before the fusion pass has run: a constant would
+    # be folded, and a value computed from the data would become one under `vmap`'s select or where
+    # the data are closed over. The barrier is expanded only afterwards.
+    always: Array = lax.optimization_barrier(jnp.asarray(True))  # type: ignore[no-untyped-call]
+    return always
+
+
 def _behind_conditional(*arrays: Array) -> tuple[Array, ...]:
-    # The predicate is always true, but must not be known so before the fusion pass has run: a
-    # constant would be folded, and a value computed from the data would become one under
-    # `vmap`'s select or where the data are closed over. The barrier is expanded only afterwards.
-    always = lax.optimization_barrier(jnp.asarray(True))  # type: ignore[no-untyped-call]
     finished: tuple[Array, ...] = lax.cond(
-        always,
+        _always(),
         lambda *operands: operands,
         lambda *operands: tuple(jnp.full_like(a, jnp.nan) for a in operands),
         *arrays,
@@ -66,7 +70,24 @@ def if_any(
     return result
 
 
-def in_blocks(function: Callable[..., Array], *operands: object) -> Array:
+def computed_first(function: Callable[..., _Result], *operands: object) -> _Result:
+    """The function's arrays, computed in full before what uses them; for code that is CPU's alone.
+
+    They are computed inside the conditional, and not copied through it as by `materialize`.
+    """
+
+    def nothing(*operands: object) -> _Result:
+        shapes = jax.eval_shape(function, *operands)
+        absent: _Result = jax.tree.map(lambda s: jnp.full(s.shape, jnp.nan, s.dtype), shapes)
+        return absent
+
+    result: _Result = lax.cond(_always(), function, nothing, *operands)
+    return result
+
+
+def in_blocks(
+    function: Callable[..., tuple[Array, ...]], *operands: object
+) -> tuple[Array, ...]:
     """An element-wise function of arrays of one dtype, some columns after the others.
 
     What XLA cannot fuse then needs memory for a block instead of for everything. The memory of a
@@ -81,7 +102,7 @@ def in_blocks(function: Callable[..., Array], *operands: object) -> Array:
     columns = shape[-1]
     width = max(_BLOCK * columns // prod(shape), 1)
 
-    def add_block(block: Array, result: Array) -> Array:
+    def add_block(block: Array, results: list[Array]) -> list[Array]:
         start = jnp.minimum(block * width, columns - width)  # the last one overlaps
         parts = [
             lax.dynamic_slice_in_dim(leaf, start, width, axis=-1)
@@ -90,11 +111,14 @@ def in_blocks(function: Callable[..., Array], *operands: object) -> Array:
             for leaf in leaves
         ]
         values = function(*jax.tree.unflatten(structure, parts))
-        return lax.dynamic_update_slice_in_dim(result, values, start, axis=-1)
+        return [
+            lax.dynamic_update_slice_in_dim(result, value, start, axis=-1)
+            for result, value in zip(results, values, strict=True)
+        ]
 
-    nothing = jnp.zeros(shape, leaves[0].dtype)
-    result: Array = lax.fori_loop(0, -(-columns // width), add_block, nothing)
-    return result
+    outputs = jax.eval_shape(function, *operands)
+    nothing = [jnp.zeros(output.shape, output.dtype) for output in outputs]
+    return tuple(lax.fori_loop(0, -(-columns // width), add_block, nothing))
 
 
 @jax.custom_batching.custom_vmap

@@ -27,7 +27,7 @@ from jaxnb._types import Array
 from jaxnb.cdf.quadrature import TailIntegral, integrate, integrate_with_moment, tail_integral
 from jaxnb.cdf.small_theta import few_counts, log_cdf_at_zero, log_cdf_small_theta
 from jaxnb.likelihoods.dispersion import Dispersion, dispersion
-from jaxnb.likelihoods.nb_kernel import KERNELS, log_nb_times
+from jaxnb.likelihoods.nb_kernel import d_theta, log_nb_times, ratios
 from jaxnb.special.complements import log1m_exp
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import exp, expm1
@@ -157,7 +157,7 @@ def _d_log_mu(r: _Regions, total: Array, log_cdf: Array) -> Array:
 
 def _d_log_theta(r: _Regions, moment: Array, d: Dispersion) -> Array:
     x, mu, theta = r.elsewhere
-    elsewhere = theta * (KERNELS["theta",](x, mu, d) + moment) - x * reciprocal(theta + x)
+    elsewhere = theta * (d_theta(x, d, ratios(x, mu, d.theta)) + moment) - x * reciprocal(theta + x)
     in_series = _log_theta_in_series(r)
     return jnp.where(
         r.zero, _log_theta_at_zero(*r.at_zero), jnp.where(r.series, in_series, elsewhere)

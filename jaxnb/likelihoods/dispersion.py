@@ -30,6 +30,7 @@ class Dispersion(NamedTuple):
         log_scale: A(theta) of `dispersion`.
         variance_scale: w(theta) of `dispersion`.
         digamma_step: eta(theta) - eta(theta + steps).
+        step_less_inverse: `digamma_step` - 1 / theta, without cancellation for theta < 2.
         trigamma_step: zeta(theta) - zeta(theta + steps).
         curvature_step: theta digamma_step - theta**2 trigamma_step, without cancellation.
     """
@@ -41,6 +42,7 @@ class Dispersion(NamedTuple):
     log_scale: Array
     variance_scale: Array
     digamma_step: Array
+    step_less_inverse: Array
     trigamma_step: Array
     curvature_step: Array
 
@@ -78,6 +80,9 @@ def dispersion(theta: Array, *, materialized: bool) -> Dispersion:
         log_scale=jnp.where(small, recurrence, 0.0) - stirling_error(p),
         variance_scale=jnp.where(small, 1.0, 2 * pi / bounded),
         digamma_step=jnp.where(small, digamma_remainder_steps(t), 0.0),
+        step_less_inverse=jnp.where(
+            small, digamma_remainder_steps(t + 1, 1) - jnp.log1p(1 / t), -1 / bounded
+        ),
         trigamma_step=jnp.where(small, trigamma_remainder_steps(t), 0.0),
         curvature_step=jnp.where(small, _curvature_steps(t), 0.0),
     )

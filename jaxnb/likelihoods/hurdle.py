@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import jax
 import jax.numpy as jnp
 from jax.nn import log_sigmoid, sigmoid
 
 from jaxnb._types import Array, ArrayLike
-from jaxnb.likelihoods.arguments import Scales, on_scales, promote, refuse_tables, required
+from jaxnb.likelihoods import primitives
+from jaxnb.likelihoods.arguments import (
+    Scales,
+    floor_of,
+    on_scales,
+    promote,
+    refuse_tables,
+    required,
+)
 from jaxnb.likelihoods.derivatives import Derivative
-from jaxnb.likelihoods.zero_truncated import log_truncated, zero_truncated_with_derivatives
+from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
+from jaxnb.likelihoods.ranges import ordinary
+from jaxnb.likelihoods.zero_truncated_kernel import Truncated, support
 
 __all__ = ["hurdle_with_derivatives", "log_hurdle_nb"]
 
@@ -71,30 +82,58 @@ def _log_hurdle_nb(
     pi: ArrayLike,
     eps: ArrayLike | None,
 ) -> Array:
-    result_type, (x, mu, theta, pi) = promote(x=x, mu=mu, theta=theta, pi=pi)
-    return _hurdle(x, log_truncated(scales, x, mu, theta, eps), pi).astype(result_type)
+    result_type, arguments = promote(x=x, mu=mu, theta=theta, pi=pi)
+    floor = floor_of(0.0 if eps is None else eps, arguments[0].dtype, scales[0])
+    return primitives.value(HURDLE, scales, arguments, floor).astype(result_type)
 
 
-def _hurdle(x: Array, log_truncated: Array, pi: Array) -> Array:
-    """The log-probability with zeros of log-odds pi."""
-    invalid = jnp.isnan(log_truncated) | jnp.isnan(pi)
-    counted = jnp.where(x == 0, 0.0, log_truncated) + log_sigmoid(-pi)
-    value = jnp.where(x == 0, log_sigmoid(pi), counted)
-    return jnp.where(invalid, jnp.nan, value)
+_PI: Final = 3  # its place among (x, mu, theta, pi)
+
+
+def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Array) -> Array:
+    *of_nb, pi = parameters
+    return ordinary(scales, x, *of_nb, eps) & (support(x) | (x == 0)) & ~jnp.isnan(pi)
+
+
+def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
+    truncated, zero, pi = Truncated(at), at.x == 0, at.parameters[2]
+    value = truncated.value()
+
+    def output(place: int) -> Array:
+        if place == VALUE:
+            counted = jnp.where(zero, 0.0, value) + log_sigmoid(jnp.where(zero, pi, -pi))
+            return jnp.where(truncated.undefined() | jnp.isnan(pi), jnp.nan, counted)
+        if place == _PI:
+            return jnp.where(zero | (value > -jnp.inf), _d_pi(zero, pi), 0.0)
+        return truncated.first(place)
+
+    return [output(place) for place in outputs]
+
+
+def _product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> list[Array]:
+    truncated, zero, pi = Truncated(at), at.x == 0, at.parameters[2]
+    of_truncated = {place: v for place, v in directions.items() if place != _PI}
+
+    def row_of(row: int) -> Array:
+        if row == _PI:
+            possible = zero | (truncated.value() > -jnp.inf)
+            curvature = jnp.where(possible, -sigmoid(pi) * sigmoid(-pi), 0.0)
+            return jnp.asarray(dot({_PI: curvature}, {_PI: directions.get(_PI, 0.0 * curvature)}))
+        seconds = {place: truncated.second(row, place) for place in of_truncated}
+        return jnp.asarray(dot(seconds, of_truncated))
+
+    return [row_of(row) for row in rows]
+
+
+def _d_pi(zero: Array, pi: Array) -> Array:
+    return jnp.where(zero, sigmoid(-pi), -sigmoid(pi))
+
+
+HURDLE: Final = Likelihood("hurdle", (1,), _ordinary, _first, _product)
 
 
 def hurdle_with_derivatives(
     x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales
 ) -> tuple[Array, list[Derivative]]:
     """The value, and its derivatives in x, mu, theta and pi, each computed when called."""
-    truncated, derivatives = zero_truncated_with_derivatives(x, mu, theta, eps, scales)
-    value = _hurdle(x, truncated, pi)
-
-    def widened(derivative: Derivative) -> Derivative:
-        return lambda: derivative() + jnp.zeros_like(value)
-
-    def d_pi() -> Array:
-        inside = (x >= 0) & (value > -jnp.inf)
-        return jnp.where(inside, jnp.where(x == 0, sigmoid(-pi), -sigmoid(pi)), 0.0)
-
-    return value, [*map(widened, derivatives), d_pi]
+    return primitives.with_derivatives(HURDLE, scales, (x, mu, theta, pi), eps)

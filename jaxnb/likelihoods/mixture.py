@@ -5,32 +5,19 @@ from __future__ import annotations
 from functools import partial
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
-from jaxnb._materialize import materialize
 from jaxnb._types import Array, ArrayLike
+from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import (
     Scales,
     floor_of,
-    largest,
     on_scales,
     promote,
     refuse_tables,
     required,
 )
-from jaxnb.likelihoods.derivatives import Derivative, Tangent, tangent
-from jaxnb.likelihoods.nb_point import kernel_range, parameter_values
-from jaxnb.likelihoods.negative_binomial import log_nb, nb_derivatives
-from jaxnb.likelihoods.two_components import (
-    d_log_odds,
-    log_two_components,
-    weight_factors,
-    weighted,
-)
-from jaxnb.special.elementary import reciprocal
-from jaxnb.special.log1p import log, log1p_minus_x
+from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.mixture_kernel import MIXTURE
 
 __all__ = ["log_mixture_nb", "mixture_with_derivatives"]
 
@@ -120,35 +107,7 @@ def _log_mixture_nb(
         x=x, mu_1=mu_1, mu_2=mu_2, theta_1=theta_1, theta_2=theta_2, pi_logits=pi_logits
     )
     floor = floor_of(eps, arguments[0].dtype, *scales[:2])
-    return _log_mixture(scales, *arguments, floor).astype(result_type)
-
-
-_Arguments = tuple[Array, Array, Array, Array, Array, Array, Array]
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _log_mixture(
-    scales: Scales,
-    x: Array,
-    mu_1: Array,
-    mu_2: Array,
-    theta_1: Array,
-    theta_2: Array,
-    q: Array,
-    eps: Array,
-) -> Array:
-    scales_1, scales_2 = scales[::2], scales[1::2]
-    return _mixed(
-        log_nb(x, mu_1, theta_1, eps, scales_1), log_nb(x, mu_2, theta_2, eps, scales_2), q
-    )
-
-
-@partial(_log_mixture.defjvp, symbolic_zeros=True)
-def _log_mixture_jvp(
-    scales: Scales, primals: _Arguments, tangents: tuple[Tangent, ...]
-) -> tuple[Array, Array]:
-    value, derivatives = mixture_with_derivatives(*primals, scales)
-    return value, tangent(value, derivatives, tangents[:6])
+    return primitives.value(MIXTURE, scales, arguments, floor).astype(result_type)
 
 
 def mixture_with_derivatives(
@@ -162,74 +121,5 @@ def mixture_with_derivatives(
     scales: Scales,
 ) -> tuple[Array, list[Derivative]]:
     """The value, and its derivatives in x, mu_1, mu_2, theta_1, theta_2 and q, each when called."""
-    scales_1, scales_2 = scales[::2], scales[1::2]
-    log_1 = log_nb(x, mu_1, theta_1, eps, scales_1)
-    log_2 = log_nb(x, mu_2, theta_2, eps, scales_2)
-    d = _subtracted(log_1, log_2)
-
-    def d_x() -> Array:
-        return x_1() + x_2()
-
-    def d_q() -> Array:
-        first, t, _ = parameter_values(scales_1, mu_1, theta_1, eps)
-        second, other_t, _ = parameter_values(scales_2, mu_2, theta_2, eps)
-        limits = kernel_range(x.dtype)
-        usable = (t == other_t) & limits.holds(x, first, t) & limits.holds(x, second, t)
-        t = jnp.minimum(t, largest(t.dtype))
-        close = _difference(x, *(jnp.where(usable, y, 1.0) for y in (first, second, t)))
-        usable &= (x >= 0) & (x <= limits.x)
-        # the value of `close` with the derivative of d
-        finite = jnp.where(usable, d, 0.0)
-        better = lax.stop_gradient(close) + (finite - lax.stop_gradient(finite))
-        return materialize(d_log_odds(jnp.where(usable, better, d), q))[0]
-
-    weight_1, weight_2 = weight_factors(d, q)
-    x_1, d_mu_1, d_theta_1 = weighted(weight_1, nb_derivatives(x, mu_1, theta_1, eps, scales_1))
-    x_2, d_mu_2, d_theta_2 = weighted(weight_2, nb_derivatives(x, mu_2, theta_2, eps, scales_2))
-    return _mixed(log_1, log_2, q), [d_x, d_mu_1, d_mu_2, d_theta_1, d_theta_2, d_q]
-
-
-def _mixed(log_1: Array, log_2: Array, q: Array) -> Array:
-    return materialize(log_two_components(log_1, log_2, _subtracted(log_1, log_2), q))[0]
-
-
-def _subtracted(log_1: Array, log_2: Array) -> Array:
-    # where both are -inf the count tells nothing of the component
-    neither = (log_1 == -jnp.inf) & (log_2 == -jnp.inf)
-    return jnp.where(neither, 0.0, jnp.where(neither, 0.0, log_1) - jnp.where(neither, 0.0, log_2))
-
-
-def _difference(x: Array, mu_1: Array, mu_2: Array, t: Array) -> Array:
-    """log NB(x; mu_1, theta) - log NB(x; mu_2, theta), relative to itself.
-
-    With a = theta (mu_1 - mu_2) / (mu_2 m_1), b = (mu_1 - mu_2) / m_2 and m = theta + mu, it is
-    x log(1 + a) - theta log(1 + b). No gamma function is left, and with phi(u) = log(1 + u) - u the
-    parts linear in mu_1 - mu_2 combine to
-
-        x a - theta b = a (x - mu_2) - theta b (mu_1 - mu_2) / m_1.
-
-    Where the means are far apart, these parts cancel what phi has in place of the logarithms, and
-    the latter are taken themselves.
-    """
-    difference = mu_1 - mu_2
-    m_1, m_2 = t + mu_1, t + mu_2
-    inverse_mu_2, inverse_m_1, inverse_m_2 = (reciprocal(y) for y in (mu_2, m_1, m_2))
-    a, b = (t * inverse_m_1) * (difference * inverse_mu_2), difference * inverse_m_2
-    linear = a * (x - mu_2) - (difference * inverse_m_1) * t * b
-    near_a, near_b = jnp.abs(a) < 0.5, jnp.abs(b) < 0.5
-    quotient = m_2 * inverse_m_1
-    phi_a, log_a = _logarithms(a, (mu_1 * inverse_mu_2) * quotient, near_a)
-    # the quotient of means that are as far apart as floating-point numbers can be overflows
-    lies_within = jnp.abs(log_a) < float(np.log(largest(t.dtype)))
-    log_a = jnp.where(lies_within, log_a, (log(mu_1) - log(mu_2)) + (log(m_2) - log(m_1)))
-    phi_b, log_b = _logarithms(b, m_1 * inverse_m_2, near_b)
-    close = linear + (x * phi_a - t * phi_b)
-    # b underflows where theta is largest
-    t_log_b = jnp.where(near_b, t * phi_b + (t * inverse_m_2) * difference, t * log_b)
-    return jnp.where(near_a & near_b, close, x * log_a - t_log_b)
-
-
-def _logarithms(u: Array, one_plus_u: Array, near: Array) -> tuple[Array, Array]:
-    """phi(u), where u is near 0, and log(1 + u)."""
-    phi = log1p_minus_x(jnp.where(near, u, 0.0), jnp.where(near, one_plus_u, 1.0))
-    return phi, jnp.where(near, phi + u, log(jnp.where(near, 1.0, one_plus_u)))
+    arguments = (x, mu_1, mu_2, theta_1, theta_2, q)
+    return primitives.with_derivatives(MIXTURE, scales, arguments, eps)

@@ -7,19 +7,16 @@ from typing import Final
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
-from jaxnb._materialize import any_in_batch, in_blocks, materialize
 from jaxnb._types import Array, ArrayLike
+from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import Scales, floor_of, on_scales, promote, refuse_tables
-from jaxnb.likelihoods.derivatives import Derivative, Tangent, tangent
-from jaxnb.likelihoods.dispersion import Dispersion, dispersion
-from jaxnb.likelihoods.nb_full_range import full_range
-from jaxnb.likelihoods.nb_kernel import KERNELS, Wrt, poisson_aside
-from jaxnb.likelihoods.nb_point import kernel_range, parameter_values
+from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
+from jaxnb.likelihoods.nb_evaluation import NegativeBinomial
+from jaxnb.likelihoods.ranges import ordinary
 
-__all__ = ["log_nb", "log_nb_positive", "nb_derivatives", "nb_with_derivatives"]
+__all__ = ["NEGATIVE_BINOMIAL", "log_nb", "log_nb_positive", "nb_with_derivatives"]
 
 
 def log_nb_positive(
@@ -97,104 +94,40 @@ def _log_nb_positive(
     return log_nb(x, mu, theta, floor, scales).astype(result_type)
 
 
+def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Array) -> Array:
+    return ordinary(scales, x, *parameters, eps)
+
+
+def _at(at: Arguments) -> NegativeBinomial:
+    return NegativeBinomial(at.scales, at.x, *at.parameters, at.eps, at.thetas[0])
+
+
+def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
+    nb = _at(at)
+    return [nb.value() if place == VALUE else nb.first(place) for place in outputs]
+
+
+def _product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> list[Array]:
+    nb = _at(at)
+    return [
+        jnp.asarray(dot({place: nb.second(row, place) for place in directions}, directions))
+        for row in rows
+    ]
+
+
+NEGATIVE_BINOMIAL: Final = Likelihood("negative binomial", (1,), _ordinary, _first, _product)
+
+
 def log_nb(
     x: Array, mu: Array, theta: Array, eps: Array, scales: Scales = ("linear",) * 2
 ) -> Array:
     """`log_nb_positive` of arguments that are cast to one dtype and aligned."""
-    return _differentiated((), scales, x, mu, theta, eps)
-
-
-def nb_derivatives(
-    x: Array, mu: Array, theta: Array, eps: Array, scales: Scales
-) -> list[Derivative]:
-    """The derivatives of `log_nb` in x, mu and theta, each on its scale, computed when called."""
-    return [partial(_differentiated, (name,), scales, x, mu, theta, eps) for name in _names(scales)]
+    return primitives.value(NEGATIVE_BINOMIAL, scales, (x, mu, theta), eps)
 
 
 def nb_with_derivatives(
     x: Array, mu: Array, theta: Array, eps: Array, scales: Scales
 ) -> tuple[Array, list[Derivative]]:
-    """The value of `log_nb` and its derivatives in x, mu and theta."""
-    return log_nb(x, mu, theta, eps, scales), nb_derivatives(x, mu, theta, eps, scales)
+    """The value of `log_nb` and its derivatives in x, mu and theta, each computed when called."""
+    return primitives.with_derivatives(NEGATIVE_BINOMIAL, scales, (x, mu, theta), eps)
 
-
-# In what follows a and b are mean and theta, each on its scale, as `promote` leaves them. They are
-# floored and exponentiated inside: done once beforehand, each would be one more array in memory.
-_Arguments = tuple[Array, Array, Array, Array]
-_Tangents = tuple[Tangent, Tangent, Tangent, Tangent]
-
-_HIGHEST_CLOSED_FORM: Final = 2
-
-
-def _names(scales: Scales) -> tuple[str, str, str]:
-    """The names of the three coordinates, in their order."""
-    mu, theta = ("log_" if scale == "log" else "" for scale in scales)
-    return "x", f"{mu}mu", f"{theta}theta"
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _differentiated(wrt: Wrt, scales: Scales, x: Array, a: Array, b: Array, eps: Array) -> Array:
-    """The log-probability, differentiated in the coordinates `wrt`."""
-    return _evaluated(wrt, scales, x, a, b, eps)
-
-
-@partial(_differentiated.defjvp, symbolic_zeros=True)
-def _differentiated_jvp(
-    wrt: Wrt, scales: Scales, primals: _Arguments, tangents: _Tangents
-) -> tuple[Array, Array]:
-    value = _differentiated(wrt, scales, *primals)
-    derivatives = [partial(_once_more, wrt, scales, place, primals) for place in range(3)]
-    return value, tangent(value, derivatives, tangents[:3])
-
-
-def _once_more(wrt: Wrt, scales: Scales, place: int, primals: _Arguments) -> Array:
-    """The derivative in one coordinate more: in closed form where there is one."""
-    names = _names(scales)
-    longer = tuple(sorted((*wrt, names[place]), key=names.index))
-    if len(longer) <= _HIGHEST_CLOSED_FORM and longer != ("x", "x"):
-        return _differentiated(longer, scales, *primals)
-
-    def along(coordinate: Array) -> Array:
-        arguments = (*primals[:place], coordinate, *primals[place + 1 :])
-        return _evaluated(wrt, scales, *arguments)
-
-    shape = jnp.broadcast_shapes(*(p.shape for p in primals[:3]))
-    coordinate = jnp.broadcast_to(primals[place], shape)
-    derivative: Array = jax.jvp(along, (coordinate,), (jnp.ones_like(coordinate),))[1]
-    return derivative
-
-
-def _evaluated(wrt: Wrt, scales: Scales, x: Array, a: Array, b: Array, eps: Array) -> Array:
-    """By `nb_kernel` if every argument is within its range, else by `nb_full_range`.
-
-    On CPU this is a conditional, which moreover keeps XLA from fusing a reduction that follows
-    into the kernel (`jaxnb._materialize`). Elsewhere all arguments take the longer way: their
-    bytes, and not the arithmetic, cost the time there.
-    """
-    theta = jnp.exp(b) if scales[1] == "log" else b
-    theta = jnp.maximum(theta, float(np.finfo(b.dtype).tiny))
-    together = jnp.broadcast_shapes(x.shape, a.shape, b.shape)
-    d = dispersion(theta, materialized=theta.shape != together)
-
-    def everywhere(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:
-        return full_range(wrt, scales, x, a, b, eps, d)
-
-    if wrt not in KERNELS:
-        return materialize(everywhere(x, a, b, eps, d))[0]
-
-    def within_range(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:
-        mu, _, below = parameter_values(scales, a, b, eps)
-        value = poisson_aside(wrt, KERNELS[wrt](x, mu, d), d)
-        if len(wrt) == _HIGHEST_CLOSED_FORM:  # those of first order do not overflow in this range
-            limit = float(np.finfo(x.dtype).max)
-            value = jnp.clip(value, -limit, limit)
-        return jnp.where(below, 0.0, value) if {"mu", "log_mu"} & set(wrt) else value
-
-    def on_cpu(x: Array, a: Array, b: Array, eps: Array, d: Dispersion) -> Array:
-        unusual = any_in_batch(~kernel_range(x.dtype).holds_on(scales, x, a, b, eps))
-        in_turn = partial(in_blocks, everywhere)
-        value: Array = lax.cond(unusual, in_turn, within_range, x, a, b, eps, d)
-        return value
-
-    value: Array = lax.platform_dependent(x, a, b, eps, d, cpu=on_cpu, default=everywhere)
-    return value

@@ -11,21 +11,27 @@ The last is proportional to d where the components are alike, so that it wants d
 caller can tell it, not as a difference of two rounded numbers. Notation: D = e**-|t|, E = e**-|q|.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxnb._materialize import materialize
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import largest
-from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.evaluate import Directions, dot
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import exp, expm1
 from jaxnb.special.log1p import double_atanh
 
-__all__ = ["Factors", "d_log_odds", "log_two_components", "weight_factors", "weighted"]
+__all__ = [
+    "Component",
+    "Factors",
+    "d_log_odds",
+    "hessian_product",
+    "log_two_components",
+    "weight_factors",
+]
 
 
 class _Odds(NamedTuple):
@@ -115,15 +121,6 @@ def _weight_factors(o: _Odds) -> tuple[Factors, Factors]:
     )
 
 
-def weighted(weight: Factors, derivatives: list[Derivative]) -> list[Derivative]:
-    """The weight times each derivative."""
-
-    def times_weight(derivative: Derivative) -> Array:
-        return materialize(weight.times(derivative()))[0]
-
-    return [partial(times_weight, derivative) for derivative in derivatives]
-
-
 @jax.custom_jvp
 def d_log_odds(d: Array, q: Array) -> Array:
     """sigma(t) - sigma(q) = -expm1(-d) sigma(t) sigma(-q) = expm1(d) sigma(-t) sigma(q)."""
@@ -140,13 +137,106 @@ def d_log_odds(d: Array, q: Array) -> Array:
 def _d_log_odds_jvp(
     primals: tuple[Array, Array], tangents: tuple[Array, Array]
 ) -> tuple[Array, Array]:
-    # along d, sigma'(t); along q, sigma'(t) - sigma'(q), with the value as a factor
+    # along d, sigma'(t); along q, sigma'(t) - sigma'(q)
     value, o = d_log_odds(*primals), _odds(*primals)
     along_d, along_q = tangents
-    weight_1, weight_2 = _weight_factors(o)
-    second = weight_2.outer * weight_2.inner
-    prior = jnp.where(o.q >= 0, 1.0, o.prior) * reciprocal(1 + o.prior)
-    return value, weight_1.times(second) * along_d + value * (second - prior) * along_q
+    of_d = _posterior_variance(o)
+    return value, of_d * along_d + value * _of_d_log_odds(o) * along_q
+
+
+def _posterior_variance(o: _Odds) -> Array:
+    """sigma'(t) = sigma(t) sigma(-t)."""
+    one, two = _weight_factors(o)
+    return one.times(two.outer * two.inner)
+
+
+def _of_d_log_odds(o: _Odds) -> Array:
+    """(sigma'(t) - sigma'(q)) / (sigma(t) - sigma(q)) = 1 - sigma(t) - sigma(q).
+
+    As the difference of two complements, or of two weights, whichever is small.
+    """
+    posterior, half = o.root * o.root, reciprocal(1 + o.prior)
+    larger = reciprocal(1 + posterior)
+    one = jnp.where(o.t >= 0, larger, posterior * larger)
+    two = jnp.where(o.t >= 0, posterior * larger, larger)
+    smaller_prior = o.prior * half
+    return jnp.where(o.q >= 0, smaller_prior - one, two - smaller_prior)
+
+
+class Component(NamedTuple):
+    """What one component adds to Hessian x vector.
+
+    Attributes:
+        gradient: Its first derivatives, by the places of their arguments.
+        products: The rows of its own Hessian times the vector, likewise.
+    """
+
+    gradient: dict[int, Array]
+    products: dict[int, Array]
+
+
+def hessian_product(
+    d: Array,
+    d_of_log_odds: Array,
+    q: Array,
+    components: tuple[Component, Component],
+    rows: tuple[int, ...],
+    directions: Directions,
+    *,
+    place_of_q: int,
+) -> list[Array]:
+    """Rows of the Hessian times a vector v.
+
+    With w the weights, g_k v the derivative of component k along v, and
+    e = g_1 v - g_2 v + v_q, a row of component 1 is w_1 (H_1 v + w_2 e g_1), one of component 2
+    w_2 (H_2 v - w_1 e g_2), and that of the log-odds
+
+        w_1 w_2 (g_1 v - g_2 v) + (sigma(t) - sigma(q)) (1 - sigma(t) - sigma(q)) v_q.
+
+    Args:
+        d: The difference of the two log-probabilities.
+        d_of_log_odds: The first derivative in q, by `d_log_odds`.
+        q: The log-odds.
+        components: The components; that of a point mass has no derivatives.
+        rows: The places of the arguments whose rows are wanted.
+        directions: The vector.
+        place_of_q: The place of the log-odds among the arguments.
+    """
+    o = _odds(d, q)
+    weights = _weight_factors(o)
+    along = [
+        _finite(jnp.asarray(dot(c.gradient, _only(directions, c.gradient)))) for c in components
+    ]
+    difference = _finite(along[0] - along[1])
+    of_q = directions.get(place_of_q)
+    total = difference if of_q is None else _finite(difference + of_q)
+    signed = (weights[1].times(total), weights[0].times(-total))
+
+    results = []
+    for row in rows:
+        if row == place_of_q:
+            result = _posterior_variance(o) * difference
+            if of_q is not None:
+                result = result + d_of_log_odds * _of_d_log_odds(o) * of_q
+            results.append(result)
+            continue
+        parts = [
+            weight.times(_finite(c.products[row] + _finite(c.gradient[row] * e)))
+            for weight, c, e in zip(weights, components, signed, strict=True)
+            if row in c.products
+        ]
+        results.append(sum(parts[1:], parts[0]))
+    return results
+
+
+def _only(directions: Directions, gradient: dict[int, Array]) -> Directions:
+    return {place: v for place, v in directions.items() if place in gradient}
+
+
+def _finite(z: Array) -> Array:
+    # so that its product with a weight of 0 is 0
+    largest_number = float(np.finfo(z.dtype).max)
+    return jnp.clip(z, -largest_number, largest_number)
 
 
 def _abs(z: Array) -> Array:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 
-from jaxnb._materialize import materialize
 from jaxnb._types import Array, ArrayLike
+from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import (
     Scales,
     floor_of,
@@ -17,16 +16,10 @@ from jaxnb.likelihoods.arguments import (
     refuse_tables,
     required,
 )
-from jaxnb.likelihoods.derivatives import Derivative, Tangent, tangent
-from jaxnb.likelihoods.negative_binomial import log_nb, nb_derivatives
-from jaxnb.likelihoods.two_components import (
-    d_log_odds,
-    log_two_components,
-    weight_factors,
-    weighted,
-)
+from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.zero_inflated_kernel import ZERO_INFLATED
 
-__all__ = ["log_zinb_positive", "zinb_parameter_derivatives", "zinb_with_derivatives"]
+__all__ = ["log_zinb_positive", "zinb_with_derivatives"]
 
 
 def log_zinb_positive(
@@ -88,71 +81,13 @@ def _log_zinb_positive(
     pi: ArrayLike,
     eps: ArrayLike | None,
 ) -> Array:
-    result_type, (x, mu, theta, pi) = promote(x=x, mu=mu, theta=theta, pi=pi)
-    floor = floor_of(eps, mu.dtype, scales[0])
-    return _log_zinb(scales, x, mu, theta, pi, floor).astype(result_type)
-
-
-_Arguments = tuple[Array, Array, Array, Array, Array]
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _log_zinb(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array, eps: Array) -> Array:
-    return _inflated(x, log_nb(x, mu, theta, eps, scales), pi)
-
-
-@partial(_log_zinb.defjvp, symbolic_zeros=True)
-def _log_zinb_jvp(
-    scales: Scales, primals: _Arguments, tangents: tuple[Tangent, ...]
-) -> tuple[Array, Array]:
-    value, derivatives = zinb_with_derivatives(*primals, scales)
-    return value, tangent(value, derivatives, tangents[:4])
+    result_type, arguments = promote(x=x, mu=mu, theta=theta, pi=pi)
+    floor = floor_of(eps, arguments[0].dtype, scales[0])
+    return primitives.value(ZERO_INFLATED, scales, arguments, floor).astype(result_type)
 
 
 def zinb_with_derivatives(
     x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales
 ) -> tuple[Array, list[Derivative]]:
     """The value, and its derivatives in x, mu, theta and pi, each computed when called."""
-    nb = log_nb(x, mu, theta, eps, scales)
-    return _inflated(x, nb, pi), _derivatives(x, mu, theta, pi, eps, scales, nb)
-
-
-def zinb_parameter_derivatives(
-    x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales
-) -> list[Derivative]:
-    """The values of the derivatives in mu, theta and pi, for where nothing else is wanted.
-
-    All that they take of the negative binomial's value is that at 0, which costs less. They must
-    not be differentiated: their own derivative in x is wrong. `zinb_with_derivatives` has those.
-    """
-    zero = jnp.zeros((1,) * x.ndim, x.dtype)
-    nb = log_nb(zero, mu, theta, eps, scales)
-    return _derivatives(x, mu, theta, pi, eps, scales, nb)[1:]
-
-
-def _derivatives(
-    x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales, nb: Array
-) -> list[Derivative]:
-    difference = _difference(x, nb)
-    _, weight = weight_factors(difference, pi)
-    of_nb = weighted(weight, nb_derivatives(x, mu, theta, eps, scales))
-    return [*of_nb, lambda: materialize(d_log_odds(difference, pi))[0]]
-
-
-def _inflated(x: Array, nb: Array, pi: Array) -> Array:
-    point_mass = jnp.where(x == 0, 0.0, jnp.where(_unexplained(x, nb), nb, -jnp.inf))
-    return materialize(log_two_components(point_mass, nb, _difference(x, nb), pi))[0]
-
-
-def _difference(x: Array, nb: Array) -> Array:
-    """The log-probability of x under the point mass, less that under the negative binomial.
-
-    The former is 0 at x = 0 and -inf elsewhere, so that the difference is exact. Where neither
-    explains the count it is 0.
-    """
-    return jnp.where(x == 0, -nb, jnp.where(_unexplained(x, nb), 0.0, -jnp.inf))
-
-
-def _unexplained(x: Array, nb: Array) -> Array:
-    """Outside the support of both components, or NaN."""
-    return ~(x >= 0) | jnp.isnan(nb)
+    return primitives.with_derivatives(ZERO_INFLATED, scales, (x, mu, theta, pi), eps)

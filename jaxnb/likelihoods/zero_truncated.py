@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 import jax
-import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import Scales, floor_of, on_scales, promote, refuse_tables
-from jaxnb.likelihoods.derivatives import Derivative, Tangent
-from jaxnb.likelihoods.zero_truncated_kernel import log_truncated_with_derivatives
+from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.zero_truncated_kernel import ZERO_TRUNCATED
 
 __all__ = ["log_truncated", "log_zero_truncated_nb", "zero_truncated_with_derivatives"]
 
@@ -44,8 +43,8 @@ def log_zero_truncated_nb(
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to. -inf unless x is a
-        whole number from 1 on; NaN where an argument is NaN or a parameter negative. The first
-        derivatives in the parameters have closed forms; that in x is 0.
+        whole number from 1 on; NaN where an argument is NaN or a parameter negative. First and
+        second derivatives in the parameters have closed forms; those in x are 0.
 
     Raises:
         TypeError: A parameter is given on no scale or on both; an argument is complex, or a sparse
@@ -69,58 +68,16 @@ def _log_zero_truncated_nb(
     return log_truncated(scales, x, mu, theta, eps).astype(result_type)
 
 
-# In what follows the arguments are as `promote` leaves them, mean and theta each on its scale.
-
-
 def log_truncated(
     scales: Scales, x: Array, mu: Array, theta: Array, eps: ArrayLike | None
 ) -> Array:
-    """The log-probability, with a floor on the mean if there is one."""
+    """The log-probability of arguments that `promote` has aligned; a floor is not needed."""
     floor = floor_of(0.0 if eps is None else eps, mu.dtype, scales[0])
-    return _log_truncated(scales, x, _floored(scales, mu, floor), theta)
-
-
-def _floored(scales: Scales, mu: Array, eps: Array) -> Array:
-    """The mean on its scale, not below the floor; a negative mean stays what it is."""
-    floor = jnp.log(eps) if scales[0] == "log" else eps
-    return jnp.where(_below(scales, mu, eps), floor, mu)
-
-
-def _below(scales: Scales, mu: Array, eps: Array) -> Array:
-    return mu < jnp.log(eps) if scales[0] == "log" else (mu < eps) & (mu >= 0)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _log_truncated(scales: Scales, x: Array, a: Array, b: Array) -> Array:
-    return log_truncated_with_derivatives((), scales, x, a, b)[0]
-
-
-@partial(_log_truncated.defjvp, symbolic_zeros=True)
-def _log_truncated_jvp(
-    scales: Scales, primals: tuple[Array, Array, Array], tangents: tuple[Tangent, Tangent, Tangent]
-) -> tuple[Array, Array]:
-    along = {
-        name: direction
-        for name, direction in zip(("mu", "theta"), tangents[1:], strict=True)
-        if not isinstance(direction, SymbolicZero)
-    }
-    value, derivatives = log_truncated_with_derivatives(tuple(along), scales, *primals)
-    terms = [d * direction for d, direction in zip(derivatives, along.values(), strict=True)]
-    return value, sum(terms, jnp.zeros_like(value))
+    return primitives.value(ZERO_TRUNCATED, scales, (x, mu, theta), floor)
 
 
 def zero_truncated_with_derivatives(
     x: Array, mu: Array, theta: Array, eps: Array, scales: Scales
 ) -> tuple[Array, list[Derivative]]:
     """The value, and its derivatives in x, mu and theta, each computed when called."""
-    floored = _floored(scales, mu, eps)
-    value = _log_truncated(scales, x, floored, theta)
-
-    def d_mu() -> Array:
-        derivative = log_truncated_with_derivatives(("mu",), scales, x, floored, theta)[1][0]
-        return jnp.where(_below(scales, mu, eps), 0.0, derivative)
-
-    def d_theta() -> Array:
-        return log_truncated_with_derivatives(("theta",), scales, x, floored, theta)[1][0]
-
-    return value, [lambda: jnp.zeros_like(value), d_mu, d_theta]
+    return primitives.with_derivatives(ZERO_TRUNCATED, scales, (x, mu, theta), eps)

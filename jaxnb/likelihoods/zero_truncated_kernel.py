@@ -1,166 +1,207 @@
-"""The kernel of the zero-truncated negative binomial, exact as the mean tends to 0.
+"""The zero-truncated negative binomial and its derivatives, exact as the mean tends to 0.
 
-Notation: t = theta, m = t + mu, p = t / m, q = mu / m, y = -t log(p), so that P(0) = exp(-y) and
-1 - P(0) = u(y), u(s) = 1 - exp(-s). As mu tends to 0, so do u(y) and the probability of every
-count, while their ratio does not. It is formed inside one logarithm,
+Notation: t = theta, m = t + mu, p = t / m, q = mu / m, z = log(m / t), y = t z. Then P(0) = exp(-y),
+and the log-probability of x is L = log NB(x) - log(1 - exp(-y)). As mu tends to 0 both parts do
+what their difference does not. At x = 1 they combine to
 
-    l = log(NB(x) / u(y)).
+    L(1) = A(z) - A(y) - y,    A(s) = log((1 - exp(-s)) / s),
 
-Its derivatives are those of log NB(x) less those of log u(y), without what cancels. With
-r(s) = s - u(s),
+in which nothing cancels: -A'(s) = M(s) is the mean and A''(s) = V(s) the variance of an exponential
+variable of rate s truncated to [0, 1] (`special.truncated_exponential`), and 1 - M is as good as M.
+What is left, log NB(x) - log NB(1), depends on mu by (x - 1) log(q) alone. So
 
-    dl/dlog(mu) = p (x - 1) - q - f,    f = (t q - u(y)) / u(y) = (r(y) - t r(y / t)) / u(y),
-    dl/dlog(t)  = d log NB(x) / dlog(t) - t r(y / t) exp(-y) / u(y),
+    dL/dlog(mu)          = p (x - 1) - q M(z) - t q (1 - M(y)),
+    d2L/dlog(mu)2        = -p q (x - 1) - p (q M(z) + t q (1 - M(y))) + q**2 V(z) - (t q)**2 V(y),
+    d2L/dlog(mu) dlog(t) = q S,
+    S                    = p (x - 1 + M(z)) - q V(z) - t q (y V(y) (1 - M(z)) + 1 - M(y)).
 
-where t r(y / t) = -t (log(p) + q).
+In theta, with l = log NB(x), h = q / z = p + q M(z), g = y / (exp(y) - 1) and rho = -q (1 - M(z)),
+which is h - 1, the truncation adds rho g to dl/dlog(t). For x = 1, and for x > 1 with small t, whose
+derivative is close to 1, the sum is rearranged:
+
+    x = 1:         q M(z) + y rho (1 - M(y)),
+    x > 1, t < 1:  (dl/dlog(t) - 1) + y M(y) + h g.
+
+The second derivatives in `_d_log_theta_d_log_theta` and `_d_theta_d_theta` follow in the same three
+cases.
 """
 
-from typing import NamedTuple
+from typing import Final
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnb._materialize import if_any
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.dispersion import dispersion
-from jaxnb.likelihoods.nb_kernel import KERNELS, log_nb_times, poisson_aside
-from jaxnb.likelihoods.nb_moved import Moved, move, out_of_range, values
-from jaxnb.special.complements import log1m_exp_of_any, one_minus_exp
+from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
+from jaxnb.likelihoods.nb_evaluation import NegativeBinomial
+from jaxnb.likelihoods.ranges import ordinary
+from jaxnb.special.complements import one_minus_exp
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import exp
-from jaxnb.special.log1p import log1p_minus_x
+from jaxnb.special.truncated_exponential import truncated_exponential_moments
 
-__all__ = ["log_truncated_with_derivatives"]
-
-
-class _Parts(NamedTuple):
-    """The log-probability in the range of the kernels, and its derivatives in the logarithms.
-
-    That in log(mu) is in two parts: p (x - 1), and -(q + f), which is proportional to mu where mu
-    is small.
-    """
-
-    value: Array
-    d_log_mu: Array
-    d_log_mu_of_one: Array
-    d_log_theta: Array
+__all__ = ["ZERO_TRUNCATED", "Truncated", "support"]
 
 
-def _in_range(wrt: tuple[str, ...], x: Array, mu: Array, theta: Array) -> _Parts:
-    inverse_m = reciprocal(theta + mu)
-    p, q = theta * inverse_m, mu * inverse_m
-    phi_q = log1p_minus_x(-q, p)
-    y = theta * (q - phi_q)
-    positive, remainder = one_minus_exp(y)
-    inverse_positive = reciprocal(positive)
-    d = dispersion(theta, materialized=theta.size < x.size)
-    value = log_nb_times(inverse_positive, x, mu, d)
-    none = jnp.zeros_like(value)
-    if not wrt:
-        return _Parts(value, none, none, none)
-    f = (remainder + theta * phi_q) * inverse_positive
-    of_nb = poisson_aside(("log_theta",), KERNELS["log_theta",](x, mu, d), d)
-    d_log_theta = of_nb + theta * phi_q * (exp(-y) * inverse_positive)
-    return _Parts(value, p * (x - 1), -(q + f), d_log_theta)
-
-
-def log_truncated_with_derivatives(
-    wrt: tuple[str, ...], scales: Scales, x: Array, a: Array, b: Array
-) -> tuple[Array, list[Array]]:
-    """The log-probability, and its derivatives in each of `wrt`, "mu" or "theta", on its scale.
-
-    Args:
-        wrt: The names.
-        scales: The scales of mean and theta.
-        x: Counts.
-        a: The mean on its scale.
-        b: Theta on its scale.
-    """
-    shape = jnp.broadcast_shapes(x.shape, a.shape, b.shape)
-    x, a = jnp.broadcast_to(x, shape), jnp.broadcast_to(a, shape)
-    support = _support(x)
-    unusual = ~support | out_of_range(x, *values(scales, a, b))
-
-    def ordinary(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
-        return x, *values(scales, a, b)
-
-    def moved(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
-        return move(scales, jnp.where(support, x, 1.0), a, b)[:3]
-
-    parts = _in_range(wrt, *if_any(unusual, moved, ordinary, x, a, b))
-
-    def within(parts: _Parts, x: Array, a: Array, b: Array) -> tuple[Array, list[Array]]:
-        return parts.value, [_scaled(name, scales, parts, a, b) for name in wrt]
-
-    def everywhere(parts: _Parts, x: Array, a: Array, b: Array) -> tuple[Array, list[Array]]:
-        return _corrected(wrt, scales, parts, x, a, b)
-
-    result: tuple[Array, list[Array]] = if_any(unusual, everywhere, within, parts, x, a, b)
-    return result
-
-
-def _support(x: Array) -> Array:
+def support(x: Array) -> Array:
+    """Whether x is a positive whole number."""
     return (x >= 1) & (x == jnp.floor(x)) & (x < jnp.inf)
 
 
-def _scaled(name: str, scales: Scales, parts: _Parts, a: Array, b: Array) -> Array:
-    if name == "mu":
-        in_log, scale, parameter = parts.d_log_mu + parts.d_log_mu_of_one, scales[0], a
-    else:
-        in_log, scale, parameter = parts.d_log_theta, scales[1], b
-    return in_log if scale == "log" else in_log * reciprocal(parameter)
+class Truncated:
+    """The distribution at x, as `NegativeBinomial`. Derivatives outside the support are 0."""
 
+    def __init__(self, at: Arguments) -> None:
+        self._x, self._mu, self._theta = at.x, *at.parameters[:2]
+        self._support = support(at.x)
+        self._count = jnp.where(self._support, at.x, 1.0)
+        nb = NegativeBinomial(
+            at.scales, self._count, self._mu, self._theta, at.eps, at.thetas[0]
+        )
+        tiny = float(np.finfo(at.x.dtype).tiny)
+        self._nb, self._p, self._q = nb, nb.p, nb.q
+        z, theta_q_inside = nb.log_m_over_theta()
+        self._mean_z, self._variance_z, _ = truncated_exponential_moments(z)
+        self._h = nb.p + nb.q * self._mean_z
+        y = nb.theta_q / self._h if at.everywhere else nb.theta_q * reciprocal(self._h)
+        self._y = jnp.clip(y, tiny, 2.0**120)
+        self._mean_y, self._variance_y, self._y_variance_y = truncated_exponential_moments(self._y)
+        self._rest_z, self._rest_y = 1 - self._mean_z, 1 - self._mean_y
+        inverse_positive = reciprocal(one_minus_exp(self._y)[0])
+        self._y_plus_g = self._y * inverse_positive
+        self._g = self._y_plus_g * exp(-self._y)
+        self._rho = -self._q * self._rest_z
+        self._inverse_positive = inverse_positive
+        self._inverse_theta = reciprocal(nb.theta.d.theta)
+        if nb.point is not None and nb.move is not None:
+            moved_up = nb.point.under | nb.move.small
+            y = jnp.maximum(theta_q_inside / self._h, tiny)
+            of_moved = 1 / one_minus_exp(y)[0]
+            self._inverse_positive = jnp.where(moved_up, of_moved, inverse_positive)
+            self._inverse_theta = nb.move.inverse
 
-def _corrected(
-    wrt: tuple[str, ...], scales: Scales, parts: _Parts, x: Array, a: Array, b: Array
-) -> tuple[Array, list[Array]]:
-    """For every argument: what is outside the range, the edges, and what is invalid."""
-    info = np.finfo(x.dtype)
-    tiny, huge = float(info.tiny), float(info.max)
-    support = _support(x)
-    count = jnp.where(support, x, 1.0)
-    moved = move(scales, count, a, b)
-    # log(u(y)) less its value where mu was moved to
-    y = jnp.maximum(_log_ratio(moved), tiny)
-    lost = log1m_exp_of_any(-y - moved.theta * moved.log_m) - log1m_exp_of_any(-y)
-    value = parts.value - moved.theta * moved.log_m - lost
-    value = value + (count - 1) * moved.log_mu
-    value = value - jnp.log(jnp.maximum(count / moved.x, 1.0))
+    def value(self) -> Array:
+        """The log-probability."""
+        value = self._nb.value_of_positive(self._inverse_positive)
+        value = jnp.where(self._support, value, -jnp.inf)
+        return jnp.where(self.undefined(), jnp.nan, value)
 
-    derivatives = []
-    for name in wrt:
-        if name == "mu":
-            of_one = parts.d_log_mu_of_one * jnp.exp(-lost)
-            if scales[0] == "log":
-                derivative = parts.d_log_mu + of_one * jnp.exp(moved.log_mu)
-            else:
-                unmoved = jnp.maximum(moved.mu * jnp.exp(moved.log_theta), tiny)
-                divisor = jnp.where(moved.log_mu < 0, unmoved, jnp.maximum(a, tiny))
-                derivative = parts.d_log_mu / jnp.maximum(a, tiny) + of_one / divisor
+    def undefined(self) -> Array:
+        """Whether an argument is NaN, or a parameter negative."""
+        return jnp.isnan(self._x) | self._nb.undefined()
+
+    def first(self, place: int) -> Array:
+        """The first derivative in a coordinate, by its place among (x, mu, theta)."""
+        if place == 0:
+            return jnp.zeros_like(self._p)
+        derivative = self._d_mu() if place == 1 else self._d_theta()
+        return self._within(derivative, {place}, second=False)
+
+    def second(self, place: int, other: int) -> Array:
+        """The second derivative in two of them."""
+        if 0 in (place, other):
+            return jnp.zeros_like(self._p)
+        if place != other:
+            derivative = self._d_mu_d_theta()
         else:
-            derivative = parts.d_log_theta - moved.theta * (moved.log_m + moved.p)
-            # at x = 1 it is proportional to mu as well
-            derivative = derivative * jnp.where(x == 1, jnp.exp(moved.log_mu), 1.0)
-            if scales[1] == "linear":
-                derivative = derivative / jnp.maximum(b, tiny)
-        derivatives.append(jnp.clip(derivative, -huge, huge))
+            derivative = self._d_mu_d_mu() if place == 1 else self._d_theta_d_theta()
+        return self._within(derivative, {place, other}, second=True)
 
-    zero_mu, zero_theta = (
-        parameter == (0.0 if scale == "linear" else -jnp.inf)
-        for scale, parameter in zip(scales, (a, b), strict=True)
-    )
-    impossible = ~support | zero_theta | (a == jnp.inf)
-    value = jnp.where(impossible | (zero_mu & (x > 1)), -jnp.inf, value)
-    invalid = jnp.isnan(x) | jnp.isnan(a) | jnp.isnan(b)
-    for scale, parameter in zip(scales, (a, b), strict=True):
-        invalid = invalid | ((parameter < 0) & (scale == "linear"))
-    return (
-        jnp.where(invalid, jnp.nan, value),
-        [jnp.where(invalid, jnp.nan, jnp.where(impossible, 0.0, d)) for d in derivatives],
-    )
+    def _within(self, derivative: Array, places: set[int], *, second: bool) -> Array:
+        derivative = self._nb.within(derivative, places, second=second)
+        outside = ~self._support
+        if self._nb.move is not None:
+            outside |= self._nb.move.nothing | (self._mu == jnp.inf)
+        return jnp.where(self.undefined(), jnp.nan, jnp.where(outside, 0.0, derivative))
+
+    def _d_mu(self) -> Array:
+        nb, more = self._nb, self._count - 1
+        if not nb.linear_mu:
+            return self._p * more - self._q * self._mean_z - nb.theta_q * self._rest_y
+        of_one = self._mean_z * nb.inverse_m + self._p * self._rest_y
+        return (more * nb.inverse_mu) * self._p - of_one
+
+    def _d_mu_d_mu(self) -> Array:
+        nb, more, p, q = self._nb, self._count - 1, self._p, self._q
+        # t q V(y) by y V(y), which does not underflow
+        if not nb.linear_mu:
+            of_one = p * (q * self._mean_z + nb.theta_q * self._rest_y)
+            of_y = nb.theta_q * (self._h * self._y_variance_y)
+            return q * q * self._variance_z - p * q * more - of_one - of_y
+        small = self._y < 1
+        inverse_mu = jnp.where(small, 1.0, nb.inverse_mu)
+        of_large = p * ((self._h * inverse_mu) * self._y_variance_y)
+        of_y = jnp.where(small, p * p * self._variance_y, of_large)
+        of_z = (self._variance_z + self._mean_z) * nb.inverse_m
+        of_one = (of_z + p * self._rest_y) * nb.inverse_m - of_y
+        return of_one - ((more * nb.inverse_mu) * (1 + q)) * (p * nb.inverse_mu)
+
+    def _d_mu_d_theta(self) -> Array:
+        nb = self._nb
+        of_y = nb.theta_q * (self._y_variance_y * self._rest_z + self._rest_y)
+        s = self._p * (self._count - 1 + self._mean_z) - self._q * self._variance_z - of_y
+        factor = nb.inverse_m if nb.linear_mu else self._q
+        return s * (factor * self._inverse_theta if nb.linear_theta else factor)
+
+    def _in_cases(self, one: Array, small: Array, other: Array) -> Array:
+        return jnp.where(self._count == 1, one, jnp.where(self._nb.theta.value < 1, small, other))
+
+    def _d_log_theta(self) -> Array:
+        nb, y = self._nb, self._y
+        return self._in_cases(
+            self._q * self._mean_z + y * self._rho * self._rest_y,
+            nb.theta_d_theta(less_inverse=True) + (y * self._mean_y + self._h * self._g),
+            nb.theta_d_theta() + self._rho * self._g,
+        )
+
+    def _d_theta(self) -> Array:
+        derivative = self._d_log_theta()
+        return derivative * self._inverse_theta if self._nb.linear_theta else derivative
+
+    def _d_log_theta_d_log_theta(self) -> Array:
+        p, q, rho, y = self._p, self._q, self._rho, self._y
+        of_l = self._nb.d_log_theta_d_log_theta()
+        bent = q * (self._nb.theta_q - y * self._rest_z)  # t q**2 + y rho
+        of_z = q * q * self._variance_z
+        of_y = rho * rho * (y * self._y_variance_y)
+        return self._in_cases(
+            of_z - p * q * self._mean_z + self._rest_y * bent - of_y,
+            of_l + p * q * self._rest_z + of_z - self._mean_y * bent - of_y,
+            of_l + self._g * (rho + q * self._h) + self._g * self._y_plus_g * rho * rho,
+        )
+
+    def _d_theta_d_theta(self) -> Array:
+        nb = self._nb
+        if not nb.linear_theta:
+            return self._d_log_theta_d_log_theta()
+        p, q, rho, y = self._p, self._q, self._rho, self._y
+        of_y = rho * rho * (y * self._y_variance_y)
+        of_one = q * q * self._variance_z - self._mean_z * q * (1 + p) - of_y
+        one = of_one + self._rest_y * (nb.theta_q * q)
+        small = self._d_log_theta_d_log_theta() - self._d_log_theta()
+        truncation = self._g * (q * self._h + self._y_plus_g * (rho * rho))
+        inverse = self._inverse_theta
+        divided = (self._in_cases(one, small, truncation) * inverse) * inverse
+        other = (self._count > 1) & (nb.theta.value >= 1)
+        return divided + jnp.where(other, nb.d_theta_d_theta(), 0.0)
 
 
-def _log_ratio(moved: Moved) -> Array:
-    """y at the point that was moved to."""
-    return moved.theta * jnp.log1p(moved.mu / moved.theta)
+def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Array) -> Array:
+    return ordinary(scales, x, *parameters, eps) & support(x)
+
+
+def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
+    truncated = Truncated(at)
+    return [truncated.value() if place == VALUE else truncated.first(place) for place in outputs]
+
+
+def _product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> list[Array]:
+    truncated = Truncated(at)
+    return [
+        jnp.asarray(dot({place: truncated.second(row, place) for place in directions}, directions))
+        for row in rows
+    ]
+
+
+ZERO_TRUNCATED: Final = Likelihood("zero-truncated", (1,), _ordinary, _first, _product)

@@ -11,7 +11,7 @@ from jaxnb._types import Array
 from jaxnb.special.elementary import LOG_2, LOG_2_HIGH, LOG_2_LOW, power_of_two
 from jaxnb.special.polynomial import horner
 
-__all__ = ["exp", "expm1"]
+__all__ = ["exp", "exp_and_expm1", "expm1"]
 
 # expm1(r) = r + r**2 P(r), |r| <= log(2)/2: Taylor's terms to below half an ulp.
 _TERMS = {"float32": 8, "float64": 14}
@@ -53,6 +53,12 @@ def _fusible_exp(z: Array) -> Array:
 def _fusible_expm1(z: Array) -> Array:
     power, expm1_remainder = _reduced(z)
     return power * expm1_remainder + (power - 1)
+
+
+def exp_and_expm1(z: Array) -> tuple[Array, Array]:
+    """Both at the cost of one; for code that is CPU's alone."""
+    power, expm1_remainder = _reduced(z)
+    return power + power * expm1_remainder, power * expm1_remainder + (power - 1)
 
 
 def _reduced(z: Array) -> tuple[Array, Array]:

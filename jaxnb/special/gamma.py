@@ -95,9 +95,9 @@ def trigamma_remainder_difference(p: Array, q: Array, distance: Array) -> Array:
     return distance * p * q * divided_difference(_TRIGAMMA_REMAINDER[q.dtype.name], p, q)
 
 
-def digamma_remainder_steps(z: Array) -> Array:
-    """eta(z) - eta(z+2): every step 1/z - log(1 + 1/z) of the recurrence is positive."""
-    return -(_phi_of_inverse(z) + _phi_of_inverse(z + 1))
+def digamma_remainder_steps(z: Array, steps: int = RECURRENCE_STEPS) -> Array:
+    """eta(z) - eta(z + steps): every step 1/z - log(1 + 1/z) of the recurrence is positive."""
+    return -sum(_phi_of_inverse(z + k) for k in range(steps))
 
 
 def trigamma_remainder_steps(z: Array) -> Array:

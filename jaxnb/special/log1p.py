@@ -18,7 +18,14 @@ from jaxnb.special.elementary import (
 )
 from jaxnb.special.polynomial import horner
 
-__all__ = ["double_atanh", "log", "log1p_minus_x", "log1p_minus_x_near_zero", "log_of_any"]
+__all__ = [
+    "double_atanh",
+    "log",
+    "log1p_minus_x",
+    "log1p_minus_x_near_zero",
+    "log_of_any",
+    "product_of_any",
+]
 
 
 @jax.custom_jvp
@@ -114,6 +121,20 @@ def _log_by_bits(y: Array) -> Array:
     log_smallest = (info.minexp - info.nmant) * LOG_2
     log_subnormal = jnp.log(jnp.maximum(bits, 1).astype(y.dtype)) + log_smallest
     return jnp.where(subnormal, log_subnormal, jnp.log(jnp.where(subnormal, 1.0, y)))
+
+
+def product_of_any(y: Array, factor: float) -> Array:
+    """The product of any y >= 0 and a power of two, subnormal numbers included as in `log_of_any`."""
+
+    def by_bits(y: Array) -> Array:
+        info = np.finfo(y.dtype)
+        bits = lax.bitcast_convert_type(lax.stop_gradient(y), INTEGER[y.dtype.name])
+        subnormal = (bits > 0) & (bits < 1 << info.nmant)
+        unit = factor * 2.0**info.minexp * 2.0**-info.nmant
+        return jnp.where(subnormal, jnp.maximum(bits, 1).astype(y.dtype) * unit, y * factor)
+
+    value: Array = lax.platform_dependent(y, cpu=by_bits, default=lambda y: y * factor)
+    return value
 
 
 def double_atanh(v: Array) -> Array:

@@ -14,21 +14,12 @@ import jax.numpy as jnp
 from jaxnb._types import Array
 from jaxnb.families import FAMILIES
 from jaxnb.likelihoods.arguments import Scales, floor_of, promote
-from jaxnb.likelihoods.derivatives import Derivative
-from jaxnb.likelihoods.zero_inflated import zinb_parameter_derivatives
 from jaxnb.torch_bridge.functions import Pointwise, along, found
 
 __all__ = ["Orders", "modes", "partials"]
 
 Orders = tuple[int, ...]
 """How often to differentiate in each tensor argument."""
-
-
-_PARAMETER_DERIVATIVES: dict[str, Callable[..., list[Derivative]]] = {
-    "log_zinb_positive": zinb_parameter_derivatives
-}
-"""Cheaper ways to the values of the derivatives in the parameters. They leave the dependence on x
-out, so that they must not be differentiated."""
 
 
 @cache
@@ -40,7 +31,6 @@ def partials(name: str, requested: tuple[Orders, ...]) -> Callable[..., tuple[Ar
     Each has the shape that the tensors have together.
     """
     function, scales = found(name)
-    cheaper = _PARAMETER_DERIVATIVES.get(name.partition("/")[0])
 
     @jax.jit
     def evaluate(eps: float | None, *tensors: Array) -> tuple[Array, ...]:
@@ -48,7 +38,7 @@ def partials(name: str, requested: tuple[Orders, ...]) -> Callable[..., tuple[Ar
         _, aligned = promote(x=first, **dict(zip(function.arguments[1:], others, strict=True)))
         shape = jnp.broadcast_shapes(*(a.shape for a in aligned))
         floor = floor_of(eps, aligned[0].dtype, *function.scales_of_means(scales))
-        at_most_first = _at_most_first(function, cheaper, (*aligned, floor, scales), requested)
+        at_most_first = _at_most_first(function, (*aligned, floor, scales))
 
         def derivative(orders: Orders) -> Array:
             if sum(orders) > 1:
@@ -60,20 +50,8 @@ def partials(name: str, requested: tuple[Orders, ...]) -> Callable[..., tuple[Ar
     return evaluate
 
 
-def _at_most_first(
-    function: Pointwise,
-    cheaper: Callable[..., list[Derivative]] | None,
-    arguments: tuple[Any, ...],
-    requested: tuple[Orders, ...],
-) -> Callable[[Orders], Array]:
-    """The value and the first derivatives, of a function that is evaluated once for all.
-
-    The cheaper derivatives are used where nothing but first derivatives in the parameters is
-    requested, and never differentiated.
-    """
-    if cheaper is not None and all(sum(o) == 1 and o[0] == 0 for o in requested):
-        derivatives = cheaper(*arguments)
-        return lambda orders: derivatives[orders.index(1) - 1]()
+def _at_most_first(function: Pointwise, arguments: tuple[Any, ...]) -> Callable[[Orders], Array]:
+    """The value and the first derivatives, of a function that is evaluated once for all."""
     evaluated = cache(partial(function.with_derivatives, *arguments))
     return lambda orders: evaluated()[1][orders.index(1)]() if any(orders) else evaluated()[0]
 

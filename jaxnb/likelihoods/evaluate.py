@@ -1,0 +1,189 @@
+"""Evaluating a likelihood and its derivatives: one conditional on CPU, and none elsewhere.
+
+A `Likelihood` is given as two functions of arguments that are ready for it: the value and first
+derivatives, and Hessian times vector. Both hold everywhere. If every argument is ordinary a
+cheaper state of the same code does, and on CPU one conditional around everything that is wanted
+chooses between the two; unusual arguments go by blocks of columns. On GPU and TPU the general state
+serves all: a conditional costs more there than the arithmetic.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnb._materialize import any_in_batch, in_blocks
+from jaxnb._types import Array
+from jaxnb.likelihoods.arguments import Scales
+from jaxnb.likelihoods.ranges import Theta, theta_within
+
+__all__ = ["VALUE", "Arguments", "Directions", "Likelihood", "dot", "evaluated", "product"]
+
+VALUE: Final = -1
+"""The output that is the value; others are derivatives, by the places of their arguments."""
+
+Directions = dict[int, Array]
+"""Tangents by the places of the arguments; one that is 0 is left out."""
+
+
+class Arguments(NamedTuple):
+    """What a likelihood is evaluated at.
+
+    Attributes:
+        scales: The scales of means and thetas.
+        x: Counts.
+        parameters: The parameters, each on its scale.
+        eps: The floor on the means.
+        thetas: What depends on each theta alone.
+    """
+
+    scales: Scales
+    x: Array
+    parameters: tuple[Array, ...]
+    eps: Array
+    thetas: tuple[Theta, ...]
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether they may be any numbers."""
+        return self.thetas[0].move is not None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of all of them together."""
+        return jnp.broadcast_shapes(self.x.shape, *(p.shape for p in self.parameters))
+
+
+class Likelihood(NamedTuple):
+    """A log-probability of x, in closed forms up to the second derivatives.
+
+    Attributes:
+        name: Its name.
+        thetas: The places of the thetas among the parameters, and among the scales.
+        ordinary: Of (scales, x, parameters, eps), where the cheaper state holds.
+        first: The outputs, each `VALUE` or the place of an argument, x being that at 0.
+        product: The rows of the Hessian, by the places of arguments, times a vector.
+    """
+
+    name: str
+    thetas: tuple[int, ...]
+    ordinary: Callable[[Scales, Array, tuple[Array, ...], Array], Array]
+    first: Callable[[Arguments, tuple[int, ...]], list[Array]]
+    product: Callable[[Arguments, tuple[int, ...], Directions], list[Array]]
+
+
+def dot(derivatives: dict[int, Array], directions: Directions) -> Array | float:
+    """The sum of derivative x direction; 0 where there is none."""
+    terms = [derivatives[place] * direction for place, direction in directions.items()]
+    return sum(terms[1:], terms[0]) if terms else 0.0
+
+
+def evaluated(
+    likelihood: Likelihood,
+    scales: Scales,
+    outputs: tuple[int, ...],
+    arguments: Sequence[Array],
+    eps: Array,
+) -> tuple[Array, ...]:
+    """The outputs, each of the shape of all arguments together."""
+
+    def of(at: Arguments, _: Directions) -> list[Array]:
+        return likelihood.first(at, outputs)
+
+    return _evaluated(likelihood, scales, of, arguments, eps, {}, blocks=True)
+
+
+def product(
+    likelihood: Likelihood,
+    scales: Scales,
+    rows: tuple[int, ...],
+    arguments: Sequence[Array],
+    eps: Array,
+    directions: Directions,
+    *,
+    blocks: bool = True,
+) -> tuple[Array, ...]:
+    """The rows of Hessian times vector, each of the shape of everything together.
+
+    Args:
+        likelihood: Which one.
+        scales: The scales of means and thetas.
+        rows: The places of the arguments whose rows are wanted.
+        arguments: x and the parameters.
+        eps: The floor on the means.
+        directions: The vector.
+        blocks: Whether unusual arguments go by blocks, a loop that costs time to differentiate.
+    """
+
+    def of(at: Arguments, directions: Directions) -> list[Array]:
+        return likelihood.product(at, rows, directions)
+
+    return _evaluated(likelihood, scales, of, arguments, eps, directions, blocks=blocks)
+
+
+def _evaluated(
+    likelihood: Likelihood,
+    scales: Scales,
+    function: Callable[[Arguments, Directions], list[Array]],
+    arguments: Sequence[Array],
+    eps: Array,
+    directions: Directions,
+    *,
+    blocks: bool,
+) -> tuple[Array, ...]:
+    x, *parameters = arguments
+    together = _together(arguments, directions)
+    small = [parameters[place].shape != together for place in likelihood.thetas]
+    # what depends on a theta alone, once for each where thetas are fewer than counts
+    before = [
+        theta_within(parameters[place], scales[place], materialized=True, everywhere=True)
+        if is_small
+        else None
+        for place, is_small in zip(likelihood.thetas, small, strict=True)
+    ]
+
+    def state(
+        arguments: Sequence[Array],
+        eps: Array,
+        before: list[Theta | None],
+        directions: Directions,
+        *,
+        everywhere: bool,
+    ) -> tuple[Array, ...]:
+        x, *parameters = arguments
+        thetas = []
+        for place, theta in zip(likelihood.thetas, before, strict=True):
+            if theta is None:
+                b, scale = parameters[place], scales[place]
+                theta = theta_within(b, scale, materialized=False, everywhere=everywhere)
+            thetas.append(theta if everywhere else theta._replace(move=None))
+        at = Arguments(scales, x, tuple(parameters), eps, tuple(thetas))
+        shape = _together(arguments, directions)
+        return tuple(jnp.broadcast_to(part, shape) for part in function(at, directions))
+
+    everywhere, ordinary = (partial(state, everywhere=on) for on in (True, False))
+
+    def on_cpu(
+        arguments: Sequence[Array],
+        eps: Array,
+        before: list[Theta | None],
+        directions: Directions,
+    ) -> tuple[Array, ...]:
+        x, *parameters = arguments
+        unusual = any_in_batch(~likelihood.ordinary(scales, x, tuple(parameters), eps))
+        in_turn = partial(in_blocks, everywhere) if blocks else everywhere
+        result: tuple[Array, ...] = lax.cond(
+            unusual, in_turn, ordinary, arguments, eps, before, directions
+        )
+        return result
+
+    result: tuple[Array, ...] = lax.platform_dependent(
+        (x, *parameters), eps, before, directions, cpu=on_cpu, default=everywhere
+    )
+    return result
+
+
+def _together(arguments: Sequence[Array], directions: Directions) -> tuple[int, ...]:
+    return jnp.broadcast_shapes(*(a.shape for a in (*arguments, *directions.values())))

@@ -1,0 +1,364 @@
+"""The log-probability of the negative binomial and its first and second derivatives, everywhere.
+
+One evaluation of `nb_kernel`, at arguments that `ranges` has moved into its range, and the cost of
+the move in closed form. With `everywhere=False` it is the same code without the moves, for
+arguments that are `ranges.ordinary`.
+
+Derivatives in mu contain no gamma function. They are functions of x, p, q and 1 / m of the
+arguments as given, which follow from those at the point moved to:
+
+    dl/dmu = p (x - mu) / mu,              d2l/dmu2 = p / m - x p (1 + q) / mu**2,
+    d2l/dmu dt = c / m,                    d2l/dlog(mu) dlog(t) = q dl/dlog(mu),
+    dl/dlog(mu) = p (x - mu),              d2l/dlog(mu)2 = -p (q x + t q).
+
+In which order factors are multiplied is what keeps them from over- and underflow.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnb._types import Array
+from jaxnb.likelihoods import nb_kernel
+from jaxnb.likelihoods.arguments import Scales, largest
+from jaxnb.likelihoods.dispersion import Dispersion
+from jaxnb.likelihoods.nb_recurrence import recurrence
+from jaxnb.likelihoods.ranges import Theta, limits, move
+from jaxnb.special.elementary import reciprocal
+from jaxnb.special.gamma import (
+    RECURRENCE_STEPS,
+    digamma_remainder,
+    reciprocal_argument,
+    trigamma_remainder,
+    trigamma_remainder_difference,
+    trigamma_remainder_steps_difference,
+)
+from jaxnb.special.log1p import log, log1p_minus_x
+
+__all__ = ["NegativeBinomial"]
+
+
+class NegativeBinomial:
+    """The distribution at x, with mean a and theta b, each on its scale.
+
+    What is used of it is computed; XLA removes the rest.
+
+    Args:
+        scales: The scales of mean and theta.
+        x: Counts.
+        a: The mean.
+        b: Theta.
+        eps: The floor on the mean.
+        theta: Of b, by `ranges.theta_within`; its `move` is None for ordinary arguments.
+        phi_c: phi(c) of `nb_kernel`, from a caller that has computed it before (ordinary only).
+    """
+
+    def __init__(
+        self,
+        scales: Scales,
+        x: Array,
+        a: Array,
+        b: Array,
+        eps: Array,
+        theta: Theta,
+        phi_c: Array | None = None,
+    ) -> None:
+        self.linear_mu, self.linear_theta = (scale == "linear" for scale in scales)
+        self._x, self._a, self._b, self.theta = x, a, b, theta
+        floor = eps if self.linear_mu else jnp.log(eps)
+        self._below = a < floor
+        self._mean = jnp.where(self._below, floor, a)
+        mu = self._mean if self.linear_mu else jnp.exp(self._mean)
+        self._d, self._largest = theta.d, float(np.finfo(x.dtype).max)
+        self._infinity, self._at_zero = largest(x.dtype), x <= 0
+        if theta.move is None:
+            self._ordinary(x, mu, phi_c)
+        else:
+            self._moved(scales, x, a, floor, mu)
+
+    def _ordinary(self, x: Array, mu: Array, phi_c: Array | None) -> None:
+        t = self._d.theta
+        self.move, self.point, self._recurrence = None, None, None
+        self._x_in, self._mu_in, self._t_in = x, mu, t
+        self._r = nb_kernel.ratios(x, mu, t, phi_c)
+        self.inverse_m = self._r.inverse_m
+        self.p, self.q = t * self.inverse_m, mu * self.inverse_m
+        self.count, self.theta_q = x, mu * self.p
+        self._c = (x - mu) * self.inverse_m
+        self.inverse_mu = reciprocal(jnp.where(self._at_zero, 1.0, mu))
+        self._d_log_mu = (x - mu) * self.p
+        self._per_mu = jnp.where(self._at_zero, -1.0, (x - mu) * self.inverse_mu) * self.p
+
+    def _moved(self, scales: Scales, x: Array, a: Array, floor: Array, mu: Array) -> None:
+        move_of_theta = self.theta.move
+        assert move_of_theta is not None
+        self.move = move_of_theta
+        self.point = point = move(scales, x, a, floor, self._d, move_of_theta)
+        self._x_in, self._mu_in, self._t_in = point.x, point.mu, point.theta
+        self._r = nb_kernel.ratios(point.x, point.mu, point.theta)
+        inverse_m = self._r.inverse_m
+        self._recurrence = recurrence(point, inverse_m)
+        p, q = point.theta * inverse_m, point.mu * inverse_m
+        shrunk = 1 / (1 + point.u)  # m_0 / m
+        self.p = p * jnp.where(point.over, point.r, shrunk)
+        self.q = q * jnp.where(point.under, point.r * shrunk, 1.0)
+        unscaled = jnp.where(point.huge, limits(x.dtype).f, move_of_theta.up)
+        inverse_m = inverse_m * unscaled * jnp.where(point.over, point.r, shrunk)
+        self.inverse_m = jnp.minimum(inverse_m, move_of_theta.inverse)
+        bounded = jnp.minimum(mu, self._largest / 4)
+        if self.linear_mu or self.linear_theta:
+            theta_larger = self.theta.value > bounded
+        else:
+            theta_larger = self._b > self._mean
+        self.theta_q = jnp.where(theta_larger, bounded * self.p, self.theta.value * self.q)
+        self.count = jnp.clip(x, 0.0, self._infinity)
+        self.inverse_mu = point.inverse_mu
+        # x - mu, over mu where that is the larger number
+        large = mu > 1
+        away = self.count - bounded
+        away = jnp.where(large, away * point.inverse_mu, away)
+        self._c = jnp.clip(away * jnp.where(large, self.q, self.inverse_m), -self._largest, self._largest)
+        self._d_log_mu = away * jnp.where(large, self.theta_q, self.p)
+        per_mu = away * jnp.where(large, self.p, self.p * point.inverse_mu)
+        self._per_mu = jnp.where(self._at_zero, -self.p, per_mu)
+
+    # -- the value ------------------------------------------------------------------------------
+
+    def value(self) -> Array:
+        """The log-probability."""
+        point, moved = self.point, self.move
+        value = nb_kernel.log_nb(*self._inside(), large=point is not None)
+        if point is None or moved is None or self._recurrence is None:
+            return value
+        value = value + self._recurrence.value
+        of_ratio = jnp.where(point.under, point.count, point.theta) * point.log_r
+        at_zero = point.under & (point.count == 0)
+        value = jnp.where(at_zero, value * point.r, value + of_ratio)
+        value = jnp.where(point.huge, value * (1 / limits(value.dtype).f), value)
+        at_zero = jnp.where(moved.small, value / moved.up, value)
+        return self._with_ends(jnp.where(point.count > 0, value - moved.log_up, at_zero))
+
+    def value_of_positive(self, inverse_positive: Array) -> Array:
+        """log(P(x) / P(X > 0)) for whole x > 0.
+
+        Args:
+            inverse_positive: 1 / P(X > 0). In forms `under` and `small`, where that is proportional
+                to what P(x) is, it is the one at the point moved to.
+        """
+        point, moved = self.point, self.move
+        arguments = self._inside()
+        if point is None or moved is None:
+            return nb_kernel.log_nb(*arguments, factor=inverse_positive)
+        value = nb_kernel.log_nb(*arguments, large=True, factor=inverse_positive)
+        exponent = jnp.where(point.under, point.count - 1, point.theta)
+        value = value + exponent * point.log_r
+        value = jnp.where(point.huge, value * (1 / limits(value.dtype).f), value)
+        return self._with_ends(value, fewest=1)
+
+    def _inside(self) -> tuple[Array, Array, Array, Dispersion, nb_kernel.Ratios]:
+        return self._x_in, self._mu_in, self._t_in, self._d, self._r
+
+    def _with_ends(self, value: Array, fewest: int = 0) -> Array:
+        """Where x cannot occur, or an argument is no number; a mean of 0 has the fewest counts."""
+        point, moved = self.point, self.move
+        assert point is not None and moved is not None
+        impossible = (self._x > fewest) & point.nothing | (self._x > 0) & moved.nothing
+        outside = (self._x < 0) | (self._x == jnp.inf) | (self._mean == jnp.inf)
+        value = jnp.where(outside | impossible, -jnp.inf, value)
+        return jnp.where(self.undefined(), jnp.nan, value)
+
+    def value_for_difference(self) -> Array:
+        """The value, short of what depends on x alone; for ordinary arguments."""
+        return nb_kernel.log_nb(*self._inside(), of_x=False)
+
+    def value_at_zero(self) -> Array:
+        """The value where x = 0, at less cost; elsewhere anything. For ordinary arguments."""
+        return self._t_in * (self._r.phi_c + self._r.c)
+
+    def d_theta_at_zero(self) -> Array:
+        """The derivative in theta where x = 0, likewise."""
+        return self._r.phi_c if self.linear_theta else self._t_in * self._r.phi_c
+
+    def phi_c(self) -> Array:
+        """phi(c)."""
+        return self._r.phi_c
+
+    def undefined(self) -> Array:
+        undefined = jnp.isnan(self._x) | jnp.isnan(self._a) | jnp.isnan(self._b)
+        if self.linear_mu:
+            undefined |= self._a < 0
+        if self.linear_theta:
+            undefined |= self._b < 0
+        return undefined
+
+    # -- derivatives, by the places of their coordinates among (x, mu, theta) --------------------
+
+    def first(self, place: int) -> Array:
+        """The first derivative in a coordinate."""
+        derivative = (self._d_x, self._d_mu, self._d_theta)[place]()
+        return self.within(derivative, {place}, second=False)
+
+    def second(self, place: int, other: int) -> Array:
+        """The second derivative in two of them."""
+        by_places: dict[tuple[int, int], Callable[[], Array]] = {
+            (0, 0): self._d_x_d_x,
+            (0, 1): self._d_x_d_mu,
+            (0, 2): self._d_x_d_theta,
+            (1, 1): self._d_mu_d_mu,
+            (1, 2): self._d_mu_d_theta,
+            (2, 2): self._d_theta_d_theta,
+        }
+        derivative = by_places[min(place, other), max(place, other)]()
+        return self.within(derivative, {place, other}, second=True)
+
+    def within(self, derivative: Array, places: set[int], *, second: bool) -> Array:
+        """Finite, and 0 where the value does not depend on the coordinate."""
+        if 2 in places:  # Poisson's distribution, of which the stand-in has another derivative
+            derivative = jnp.where(self._t_in >= self._infinity, 0.0, derivative)
+        if second or self.point is not None:  # first derivatives do not overflow in the range
+            derivative = jnp.clip(derivative, -self._largest, self._largest)
+        if 1 in places:
+            derivative = jnp.where(self._below, 0.0, derivative)
+        if self.point is None:
+            return derivative
+        return jnp.where(
+            self.undefined(), jnp.nan, jnp.where(self._x < 0, 0.0, derivative)
+        )
+
+    def _d_mu(self) -> Array:
+        return self._per_mu if self.linear_mu else self._d_log_mu
+
+    def _d_mu_d_mu(self) -> Array:
+        p, q = self.p, self.q
+        if not self.linear_mu:
+            return -p * (q * self.count + self.theta_q)
+        of_count = ((self.count * self.inverse_mu) * (1 + q)) * (p * self.inverse_mu)
+        return p * self.inverse_m - jnp.where(self._at_zero, 0.0, of_count)
+
+    def _d_mu_d_theta(self) -> Array:
+        if self.linear_mu:
+            return self._c * (self.inverse_m if self.linear_theta else self.p)
+        return (self._c if self.linear_theta else self._d_log_mu) * self.q
+
+    def _d_theta(self) -> Array:
+        if not self.linear_theta:
+            return self.theta_d_theta()
+        derivative = self._d_theta_inside(less_inverse=False)
+        if self.point is None or self.move is None:
+            return derivative
+        return derivative * jnp.where(self.point.count > 0, self.move.up, 1.0)
+
+    def theta_d_theta(self, *, less_inverse: bool = False) -> Array:
+        """t dl/dt, or t (dl/dt - 1/t) for x >= 2 and small t."""
+        derivative = self._d_theta_inside(less_inverse=less_inverse)
+        point = self.point
+        if point is None:
+            return self._t_in * derivative
+        unmoved = jnp.minimum(self.theta.value, self._infinity)
+        t = jnp.where((point.count > 0) | point.huge, point.theta, unmoved)
+        return t * derivative * jnp.where(point.huge, 1 / limits(t.dtype).f, 1.0)
+
+    def _d_theta_inside(self, *, less_inverse: bool) -> Array:
+        """dl/dt, in form `small` that at the point moved to."""
+        derivative = nb_kernel.d_theta(self._x_in, self._d, self._r, less_inverse=less_inverse)
+        point, back = self.point, self._recurrence
+        if point is None or back is None:
+            return derivative
+        derivative = self._proportional_to_mu(derivative + back.d_theta)
+        return jnp.where(point.over, derivative + point.log_r, derivative)
+
+    def _d_theta_d_theta(self) -> Array:
+        return self.d_theta_d_theta() if self.linear_theta else self.d_log_theta_d_log_theta()
+
+    def d_theta_d_theta(self) -> Array:
+        """d2l/dt2."""
+        derivative = nb_kernel.d_theta_d_theta(*self._inside())
+        point, moved, back = self.point, self.move, self._recurrence
+        if point is None or moved is None or back is None:
+            return derivative
+        derivative = self._proportional_to_mu(derivative + back.d_theta_d_theta)
+        derivative = derivative * jnp.where(point.huge, limits(derivative.dtype).f, 1.0)
+        return jnp.where(point.count > 0, derivative * moved.up, derivative) * moved.up
+
+    def d_log_theta_d_log_theta(self) -> Array:
+        """d2l/dlog(t)2."""
+        derivative = nb_kernel.d_log_theta_d_log_theta(*self._inside())
+        point, moved, back = self.point, self.move, self._recurrence
+        if point is None or moved is None or back is None:
+            return derivative
+        derivative = self._proportional_to_mu(derivative + back.d_log_theta_d_log_theta)
+        derivative = jnp.where(point.over, derivative + point.theta * point.log_r, derivative)
+        derivative = jnp.where(point.count > 0, derivative, derivative / moved.up)
+        return derivative * jnp.where(point.huge, 1 / limits(derivative.dtype).f, 1.0)
+
+    def _proportional_to_mu(self, derivative: Array) -> Array:
+        """Derivatives in theta of form `under`: at x = 1 they vanish with mu, at x = 0 as mu**2."""
+        point = self.point
+        assert point is not None
+        factor = jnp.where(point.count == 1, point.r, 1.0)
+        factor = jnp.where(point.count == 0, point.r * point.r, factor)
+        return jnp.where(point.under, derivative * factor, derivative)
+
+    # -- for the distribution without its zeros --------------------------------------------------
+
+    def log_m_over_theta(self) -> tuple[Array, Array]:
+        """log(m / t), and t q at the point moved to; x > 0 and whole."""
+        p, q = self._t_in * self._r.inverse_m, self._mu_in * self._r.inverse_m
+        z = q - log1p_minus_x(-q, p)
+        inside = self._mu_in * p
+        if self.point is None:
+            return z, inside
+        point = self.point
+        further = z - jnp.where(point.over, point.log_r, 0.0)
+        return jnp.where(point.under, z * point.r, further), inside
+
+    # -- derivatives in x, which are rarely asked for --------------------------------------------
+
+    def _n(self) -> Array:
+        return jnp.minimum(self.count + self.theta.value, self._infinity)
+
+    def _d_x(self) -> Array:
+        """psi(n) - psi(x+1) + log(q) = log(R) + eta(x+1) - eta(n), R = q n / (x+1).
+
+        Close to the mode R is close to 1, and 1 - R = (p (x - mu) + 1) / (x + 1).
+        """
+        x, n = self.count, self._n()
+        rest = (self._d_log_mu + 1) / (x + 1)
+        near = jnp.abs(rest) < 0.5
+        q = self._mu_in * self._r.inverse_m
+        log_q = log(q)
+        if self.point is not None:
+            under = self.point.under
+            log_q = log(q / (1 + self.point.u)) + jnp.where(under, self.point.log_r, 0.0)
+        far = log_q + (jnp.log(n) - jnp.log(x + 1))
+        log_ratio = jnp.where(near, jnp.log1p(-jnp.where(near, rest, 0.0)), far)
+        derivative = log_ratio + digamma_remainder(x + 1) - digamma_remainder(n)
+        usable = n > 4 * float(np.finfo(n.dtype).tiny)
+        return jnp.where(usable, derivative, -1 / self.theta.value)
+
+    def _d_x_d_x(self) -> Array:
+        """psi_1(n) - psi_1(x+1) = (1 - t) / (n (x+1)) + zeta(n) - zeta(x+1)."""
+        x, n = self.count, self._n()
+        z, distance = x + 1, 1 - jnp.minimum(self.theta.value, self._infinity)
+        small = jnp.minimum(n, z) < RECURRENCE_STEPS
+        raised = [reciprocal_argument(jnp.where(small, y + RECURRENCE_STEPS, y)) for y in (n, z)]
+        remainders = trigamma_remainder_difference(*raised, distance)
+        low = jnp.where(small, n, 1.0)
+        steps = trigamma_remainder_steps_difference(low, jnp.where(small, distance, 0.0))
+        return (distance / n) / z + (remainders + jnp.where(small, steps, 0.0))
+
+    def _d_x_d_mu(self) -> Array:
+        if not self.linear_mu:
+            return self.p
+        # of ordinary arguments, 1 / mu is kept for positive counts only
+        inverse_mu = reciprocal(self._mu_in) if self.point is None else self.inverse_mu
+        return self.p * inverse_mu
+
+    def _d_x_d_theta(self) -> Array:
+        """(mu - x) / (n m) + zeta(n)."""
+        n = self._n()
+        derivative = trigamma_remainder(n) - self._c / n
+        if self.linear_theta:
+            return derivative
+        return jnp.minimum(self.theta.value, self._infinity) * derivative

@@ -1,0 +1,322 @@
+"""Where the formulas of `nb_kernel` hold, and how arguments from outside are moved there.
+
+Notation: t = theta, m = t + mu, n = x + t, p = t / m, q = mu / m; l is the log-probability. A 0
+marks a quantity at the point that was moved to, and r < 1 is the smaller of the means mu and mu_0
+over the larger. Beyond the range each of these holds to the last digit:
+
+`small`   theta below the range. For x > 0 the probability is t times a function of t / mu, so that
+          t and mu are scaled up together by `up`: l = l_0 - log(up). At x = 0, l = l_0 / up.
+`under`   mu below the range. l depends on mu by x log(q) + t log(p), whatever mu is, so that
+
+              l = l_0 + x log(r) - n log(1 + u),    u = (mu - mu_0) / m_0,
+
+          where u is next to nothing unless the count is a fraction. At x = 0, l = r l_0.
+`over`    mu above the range. Next to mu the count is nothing: l = l_0 + t log(r).
+`huge`    mu above the range, and theta too large for form `over`. The count is nothing and l is
+          proportional to mu and t together: both are scaled down by f, and l = l_0 / f.
+`fraction`  a count between 0 and 2 that is not whole. The kernel is evaluated at x + 2, and
+          `nb_recurrence` leads back. Two steps change l by 2 log(mu), which would cancel for a
+          small mean: such a one is moved up to min(t, 1) as if it were `under`.
+
+Counts above the range are the last one of it, with what is left put into one logarithm
+(`nb_kernel`).
+"""
+
+from typing import Final, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnb._types import Array
+from jaxnb.likelihoods.arguments import Scale, Scales, largest
+from jaxnb.likelihoods.dispersion import Dispersion, dispersion
+from jaxnb.special.log1p import log_of_any, product_of_any
+
+__all__ = ["Limits", "Point", "Theta", "ThetaMove", "limits", "move", "ordinary", "theta_within"]
+
+_LIFT: Final = 2.0**64  # raises every subnormal number to a normal one
+_INFINITE: Final = 1e8  # a logarithm beyond it is that of 0 or infinity
+
+
+class Limits(NamedTuple):
+    """The range of the formulas.
+
+    Attributes:
+        x: The largest count.
+        x_whole: The largest count that needs no scaling.
+        mu: The largest mean.
+        mu_ordinary: The largest mean with which no product of any two quantities overflows.
+        smallest_mu: The smallest mean.
+        x_of_smallest_mu: The largest count with which `smallest_mu` / x is a normal number.
+        mu_of_large_x: The smallest mean with which the quotient is one for every count.
+        theta: The smallest theta.
+        small_theta: Below it means go up to `mu_of_small_theta` only, so that p is a normal number.
+        mu_of_small_theta: See there.
+        large_theta: Above it a mean above the range is `huge`.
+        mu_of_poisson: The largest mean with a theta beyond the stand-in for infinity.
+        f: What `huge` is scaled by.
+    """
+
+    x: float
+    x_whole: float
+    mu: float
+    mu_ordinary: float
+    smallest_mu: float
+    x_of_smallest_mu: float
+    mu_of_large_x: float
+    theta: float
+    small_theta: float
+    mu_of_small_theta: float
+    large_theta: float
+    mu_of_poisson: float
+    f: float
+
+
+_LIMITS: Final = {
+    "float32": Limits(
+        x=2.0**98,
+        x_whole=2.0**60,
+        mu=2.0**98,
+        mu_ordinary=2.0**70,
+        smallest_mu=2.0**-100,
+        x_of_smallest_mu=2.0**26,
+        mu_of_large_x=2.0**-66,
+        theta=2.0**-50,
+        small_theta=2.0**-20,
+        mu_of_small_theta=2.0**68,
+        large_theta=2.0**80,
+        mu_of_poisson=2.0**70,
+        f=2.0**-60,
+    ),
+    "float64": Limits(
+        x=2.0**500,
+        x_whole=2.0**100,
+        mu=2.0**500,
+        mu_ordinary=2.0**300,
+        smallest_mu=2.0**-900,
+        x_of_smallest_mu=2.0**90,
+        mu_of_large_x=2.0**-800,
+        theta=2.0**-400,
+        small_theta=2.0**-200,
+        mu_of_small_theta=2.0**500,
+        large_theta=2.0**400,
+        mu_of_poisson=2.0**500,
+        f=2.0**-500,
+    ),
+}
+
+
+def limits(dtype: jnp.dtype) -> Limits:
+    """The range in a dtype."""
+    return _LIMITS[dtype.name]
+
+
+class ThetaMove(NamedTuple):
+    """How theta was moved into the range.
+
+    Attributes:
+        nothing: Whether theta is 0.
+        small: Whether it is below the range.
+        up: The factor of form `small`, else 1.
+        log_up: Its logarithm.
+        scaled: Theta times f.
+        inverse: 1 / theta.
+        high: The largest mean with this theta.
+        high_of_huge: The mean above which form `huge` is taken.
+    """
+
+    nothing: Array
+    small: Array
+    up: Array
+    log_up: Array
+    scaled: Array
+    inverse: Array
+    high: Array
+    high_of_huge: Array
+
+
+class Theta(NamedTuple):
+    """What depends on theta alone.
+
+    Attributes:
+        d: What the formulas need of theta as it was moved.
+        value: Theta itself, positive.
+        move: None if theta is `ordinary`.
+    """
+
+    d: Dispersion
+    value: Array
+    move: ThetaMove | None
+
+
+def theta_within(b: Array, scale: Scale, *, materialized: bool, everywhere: bool) -> Theta:
+    """Theta, given on a scale, moved into the range.
+
+    Args:
+        b: Theta or its logarithm.
+        scale: Which of the two.
+        materialized: As for `dispersion`.
+        everywhere: Whether the theta may be any number; else it is `ordinary`.
+    """
+    within, info = limits(b.dtype), np.finfo(b.dtype)
+    infinity = largest(b.dtype)
+    theta = jnp.maximum(jnp.exp(b) if scale == "log" else b, float(info.tiny))
+    moved = jnp.clip(theta, within.theta, infinity)
+    d = dispersion(moved, materialized=materialized)
+    if not everywhere:
+        return Theta(d, theta, None)
+    # from the smallest subnormal number; what is left of a 0 is set by the caller
+    largest_up = within.theta / float(info.tiny) / float(info.eps)
+    if scale == "log":
+        log_up = jnp.clip(float(np.log(within.theta)) - b, 0.0, 1e30)
+        up = jnp.exp(jnp.minimum(log_up, float(np.log(largest_up))))
+        scaled, nothing = jnp.exp(b + float(np.log(within.f))), b < -_INFINITE
+    else:
+        quotient = product_of_any(b, 1 / within.theta)
+        up = 1 / jnp.clip(quotient, 1 / largest_up, 1.0)
+        log_up, scaled, nothing = jnp.log(up), theta * within.f, quotient == 0
+    beyond = jnp.where(theta > within.large_theta, within.mu, jnp.inf)
+    move = ThetaMove(
+        nothing=nothing,
+        small=theta < within.theta,
+        up=up,
+        log_up=log_up,
+        scaled=jnp.minimum(scaled, infinity),
+        inverse=1 / theta,
+        high=jnp.where(moved < within.small_theta, within.mu_of_small_theta, within.mu),
+        high_of_huge=jnp.where(theta >= infinity, within.mu_of_poisson, beyond),
+    )
+    return Theta(d, theta, move)
+
+
+def ordinary(scales: Scales, x: Array, a: Array, b: Array, eps: Array) -> Array:
+    """Whether nothing has to be moved; False for a NaN and a negative parameter.
+
+    Args:
+        scales: The scales of mean and theta.
+        x: Counts.
+        a: The mean on its scale.
+        b: Theta on its scale.
+        eps: The floor on the mean.
+    """
+    within = limits(x.dtype)
+    of_mean, of_theta = (np.log if scale == "log" else float for scale in scales)
+    floor = jnp.log(eps) if scales[0] == "log" else eps
+    mean = jnp.maximum(a if scales[0] == "log" else jnp.where(a < 0, jnp.nan, a), floor)
+    smallest = jnp.where(
+        x > within.x_of_smallest_mu,
+        float(of_mean(within.mu_of_large_x)),
+        float(of_mean(within.smallest_mu)),
+    )
+    whole = ((x >= 2) & (x <= within.x_whole)) | (x == 0) | (x == 1)
+    inside = (mean >= smallest) & (mean <= float(of_mean(within.mu_ordinary)))
+    return whole & inside & (b >= float(of_theta(within.theta)))
+
+
+class Point(NamedTuple):
+    """What enters the formulas, and how it was moved.
+
+    Attributes:
+        x: The count: 0, 1 or at least 2.
+        mu: The mean.
+        theta: Theta.
+        fraction: Whether x is the count raised by 2.
+        count: The count itself, within the range.
+        under: Whether the mean was moved up.
+        over: Whether it was moved down.
+        huge: Whether mean and theta were scaled down.
+        r: The ratio of the means.
+        log_r: Its logarithm, bounded.
+        u: Of form `under`, else 0.
+        inverse_mu: 1 / mu of the mean given, bounded.
+        nothing: Whether the mean given is 0.
+    """
+
+    x: Array
+    mu: Array
+    theta: Array
+    fraction: Array
+    count: Array
+    under: Array
+    over: Array
+    huge: Array
+    r: Array
+    log_r: Array
+    u: Array
+    inverse_mu: Array
+    nothing: Array
+
+
+def move(
+    scales: Scales, x: Array, a: Array, floor: Array, d: Dispersion, theta: ThetaMove
+) -> Point:
+    """The point within the range from which the value at mean a follows.
+
+    Args:
+        scales: The scales of mean and theta.
+        x: Counts.
+        a: The mean on its scale.
+        floor: The smallest mean, on that scale.
+        d: Of theta as it was moved.
+        theta: How it was.
+    """
+    within, info = limits(x.dtype), np.finfo(x.dtype)
+    tiny, highest = float(info.tiny), float(info.max)
+    below = a < floor
+    mean = jnp.where(below, floor, a)
+    mu = jnp.exp(mean) if scales[0] == "log" else mean
+    # of a itself: to the compiler the floored mean is a maximum, which loses subnormal numbers
+    lifted = jnp.where(below, floor * _LIFT, product_of_any(a, _LIFT))
+    if scales[0] == "log":
+        lifted = jnp.exp(mean + float(np.log(_LIFT)))
+
+    count = jnp.clip(x, 0.0, within.x)
+    huge = mu > theta.high_of_huge
+    x_moved = jnp.where(huge, 0.0, count)
+    fraction = (x_moved < 2) & (x_moved != 0) & (x_moved != 1)
+    t = jnp.where(huge, theta.scaled, d.theta)
+    low = jnp.where(count > within.x_of_smallest_mu, within.mu_of_large_x, within.smallest_mu)
+    low = jnp.where(fraction, jnp.minimum(t, 1.0), low)
+
+    if "log" in scales:
+        log_mu = mean
+        if scales[0] == "linear":
+            log_mu = jnp.where(below, jnp.log(floor), log_of_any(a))
+        log_mu = log_mu + jnp.where(huge, float(np.log(within.f)), theta.log_up)
+        scaled = jnp.exp(log_mu)
+        if scales[0] == "linear":
+            scaled = jnp.where(theta.small | huge, scaled, mu)
+        under, over = scaled < low, scaled > theta.high
+        log_r = jnp.where(over, jnp.log(theta.high) - log_mu, 0.0)
+        log_r = jnp.where(under, log_mu - jnp.log(low), log_r)
+        log_r = jnp.clip(log_r, -1e30, 0.0)
+        r = jnp.exp(log_r)
+    else:
+        scaled = jnp.where(huge, mu * within.f, mu * theta.up)
+        under, over = scaled < low, scaled > theta.high
+        lifted_low = low * _LIFT
+        of_under = (jnp.minimum(lifted, lifted_low) / lifted_low) * theta.up
+        of_over = theta.high / jnp.maximum(mu, theta.high * tiny)
+        of_over = jnp.where(mu > 1, of_over, 1.0)
+        ratio = jnp.maximum(jnp.where(under, of_under, jnp.where(over, of_over, 1.0)), tiny)
+        log_r = jnp.log(ratio) - jnp.where(over, theta.log_up, 0.0)
+        r = jnp.where(over, ratio / theta.up, ratio)
+
+    moved = jnp.clip(scaled, low, theta.high)
+    of_small = jnp.minimum(_LIFT / jnp.maximum(jnp.where(mu > 1, 1.0, lifted), tiny), highest)
+    inverse_mu = jnp.where(mu > 1, 1 / jnp.where(mu > 1, mu, 1.0), of_small)
+    return Point(
+        jnp.where(fraction, x_moved + 2, x_moved),
+        moved,
+        t,
+        fraction=fraction,
+        count=x_moved,
+        under=under,
+        over=over,
+        huge=huge,
+        r=r,
+        log_r=log_r,
+        u=jnp.where(under, -(1 - r) * (moved / (t + moved)), 0.0),
+        inverse_mu=inverse_mu,
+        nothing=lifted == 0 if scales[0] == "linear" else mean < -_INFINITE,
+    )
