@@ -28,6 +28,7 @@ class Dispersion(NamedTuple):
         steps: How many steps of the recurrence are taken: 2 where theta < 2, else 0.
         p: The reciprocal argument of theta + steps.
         log_scale: A(theta) of `dispersion`.
+        scale_less_log: A(theta) - log(theta) where steps are taken, else A(theta).
         variance_scale: w(theta) of `dispersion`.
         digamma_step: eta(theta) - eta(theta + steps).
         step_less_inverse: `digamma_step` - 1 / theta, without cancellation for theta < 2.
@@ -40,6 +41,7 @@ class Dispersion(NamedTuple):
     steps: Array
     p: Array
     log_scale: Array
+    scale_less_log: Array
     variance_scale: Array
     digamma_step: Array
     step_less_inverse: Array
@@ -69,15 +71,15 @@ def dispersion(theta: Array, *, materialized: bool) -> Dispersion:
     small = theta < RECURRENCE_STEPS
     t = jnp.where(small, bounded, 1.0)
     p = reciprocal_argument(jnp.where(small, bounded + RECURRENCE_STEPS, bounded))
-    recurrence = (
-        2 - log(2 * pi) / 2 + (1 + t) * jnp.log(t) + jnp.log(1 + t) - (t + 1.5) * jnp.log(t + 2)
-    )
+    log_t = jnp.log(t)
+    less_log = 2 - log(2 * pi) / 2 + t * log_t + jnp.log(1 + t) - (t + 1.5) * jnp.log(t + 2)
     parts = Dispersion(
         theta=bounded,
         inverse=1 / bounded,
         steps=jnp.where(small, RECURRENCE_STEPS, 0).astype(theta.dtype),
         p=p,
-        log_scale=jnp.where(small, recurrence, 0.0) - stirling_error(p),
+        log_scale=jnp.where(small, less_log + log_t, 0.0) - stirling_error(p),
+        scale_less_log=jnp.where(small, less_log, 0.0) - stirling_error(p),
         variance_scale=jnp.where(small, 1.0, 2 * pi / bounded),
         digamma_step=jnp.where(small, digamma_remainder_steps(t), 0.0),
         step_less_inverse=jnp.where(

@@ -98,14 +98,12 @@ class NegativeBinomial:
         self._x_in, self._mu_in, self._t_in = point.x, point.mu, point.theta
         self._r = nb_kernel.ratios(point.x, point.mu, point.theta)
         inverse_m = self._r.inverse_m
-        self._recurrence = recurrence(point, inverse_m)
+        self._recurrence = back = recurrence(point, inverse_m)
         p, q = point.theta * inverse_m, point.mu * inverse_m
-        shrunk = 1 / (1 + point.u)  # m_0 / m
-        self.p = p * jnp.where(point.over, point.r, shrunk)
-        self.q = q * jnp.where(point.under, point.r * shrunk, 1.0)
+        smaller = point.r_over * back.m_ratio
+        self.p, self.q = p * smaller, q * (point.r * back.m_ratio)
         unscaled = jnp.where(point.huge, limits(x.dtype).f, move_of_theta.up)
-        inverse_m = inverse_m * unscaled * jnp.where(point.over, point.r, shrunk)
-        self.inverse_m = jnp.minimum(inverse_m, move_of_theta.inverse)
+        self.inverse_m = jnp.minimum(inverse_m * unscaled * smaller, move_of_theta.inverse)
         bounded = jnp.minimum(mu, self._largest / 4)
         if self.linear_mu or self.linear_theta:
             theta_larger = self.theta.value > bounded
@@ -128,13 +126,16 @@ class NegativeBinomial:
     def value(self) -> Array:
         """The log-probability."""
         point, moved = self.point, self.move
-        value = nb_kernel.log_nb(*self._inside(), large=point is not None)
-        if point is None or moved is None or self._recurrence is None:
-            return value
-        value = value + self._recurrence.value
-        of_ratio = jnp.where(point.under, point.count, point.theta) * point.log_r
+        back = self._recurrence
+        if point is None or moved is None or back is None:
+            return nb_kernel.log_nb(*self._inside())
+        *inside, d, r = self._inside()
+        d = d._replace(log_scale=jnp.where(point.fraction, d.scale_less_log, d.log_scale))
+        value = nb_kernel.log_nb(*inside, d, r, large=True, inverse_square=back.inverse_square)
+        of_mean = jnp.where(point.under, point.count * point.log_r, back.value)
         at_zero = point.under & (point.count == 0)
-        value = jnp.where(at_zero, value * point.r, value + of_ratio)
+        value = jnp.where(at_zero, value * point.r, value + of_mean)
+        value = value + point.theta * point.log_r_over
         value = jnp.where(point.huge, value * (1 / limits(value.dtype).f), value)
         at_zero = jnp.where(moved.small, value / moved.up, value)
         return self._with_ends(jnp.where(point.count > 0, value - moved.log_up, at_zero))
@@ -151,8 +152,7 @@ class NegativeBinomial:
         if point is None or moved is None:
             return nb_kernel.log_nb(*arguments, factor=inverse_positive)
         value = nb_kernel.log_nb(*arguments, large=True, factor=inverse_positive)
-        exponent = jnp.where(point.under, point.count - 1, point.theta)
-        value = value + exponent * point.log_r
+        value = value + (point.count - 1) * point.log_r + point.theta * point.log_r_over
         value = jnp.where(point.huge, value * (1 / limits(value.dtype).f), value)
         return self._with_ends(value, fewest=1)
 
@@ -266,7 +266,7 @@ class NegativeBinomial:
         if point is None or back is None:
             return derivative
         derivative = self._proportional_to_mu(derivative + back.d_theta)
-        return jnp.where(point.over, derivative + point.log_r, derivative)
+        return derivative + point.log_r_over
 
     def _d_theta_d_theta(self) -> Array:
         return self.d_theta_d_theta() if self.linear_theta else self.d_log_theta_d_log_theta()
@@ -288,7 +288,7 @@ class NegativeBinomial:
         if point is None or moved is None or back is None:
             return derivative
         derivative = self._proportional_to_mu(derivative + back.d_log_theta_d_log_theta)
-        derivative = jnp.where(point.over, derivative + point.theta * point.log_r, derivative)
+        derivative = derivative + point.theta * point.log_r_over
         derivative = jnp.where(point.count > 0, derivative, derivative / moved.up)
         return derivative * jnp.where(point.huge, 1 / limits(derivative.dtype).f, 1.0)
 
@@ -310,8 +310,7 @@ class NegativeBinomial:
         if self.point is None:
             return z, inside
         point = self.point
-        further = z - jnp.where(point.over, point.log_r, 0.0)
-        return jnp.where(point.under, z * point.r, further), inside
+        return jnp.where(point.under, z * point.r, z - point.log_r_over), inside
 
     # -- derivatives in x, which are rarely asked for --------------------------------------------
 
@@ -328,9 +327,8 @@ class NegativeBinomial:
         near = jnp.abs(rest) < 0.5
         q = self._mu_in * self._r.inverse_m
         log_q = log(q)
-        if self.point is not None:
-            under = self.point.under
-            log_q = log(q / (1 + self.point.u)) + jnp.where(under, self.point.log_r, 0.0)
+        if self.point is not None and self._recurrence is not None:
+            log_q = log(q * self._recurrence.m_ratio) + self.point.log_r
         far = log_q + (jnp.log(n) - jnp.log(x + 1))
         log_ratio = jnp.where(near, jnp.log1p(-jnp.where(near, rest, 0.0)), far)
         derivative = log_ratio + digamma_remainder(x + 1) - digamma_remainder(n)

@@ -103,6 +103,7 @@ def log_nb(
     large: bool = False,
     of_x: bool = True,
     factor: Array | None = None,
+    inverse_square: Array | None = None,
 ) -> Array:
     """The log-probability.
 
@@ -117,6 +118,7 @@ def log_nb(
         factor: What to multiply the probability by, for x >= 1. It goes inside the logarithm that
             is left of Stirling's formula: a logarithm of its own would be large where that is
             large, with the opposite sign.
+        inverse_square: 1 over the square of such a factor, for x >= 2.
     """
     mean_ratio = mu * (r.n * r.inverse_m)  # at x = 1 t mu / m
     stirling = stirling_error(reciprocal_argument(r.n))
@@ -125,6 +127,8 @@ def log_nb(
     within = limits(x.dtype)
     scale = jnp.where(r.x > within.x_whole, within.x_whole / within.x, 1.0) if large else 1.0
     variance = (r.x * scale) * ((r.n * scale) * d.variance_scale)
+    if inverse_square is not None:
+        variance = variance * inverse_square
     phis = t * r.phi_c + r.x * _phi_s(r, mean_ratio, t)
     if factor is None:
         logarithm = log(jnp.where(x == 0, 1.0, jnp.where(r.many, variance, mean_ratio)))

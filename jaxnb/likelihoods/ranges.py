@@ -1,22 +1,16 @@
 """Where the formulas of `nb_kernel` hold, and how arguments from outside are moved there.
 
 Notation: t = theta, m = t + mu, n = x + t, p = t / m, q = mu / m; l is the log-probability. A 0
-marks a quantity at the point that was moved to, and r < 1 is the smaller of the means mu and mu_0
-over the larger. Beyond the range each of these holds to the last digit:
+marks a quantity at the point that was moved to. Each of these holds to the last digit:
 
 `small`   theta below the range. For x > 0 the probability is t times a function of t / mu, so that
           t and mu are scaled up together by `up`: l = l_0 - log(up). At x = 0, l = l_0 / up.
-`under`   mu below the range. l depends on mu by x log(q) + t log(p), whatever mu is, so that
-
-              l = l_0 + x log(r) - n log(1 + u),    u = (mu - mu_0) / m_0,
-
-          where u is next to nothing unless the count is a fraction. At x = 0, l = r l_0.
-`over`    mu above the range. Next to mu the count is nothing: l = l_0 + t log(r).
+`under`   mu below the range. With r = mu / mu_0, l = l_0 + x log(r) for x > 0, and r l_0 at 0.
+`over`    mu above the range. Next to mu the count is nothing: with r = mu_0 / mu, l = l_0 + t log(r).
 `huge`    mu above the range, and theta too large for form `over`. The count is nothing and l is
           proportional to mu and t together: both are scaled down by f, and l = l_0 / f.
-`fraction`  a count between 0 and 2 that is not whole. The kernel is evaluated at x + 2, and
-          `nb_recurrence` leads back. Two steps change l by 2 log(mu), which would cancel for a
-          small mean: such a one is moved up to min(t, 1) as if it were `under`.
+`fraction`  a count between 0 and 2 that is not whole. The kernel is evaluated at x + 2 and a mean of
+          x + 1, and `nb_recurrence` leads back.
 
 Counts above the range are the last one of it, with what is left put into one logarithm
 (`nb_kernel`).
@@ -35,6 +29,7 @@ from jaxnb.special.log1p import log_of_any, product_of_any
 __all__ = ["Limits", "Point", "Theta", "ThetaMove", "limits", "move", "ordinary", "theta_within"]
 
 _LIFT: Final = 2.0**64  # raises every subnormal number to a normal one
+_FAR: Final = 1e30  # bounds logarithms, so that 0 times one of them is 0
 _INFINITE: Final = 1e8  # a logarithm beyond it is that of 0 or infinity
 
 
@@ -168,7 +163,7 @@ def theta_within(b: Array, scale: Scale, *, materialized: bool, everywhere: bool
     # from the smallest subnormal number; what is left of a 0 is set by the caller
     largest_up = within.theta / float(info.tiny) / float(info.eps)
     if scale == "log":
-        log_up = jnp.clip(float(np.log(within.theta)) - b, 0.0, 1e30)
+        log_up = jnp.clip(float(np.log(within.theta)) - b, 0.0, _FAR)
         up = jnp.exp(jnp.minimum(log_up, float(np.log(largest_up))))
         scaled, nothing = jnp.exp(b + float(np.log(within.f))), b < -_INFINITE
     else:
@@ -225,9 +220,10 @@ class Point(NamedTuple):
         under: Whether the mean was moved up.
         over: Whether it was moved down.
         huge: Whether mean and theta were scaled down.
-        r: The ratio of the means.
+        r: mu / mu_0 of forms `under` and `fraction`, else 1.
         log_r: Its logarithm, bounded.
-        u: Of form `under`, else 0.
+        r_over: mu_0 / mu of form `over`, else 1.
+        log_r_over: Its logarithm, bounded.
         inverse_mu: 1 / mu of the mean given, bounded.
         nothing: Whether the mean given is 0.
     """
@@ -242,7 +238,8 @@ class Point(NamedTuple):
     huge: Array
     r: Array
     log_r: Array
-    u: Array
+    r_over: Array
+    log_r_over: Array
     inverse_mu: Array
     nothing: Array
 
@@ -274,9 +271,8 @@ def move(
     huge = mu > theta.high_of_huge
     x_moved = jnp.where(huge, 0.0, count)
     fraction = (x_moved < 2) & (x_moved != 0) & (x_moved != 1)
-    t = jnp.where(huge, theta.scaled, d.theta)
     low = jnp.where(count > within.x_of_smallest_mu, within.mu_of_large_x, within.smallest_mu)
-    low = jnp.where(fraction, jnp.minimum(t, 1.0), low)
+    target = jnp.where(fraction, x_moved + 1, low)
 
     if "log" in scales:
         log_mu = mean
@@ -287,36 +283,38 @@ def move(
         if scales[0] == "linear":
             scaled = jnp.where(theta.small | huge, scaled, mu)
         under, over = scaled < low, scaled > theta.high
-        log_r = jnp.where(over, jnp.log(theta.high) - log_mu, 0.0)
-        log_r = jnp.where(under, log_mu - jnp.log(low), log_r)
-        log_r = jnp.clip(log_r, -1e30, 0.0)
-        r = jnp.exp(log_r)
+        log_high = jnp.log(theta.high)
+        to_target = jnp.maximum(jnp.minimum(log_mu, log_high) - jnp.log(target), -_FAR)
+        log_r = jnp.where(under | fraction, to_target, 0.0)
+        log_r_over = jnp.where(over, jnp.maximum(log_high - log_mu, -_FAR), 0.0)
+        r, r_over = jnp.exp(log_r), jnp.exp(log_r_over)
     else:
         scaled = jnp.where(huge, mu * within.f, mu * theta.up)
         under, over = scaled < low, scaled > theta.high
-        lifted_low = low * _LIFT
-        of_under = (jnp.minimum(lifted, lifted_low) / lifted_low) * theta.up
-        of_over = theta.high / jnp.maximum(mu, theta.high * tiny)
-        of_over = jnp.where(mu > 1, of_over, 1.0)
-        ratio = jnp.maximum(jnp.where(under, of_under, jnp.where(over, of_over, 1.0)), tiny)
-        log_r = jnp.log(ratio) - jnp.where(over, theta.log_up, 0.0)
-        r = jnp.where(over, ratio / theta.up, ratio)
+        r = jnp.minimum(scaled, theta.high) / target
+        # for those next to 0 without a product that underflows
+        of_small = (jnp.minimum(lifted, low * _LIFT) / (target * _LIFT)) * theta.up
+        r = jnp.maximum(jnp.where(under, of_small, r), tiny)
+        r = jnp.where(under | fraction, r, 1.0)
+        log_r = jnp.log(r)
+        r_over = theta.high / jnp.where(over, mu, theta.high)
+        log_r_over = jnp.where(over, jnp.log(jnp.maximum(r_over, tiny)) - theta.log_up, 0.0)
+        r_over = jnp.where(over, r_over / theta.up, 1.0)
 
-    moved = jnp.clip(scaled, low, theta.high)
     of_small = jnp.minimum(_LIFT / jnp.maximum(jnp.where(mu > 1, 1.0, lifted), tiny), highest)
-    inverse_mu = jnp.where(mu > 1, 1 / jnp.where(mu > 1, mu, 1.0), of_small)
     return Point(
         jnp.where(fraction, x_moved + 2, x_moved),
-        moved,
-        t,
+        jnp.where(fraction, target, jnp.clip(scaled, low, theta.high)),
+        jnp.where(huge, theta.scaled, d.theta),
         fraction=fraction,
         count=x_moved,
-        under=under,
+        under=under & ~fraction,
         over=over,
         huge=huge,
         r=r,
         log_r=log_r,
-        u=jnp.where(under, -(1 - r) * (moved / (t + moved)), 0.0),
-        inverse_mu=inverse_mu,
+        r_over=r_over,
+        log_r_over=log_r_over,
+        inverse_mu=jnp.where(mu > 1, 1 / jnp.where(mu > 1, mu, 1.0), of_small),
         nothing=lifted == 0 if scales[0] == "linear" else mean < -_INFINITE,
     )
