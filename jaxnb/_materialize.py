@@ -85,9 +85,7 @@ def computed_first(function: Callable[..., _Result], *operands: object) -> _Resu
     return result
 
 
-def in_blocks(
-    function: Callable[..., tuple[Array, ...]], *operands: object
-) -> tuple[Array, ...]:
+def in_blocks(function: Callable[..., tuple[Array, ...]], *operands: object) -> tuple[Array, ...]:
     """An element-wise function of arrays of one dtype, some columns after the others.
 
     What XLA cannot fuse then needs memory for a block instead of for everything. The memory of a

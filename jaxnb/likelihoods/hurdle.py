@@ -91,8 +91,8 @@ _PI: Final = 3  # its place among (x, mu, theta, pi)
 
 
 def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Array) -> Array:
-    *of_nb, pi = parameters
-    return ordinary(scales, x, *of_nb, eps) & (support(x) | (x == 0)) & ~jnp.isnan(pi)
+    mu, theta, pi = parameters
+    return ordinary(scales, x, mu, theta, eps) & (support(x) | (x == 0)) & ~jnp.isnan(pi)
 
 
 def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:

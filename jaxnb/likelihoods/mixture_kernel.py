@@ -5,6 +5,8 @@ alike: there the derivative in the log-odds is proportional to d. Where the thet
 it is formed without cancellation (`close_difference`).
 """
 
+from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Final
 
 import jax.numpy as jnp
@@ -14,7 +16,7 @@ from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import Scales, largest
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
 from jaxnb.likelihoods.nb_evaluation import NegativeBinomial
-from jaxnb.likelihoods.ranges import ordinary
+from jaxnb.likelihoods.ranges import Theta, ordinary
 from jaxnb.likelihoods.two_components import (
     Component,
     d_log_odds,
@@ -62,6 +64,11 @@ def _product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> li
     return function(at, rows, directions)
 
 
+def _total(parts: Iterable[Array]) -> Array:
+    """The sum; the derivative in x has a part of each component."""
+    return reduce(jnp.add, parts)
+
+
 def close_difference(x: Array, mu_1: Array, mu_2: Array, t: Array, d: Array) -> Array:
     """d = log NB(x; mu_1, theta) - log NB(x; mu_2, theta), relative to itself.
 
@@ -102,7 +109,7 @@ def _closer(at: Arguments, d: Array) -> Array:
         for scale, mu in zip(scales, (mu_1, mu_2), strict=True)
     ]
     x = jnp.where(usable, at.x, 1.0) if at.everywhere else at.x
-    close = close_difference(x, *means, jnp.where(usable, t, 1.0), d)
+    close = close_difference(x, means[0], means[1], jnp.where(usable, t, 1.0), d)
     return jnp.where(usable, close, d)
 
 
@@ -147,11 +154,10 @@ class _Odds:
 def _first_ordinary(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
     q = at.parameters[-1]
 
-    def values(at: Arguments) -> tuple[Array, Array]:
-        first, second = _components(at)
-        return jnp.broadcast_to(first.value(), at.shape), jnp.broadcast_to(second.value(), at.shape)
+    def values(at: Arguments) -> list[Array]:
+        return [jnp.broadcast_to(nb.value(), at.shape) for nb in _components(at)]
 
-    log_1, log_2 = _with_static_scales(values, at)
+    log_1, log_2 = _beforehand(values, at)
     d = log_1 - log_2
     weights = Weights(root_odds(q + d))
     components = _components(at)
@@ -162,12 +168,11 @@ def _first_ordinary(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
         if place == _Q:
             return _Odds(weights, _closer(at, d), q).d_q()
         times = (weights.times_one, weights.times_two)
-        parts = [
+        return _total(
             times[k](components[k].first(places.index(place)))
             for k, places in enumerate(_PLACES)
             if place in places
-        ]
-        return sum(parts[1:], parts[0])
+        )
 
     return [output(place) for place in outputs]
 
@@ -184,27 +189,25 @@ def _product_ordinary(at: Arguments, rows: tuple[int, ...], directions: Directio
 
     # in turn, each in full: the difference with the derivatives in theta, which share its gamma
     # functions; the difference along the vector; all else
-    def differences(at: Arguments) -> tuple[Array, Array, Array]:
+    def differences(at: Arguments) -> list[Array]:
         first, second = _components(at)
         d = first.value_for_difference() - second.value_for_difference()
-        return wide(d), wide(first.first(2)), wide(second.first(2))
+        return [wide(d), wide(first.first(2)), wide(second.first(2))]
 
-    d, *d_thetas = _with_static_scales(differences, at)
+    d, *d_thetas = _beforehand(differences, at)
 
     def gradient(nb: NegativeBinomial, d_theta: Array, places: set[int]) -> dict[int, Array]:
         return {local: d_theta if local == 2 else nb.first(local) for local in places}
 
-    def along(
-        at: Arguments, d_thetas: list[Array], own: list[Directions]
-    ) -> Array:
+    def along(at: Arguments, d_thetas: list[Array], own: list[Directions]) -> list[Array]:
         first, second = (
-            jnp.asarray(dot(gradient(nb, d_theta, set(v)), v), d_theta.dtype)
+            dot(gradient(nb, d_theta, set(v)), v)
             for nb, d_theta, v in zip(_components(at), d_thetas, own, strict=True)
         )
         shape = jnp.broadcast_shapes(at.shape, *(a.shape for v in own for a in v.values()))
-        return jnp.broadcast_to(first - second, shape)
+        return [jnp.broadcast_to(jnp.asarray(first - second, at.x.dtype), shape)]
 
-    delta = _with_static_scales(along, at, d_thetas, own)
+    (delta,) = _beforehand(along, at, d_thetas, own)
     weights = Weights(root_odds(q + d))
     along_q = directions.get(_Q)
     total = delta if along_q is None else delta + along_q
@@ -227,15 +230,23 @@ def _product_ordinary(at: Arguments, rows: tuple[int, ...], directions: Directio
                 product = dot({other: nb.second(local, other) for other in own[k]}, own[k])
                 of_gradient = gradient(nb, d_thetas[k], {local})[local]
                 parts.append(times(product + of_gradient * e))
-        return sum(parts[1:], parts[0])
+        return _total(parts)
 
     return [row_of(row) for row in rows]
 
 
-def _with_static_scales(function, at, *operands):  # type: ignore[no-untyped-def]
-    """`computed_first` of arguments, whose scales are no arrays."""
+def _beforehand(
+    function: Callable[..., list[Array]], at: Arguments, *operands: object
+) -> list[Array]:
+    """The function's arrays, in full before all else."""
 
-    def of_arrays(x, parameters, eps, thetas, *operands):  # type: ignore[no-untyped-def]
+    def of_arrays(
+        x: Array,
+        parameters: tuple[Array, ...],
+        eps: Array,
+        thetas: tuple[Theta, ...],
+        *operands: object,
+    ) -> list[Array]:
         return function(Arguments(at.scales, x, parameters, eps, thetas), *operands)
 
     return computed_first(of_arrays, at.x, at.parameters, at.eps, at.thetas, *operands)
@@ -261,12 +272,11 @@ def _first_everywhere(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
             return log_two_components(log_1, log_2, d, q)
         if place == _Q:
             return d_log_odds(_closer(at, d), q)
-        parts = [
+        return _total(
             weights[k].times(components[k].first(places.index(place)))
             for k, places in enumerate(_PLACES)
             if place in places
-        ]
-        return sum(parts[1:], parts[0])
+        )
 
     return [output(place) for place in outputs]
 
@@ -289,9 +299,7 @@ def _product_everywhere(
             },
         )
 
-    first, second = (
-        component(nb, places) for nb, places in zip(components, _PLACES, strict=True)
-    )
+    first, second = (component(nb, places) for nb, places in zip(components, _PLACES, strict=True))
     d_q = d_log_odds(_closer(at, d), q)
     return hessian_product(d, d_q, q, (first, second), rows, directions, place_of_q=_Q)
 

@@ -20,20 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnb._types import Array
-from jaxnb.likelihoods import nb_kernel
+from jaxnb.likelihoods import nb_in_x, nb_kernel
 from jaxnb.likelihoods.arguments import Scales, largest
 from jaxnb.likelihoods.dispersion import Dispersion
-from jaxnb.likelihoods.nb_recurrence import recurrence
-from jaxnb.likelihoods.ranges import Theta, limits, move
+from jaxnb.likelihoods.nb_fraction import Fraction
+from jaxnb.likelihoods.ranges import Point, Theta, ThetaMove, limits, move
 from jaxnb.special.elementary import reciprocal
-from jaxnb.special.gamma import (
-    RECURRENCE_STEPS,
-    digamma_remainder,
-    reciprocal_argument,
-    trigamma_remainder,
-    trigamma_remainder_difference,
-    trigamma_remainder_steps_difference,
-)
 from jaxnb.special.log1p import log, log1p_minus_x
 
 __all__ = ["NegativeBinomial"]
@@ -72,14 +64,16 @@ class NegativeBinomial:
         mu = self._mean if self.linear_mu else jnp.exp(self._mean)
         self._d, self._largest = theta.d, float(np.finfo(x.dtype).max)
         self._infinity, self._at_zero = largest(x.dtype), x <= 0
+        self.move: ThetaMove | None = theta.move
+        self.point: Point | None = None
+        self._fraction: Fraction | None = None
         if theta.move is None:
             self._ordinary(x, mu, phi_c)
         else:
-            self._moved(scales, x, a, floor, mu)
+            self._moved(theta.move, move(scales, x, a, floor, self._d, theta.move), x, mu)
 
     def _ordinary(self, x: Array, mu: Array, phi_c: Array | None) -> None:
         t = self._d.theta
-        self.move, self.point, self._recurrence = None, None, None
         self._x_in, self._mu_in, self._t_in = x, mu, t
         self._r = nb_kernel.ratios(x, mu, t, phi_c)
         self.inverse_m = self._r.inverse_m
@@ -90,15 +84,12 @@ class NegativeBinomial:
         self._d_log_mu = (x - mu) * self.p
         self._per_mu = jnp.where(self._at_zero, -1.0, (x - mu) * self.inverse_mu) * self.p
 
-    def _moved(self, scales: Scales, x: Array, a: Array, floor: Array, mu: Array) -> None:
-        move_of_theta = self.theta.move
-        assert move_of_theta is not None
-        self.move = move_of_theta
-        self.point = point = move(scales, x, a, floor, self._d, move_of_theta)
+    def _moved(self, move_of_theta: ThetaMove, point: Point, x: Array, mu: Array) -> None:
+        self.point = point
         self._x_in, self._mu_in, self._t_in = point.x, point.mu, point.theta
         self._r = nb_kernel.ratios(point.x, point.mu, point.theta)
         inverse_m = self._r.inverse_m
-        self._recurrence = back = recurrence(point, inverse_m)
+        self._fraction = back = Fraction(point, self._d, inverse_m)
         p, q = point.theta * inverse_m, point.mu * inverse_m
         smaller = point.r_over * back.m_ratio
         self.p, self.q = p * smaller, q * (point.r * back.m_ratio)
@@ -116,7 +107,8 @@ class NegativeBinomial:
         large = mu > 1
         away = self.count - bounded
         away = jnp.where(large, away * point.inverse_mu, away)
-        self._c = jnp.clip(away * jnp.where(large, self.q, self.inverse_m), -self._largest, self._largest)
+        c = away * jnp.where(large, self.q, self.inverse_m)
+        self._c = jnp.clip(c, -self._largest, self._largest)
         self._d_log_mu = away * jnp.where(large, self.theta_q, self.p)
         per_mu = away * jnp.where(large, self.p, self.p * point.inverse_mu)
         self._per_mu = jnp.where(self._at_zero, -self.p, per_mu)
@@ -126,19 +118,19 @@ class NegativeBinomial:
     def value(self) -> Array:
         """The log-probability."""
         point, moved = self.point, self.move
-        back = self._recurrence
+        back = self._fraction
         if point is None or moved is None or back is None:
             return nb_kernel.log_nb(*self._inside())
-        *inside, d, r = self._inside()
+        x, mu, t, d, r = self._inside()
         d = d._replace(log_scale=jnp.where(point.fraction, d.scale_less_log, d.log_scale))
-        value = nb_kernel.log_nb(*inside, d, r, large=True, inverse_square=back.inverse_square)
-        of_mean = jnp.where(point.under, point.count * point.log_r, back.value)
-        at_zero = point.under & (point.count == 0)
+        value = nb_kernel.log_nb(x, mu, t, d, r, large=True, inverse_square=back.inverse_square())
+        of_mean = jnp.where(point.under, point.own_x * point.log_r, back.of_mean())
+        at_zero = point.under & (point.own_x == 0)
         value = jnp.where(at_zero, value * point.r, value + of_mean)
         value = value + point.theta * point.log_r_over
         value = jnp.where(point.huge, value * (1 / limits(value.dtype).f), value)
         at_zero = jnp.where(moved.small, value / moved.up, value)
-        return self._with_ends(jnp.where(point.count > 0, value - moved.log_up, at_zero))
+        return self._with_ends(jnp.where(point.own_x > 0, value - moved.log_up, at_zero))
 
     def value_of_positive(self, inverse_positive: Array) -> Array:
         """log(P(x) / P(X > 0)) for whole x > 0.
@@ -152,7 +144,7 @@ class NegativeBinomial:
         if point is None or moved is None:
             return nb_kernel.log_nb(*arguments, factor=inverse_positive)
         value = nb_kernel.log_nb(*arguments, large=True, factor=inverse_positive)
-        value = value + (point.count - 1) * point.log_r + point.theta * point.log_r_over
+        value = value + (point.own_x - 1) * point.log_r + point.theta * point.log_r_over
         value = jnp.where(point.huge, value * (1 / limits(value.dtype).f), value)
         return self._with_ends(value, fewest=1)
 
@@ -162,7 +154,8 @@ class NegativeBinomial:
     def _with_ends(self, value: Array, fewest: int = 0) -> Array:
         """Where x cannot occur, or an argument is no number; a mean of 0 has the fewest counts."""
         point, moved = self.point, self.move
-        assert point is not None and moved is not None
+        assert point is not None
+        assert moved is not None
         impossible = (self._x > fewest) & point.nothing | (self._x > 0) & moved.nothing
         outside = (self._x < 0) | (self._x == jnp.inf) | (self._mean == jnp.inf)
         value = jnp.where(outside | impossible, -jnp.inf, value)
@@ -185,6 +178,7 @@ class NegativeBinomial:
         return self._r.phi_c
 
     def undefined(self) -> Array:
+        """Whether an argument is NaN, or a parameter negative."""
         undefined = jnp.isnan(self._x) | jnp.isnan(self._a) | jnp.isnan(self._b)
         if self.linear_mu:
             undefined |= self._a < 0
@@ -222,9 +216,7 @@ class NegativeBinomial:
             derivative = jnp.where(self._below, 0.0, derivative)
         if self.point is None:
             return derivative
-        return jnp.where(
-            self.undefined(), jnp.nan, jnp.where(self._x < 0, 0.0, derivative)
-        )
+        return jnp.where(self.undefined(), jnp.nan, jnp.where(self._x < 0, 0.0, derivative))
 
     def _d_mu(self) -> Array:
         return self._per_mu if self.linear_mu else self._d_log_mu
@@ -247,7 +239,7 @@ class NegativeBinomial:
         derivative = self._d_theta_inside(less_inverse=False)
         if self.point is None or self.move is None:
             return derivative
-        return derivative * jnp.where(self.point.count > 0, self.move.up, 1.0)
+        return derivative * jnp.where(self.point.own_x > 0, self.move.up, 1.0)
 
     def theta_d_theta(self, *, less_inverse: bool = False) -> Array:
         """t dl/dt, or t (dl/dt - 1/t) for x >= 2 and small t."""
@@ -256,16 +248,16 @@ class NegativeBinomial:
         if point is None:
             return self._t_in * derivative
         unmoved = jnp.minimum(self.theta.value, self._infinity)
-        t = jnp.where((point.count > 0) | point.huge, point.theta, unmoved)
+        t = jnp.where((point.own_x > 0) | point.huge, point.theta, unmoved)
         return t * derivative * jnp.where(point.huge, 1 / limits(t.dtype).f, 1.0)
 
     def _d_theta_inside(self, *, less_inverse: bool) -> Array:
         """dl/dt, in form `small` that at the point moved to."""
         derivative = nb_kernel.d_theta(self._x_in, self._d, self._r, less_inverse=less_inverse)
-        point, back = self.point, self._recurrence
+        point, back = self.point, self._fraction
         if point is None or back is None:
             return derivative
-        derivative = self._proportional_to_mu(derivative + back.d_theta)
+        derivative = jnp.where(point.fraction, back.d_theta(), self._proportional_to_mu(derivative))
         return derivative + point.log_r_over
 
     def _d_theta_d_theta(self) -> Array:
@@ -274,30 +266,33 @@ class NegativeBinomial:
     def d_theta_d_theta(self) -> Array:
         """d2l/dt2."""
         derivative = nb_kernel.d_theta_d_theta(*self._inside())
-        point, moved, back = self.point, self.move, self._recurrence
+        point, moved, back = self.point, self.move, self._fraction
         if point is None or moved is None or back is None:
             return derivative
-        derivative = self._proportional_to_mu(derivative + back.d_theta_d_theta)
+        derivative = self._proportional_to_mu(derivative)
+        derivative = jnp.where(point.fraction, back.d_theta_d_theta(), derivative)
         derivative = derivative * jnp.where(point.huge, limits(derivative.dtype).f, 1.0)
-        return jnp.where(point.count > 0, derivative * moved.up, derivative) * moved.up
+        return jnp.where(point.own_x > 0, derivative * moved.up, derivative) * moved.up
 
     def d_log_theta_d_log_theta(self) -> Array:
         """d2l/dlog(t)2."""
         derivative = nb_kernel.d_log_theta_d_log_theta(*self._inside())
-        point, moved, back = self.point, self.move, self._recurrence
+        point, moved, back = self.point, self.move, self._fraction
         if point is None or moved is None or back is None:
             return derivative
-        derivative = self._proportional_to_mu(derivative + back.d_log_theta_d_log_theta)
+        of_fraction = back.d_log_theta_d_log_theta(derivative)
+        derivative = self._proportional_to_mu(derivative)
+        derivative = jnp.where(point.fraction, of_fraction, derivative)
         derivative = derivative + point.theta * point.log_r_over
-        derivative = jnp.where(point.count > 0, derivative, derivative / moved.up)
+        derivative = jnp.where(point.own_x > 0, derivative, derivative / moved.up)
         return derivative * jnp.where(point.huge, 1 / limits(derivative.dtype).f, 1.0)
 
     def _proportional_to_mu(self, derivative: Array) -> Array:
         """Derivatives in theta of form `under`: at x = 1 they vanish with mu, at x = 0 as mu**2."""
         point = self.point
         assert point is not None
-        factor = jnp.where(point.count == 1, point.r, 1.0)
-        factor = jnp.where(point.count == 0, point.r * point.r, factor)
+        factor = jnp.where(point.own_x == 1, point.r, 1.0)
+        factor = jnp.where(point.own_x == 0, point.r * point.r, factor)
         return jnp.where(point.under, derivative * factor, derivative)
 
     # -- for the distribution without its zeros --------------------------------------------------
@@ -314,37 +309,21 @@ class NegativeBinomial:
 
     # -- derivatives in x, which are rarely asked for --------------------------------------------
 
+    def _bounded_theta(self) -> Array:
+        return jnp.minimum(self.theta.value, self._infinity)
+
     def _n(self) -> Array:
         return jnp.minimum(self.count + self.theta.value, self._infinity)
 
     def _d_x(self) -> Array:
-        """psi(n) - psi(x+1) + log(q) = log(R) + eta(x+1) - eta(n), R = q n / (x+1).
-
-        Close to the mode R is close to 1, and 1 - R = (p (x - mu) + 1) / (x + 1).
-        """
-        x, n = self.count, self._n()
-        rest = (self._d_log_mu + 1) / (x + 1)
-        near = jnp.abs(rest) < 0.5
-        q = self._mu_in * self._r.inverse_m
-        log_q = log(q)
-        if self.point is not None and self._recurrence is not None:
-            log_q = log(q * self._recurrence.m_ratio) + self.point.log_r
-        far = log_q + (jnp.log(n) - jnp.log(x + 1))
-        log_ratio = jnp.where(near, jnp.log1p(-jnp.where(near, rest, 0.0)), far)
-        derivative = log_ratio + digamma_remainder(x + 1) - digamma_remainder(n)
-        usable = n > 4 * float(np.finfo(n.dtype).tiny)
-        return jnp.where(usable, derivative, -1 / self.theta.value)
+        log_q = log(self._mu_in * self._r.inverse_m)
+        if self.point is not None and self._fraction is not None:
+            q = self._mu_in * (self._r.inverse_m * self._fraction.m_ratio)
+            log_q = log(q) + self.point.log_r
+        return nb_in_x.d_x(self.count, self._n(), self.theta.value, self._d_log_mu, log_q)
 
     def _d_x_d_x(self) -> Array:
-        """psi_1(n) - psi_1(x+1) = (1 - t) / (n (x+1)) + zeta(n) - zeta(x+1)."""
-        x, n = self.count, self._n()
-        z, distance = x + 1, 1 - jnp.minimum(self.theta.value, self._infinity)
-        small = jnp.minimum(n, z) < RECURRENCE_STEPS
-        raised = [reciprocal_argument(jnp.where(small, y + RECURRENCE_STEPS, y)) for y in (n, z)]
-        remainders = trigamma_remainder_difference(*raised, distance)
-        low = jnp.where(small, n, 1.0)
-        steps = trigamma_remainder_steps_difference(low, jnp.where(small, distance, 0.0))
-        return (distance / n) / z + (remainders + jnp.where(small, steps, 0.0))
+        return nb_in_x.d_x_d_x(self.count, self._n(), self._bounded_theta())
 
     def _d_x_d_mu(self) -> Array:
         if not self.linear_mu:
@@ -354,9 +333,5 @@ class NegativeBinomial:
         return self.p * inverse_mu
 
     def _d_x_d_theta(self) -> Array:
-        """(mu - x) / (n m) + zeta(n)."""
-        n = self._n()
-        derivative = trigamma_remainder(n) - self._c / n
-        if self.linear_theta:
-            return derivative
-        return jnp.minimum(self.theta.value, self._infinity) * derivative
+        derivative = nb_in_x.d_x_d_theta(self._n(), self._c)
+        return derivative if self.linear_theta else self._bounded_theta() * derivative

@@ -95,11 +95,13 @@ def _log_nb_positive(
 
 
 def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Array) -> Array:
-    return ordinary(scales, x, *parameters, eps)
+    mu, theta = parameters
+    return ordinary(scales, x, mu, theta, eps)
 
 
 def _at(at: Arguments) -> NegativeBinomial:
-    return NegativeBinomial(at.scales, at.x, *at.parameters, at.eps, at.thetas[0])
+    mu, theta = at.parameters
+    return NegativeBinomial(at.scales, at.x, mu, theta, at.eps, at.thetas[0])
 
 
 def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
@@ -130,4 +132,3 @@ def nb_with_derivatives(
 ) -> tuple[Array, list[Derivative]]:
     """The value of `log_nb` and its derivatives in x, mu and theta, each computed when called."""
     return primitives.with_derivatives(NEGATIVE_BINOMIAL, scales, (x, mu, theta), eps)
-

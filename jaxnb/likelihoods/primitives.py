@@ -57,13 +57,11 @@ def first(
     """
     eps = lax.expand_dims(eps, range(arguments[0].ndim - eps.ndim))
     static = {"likelihood": likelihood, "scales": scales, "outputs": outputs}
-    found: list[Array] = _first_p.bind(*arguments, eps, **static)
+    found: list[Array] = _first_p.bind(*arguments, eps, **static)  # type: ignore[no-untyped-call]
     return found
 
 
-def value(
-    likelihood: Likelihood, scales: Scales, arguments: Sequence[Array], eps: Array
-) -> Array:
+def value(likelihood: Likelihood, scales: Scales, arguments: Sequence[Array], eps: Array) -> Array:
     """The log-probability."""
     return first(likelihood, scales, (VALUE,), arguments, eps)[0]
 
@@ -92,7 +90,9 @@ def _product(
     static = {"likelihood": likelihood, "scales": scales, "rows": rows, "given": given}
     # so that each cotangent is summed over the devices where its direction is the same on all
     along = _varying_alike([*arguments, eps, *directions.values()])[-len(given) :]
-    found: list[Array] = _product_p.bind(*arguments, eps, *along, **static)
+    found: list[Array] = _product_p.bind(  # type: ignore[no-untyped-call]
+        *arguments, eps, *along, **static
+    )
     return found
 
 
@@ -129,11 +129,11 @@ def _primitive(name: str, function: Callable[..., tuple[Array, ...]], results: s
     def compiled(static: tuple[tuple[str, Any], ...]) -> Callable[..., tuple[Array, ...]]:
         return jax.jit(partial(function, **dict(static)))
 
-    @primitive.def_impl
+    @primitive.def_impl  # type: ignore[untyped-decorator]
     def _evaluate(*operands: Array, **static: Any) -> list[Array]:
         return list(compiled(tuple(static.items()))(*operands))
 
-    @primitive.def_abstract_eval
+    @primitive.def_abstract_eval  # type: ignore[untyped-decorator]
     def _types(*types: Any, **static: Any) -> list[Any]:
         return [_together(types)] * len(static[results])
 
@@ -151,7 +151,8 @@ def _primitive(name: str, function: Callable[..., tuple[Array, ...]], results: s
             lax.expand_dims(a, (0,)) if d is None else jnp.moveaxis(a, d, 0)
             for a, d in zip(operands, dims, strict=True)
         ]
-        return primitive.bind(*in_front, **static), [0] * len(static[results])
+        found = primitive.bind(*in_front, **static)  # type: ignore[no-untyped-call]
+        return found, [0] * len(static[results])
 
     mlir.register_lowering(primitive, lowered)
     batching.primitive_batchers[primitive] = batched
@@ -212,9 +213,7 @@ def _product_jvp(
             places = dict(zip(moved, coordinates, strict=True))
             there = [places.get(place, a) for place, a in enumerate(arguments)]
             # the plain function: the third order has no closed form
-            return evaluate.product(
-                likelihood, scales, rows, there, eps, directions, blocks=False
-            )
+            return evaluate.product(likelihood, scales, rows, there, eps, directions, blocks=False)
 
         where = tuple(arguments[place] for place in moved)
         along = list(jax.jvp(at, where, tuple(moved.values()))[1])
@@ -242,7 +241,7 @@ def _product_transpose(
         return nothing + [None] * len(given)
     products = _product(likelihood, scales, given, arguments, eps, directions)
     return nothing + [
-        _as_direction(product, operand.aval) if ad.is_undefined_primal(operand) else None
+        _as_direction(product, operand.aval) if type(operand) is ad.UndefinedPrimal else None
         for product, operand in zip(products, operands[number:], strict=True)
     ]
 
@@ -261,7 +260,7 @@ def _as_direction(product: Array, aval: Any) -> Array:
     axes = [k for k, (a, b) in enumerate(zip(aval.shape, product.shape, strict=True)) if a != b]
     summed = jnp.sum(product, axes, keepdims=True) if axes else product
     if AxisType.Explicit in aval.sharding.mesh.axis_types:
-        summed = jax.sharding.reshard(summed, aval.sharding)
+        summed = jax.sharding.reshard(summed, aval.sharding)  # type: ignore[no-untyped-call]
     return summed
 
 
@@ -299,7 +298,10 @@ def _varying(operand: Array) -> frozenset[Any]:
 
 
 def _made_varying(operand: Array, axes: tuple[Any, ...]) -> Array:
-    if hasattr(lax, "pcast"):
-        made: Array = lax.pcast(operand, axes, to="varying")
-        return made
-    return lax.pvary(operand, axes)
+    # `pcast` takes the place of `pvary` from JAX 0.9 on
+    made: Array = (
+        lax.pcast(operand, axes, to="varying")
+        if hasattr(lax, "pcast")
+        else lax.pvary(operand, axes)  # type: ignore[attr-defined]
+    )
+    return made

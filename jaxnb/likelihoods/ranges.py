@@ -6,11 +6,12 @@ marks a quantity at the point that was moved to. Each of these holds to the last
 `small`   theta below the range. For x > 0 the probability is t times a function of t / mu, so that
           t and mu are scaled up together by `up`: l = l_0 - log(up). At x = 0, l = l_0 / up.
 `under`   mu below the range. With r = mu / mu_0, l = l_0 + x log(r) for x > 0, and r l_0 at 0.
-`over`    mu above the range. Next to mu the count is nothing: with r = mu_0 / mu, l = l_0 + t log(r).
+`over`    mu above the range. Next to mu the count is nothing: with r_over = mu_0 / mu,
+          l = l_0 + t log(r_over).
 `huge`    mu above the range, and theta too large for form `over`. The count is nothing and l is
           proportional to mu and t together: both are scaled down by f, and l = l_0 / f.
-`fraction`  a count between 0 and 2 that is not whole. The kernel is evaluated at x + 2 and a mean of
-          x + 1, and `nb_recurrence` leads back.
+`fraction`  a count between 0 and 2 that is not whole. The kernel is evaluated at x + 2 and a mean
+          of x + 1, and `nb_fraction` leads back.
 
 Counts above the range are the last one of it, with what is left put into one logarithm
 (`nb_kernel`).
@@ -216,7 +217,8 @@ class Point(NamedTuple):
         mu: The mean.
         theta: Theta.
         fraction: Whether x is the count raised by 2.
-        count: The count itself, within the range.
+        own_x: The count itself, within the range.
+        own_mu: The mean itself, not above the range.
         under: Whether the mean was moved up.
         over: Whether it was moved down.
         huge: Whether mean and theta were scaled down.
@@ -232,7 +234,8 @@ class Point(NamedTuple):
     mu: Array
     theta: Array
     fraction: Array
-    count: Array
+    own_x: Array
+    own_mu: Array
     under: Array
     over: Array
     huge: Array
@@ -307,7 +310,8 @@ def move(
         jnp.where(fraction, target, jnp.clip(scaled, low, theta.high)),
         jnp.where(huge, theta.scaled, d.theta),
         fraction=fraction,
-        count=x_moved,
+        own_x=x_moved,
+        own_mu=jnp.minimum(scaled, theta.high),
         under=under & ~fraction,
         over=over,
         huge=huge,

@@ -41,8 +41,8 @@ _LARGEST_PI: Final = 60.0  # with which sigma(pi) and its complement are normal 
 
 
 def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Array) -> Array:
-    *of_nb, pi = parameters
-    return ordinary(scales, x, *of_nb, eps) & (jnp.abs(pi) <= _LARGEST_PI)
+    mu, theta, pi = parameters
+    return ordinary(scales, x, mu, theta, eps) & (jnp.abs(pi) <= _LARGEST_PI)
 
 
 def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
@@ -91,8 +91,8 @@ class _Zeros:
 
 
 def _negative_binomial(at: Arguments, phi_c: Array | None = None) -> NegativeBinomial:
-    of_nb = at.parameters[:2]
-    return NegativeBinomial(at.scales, at.x, *of_nb, at.eps, at.thetas[0], phi_c)
+    mu, theta, _ = at.parameters
+    return NegativeBinomial(at.scales, at.x, mu, theta, at.eps, at.thetas[0], phi_c)
 
 
 def _beforehand(at: Arguments, name: str) -> Array:
@@ -187,9 +187,7 @@ def _product_everywhere(
     )
     d_pi = d_log_odds(difference, pi)
     components = (Component({}, {}), component)
-    return hessian_product(
-        difference, d_pi, pi, components, rows, directions, place_of_q=_PI
-    )
+    return hessian_product(difference, d_pi, pi, components, rows, directions, place_of_q=_PI)
 
 
 ZERO_INFLATED: Final = Likelihood("zero-inflated", (1,), _ordinary, _first, _product)

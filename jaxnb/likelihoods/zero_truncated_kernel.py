@@ -1,8 +1,8 @@
 """The zero-truncated negative binomial and its derivatives, exact as the mean tends to 0.
 
-Notation: t = theta, m = t + mu, p = t / m, q = mu / m, z = log(m / t), y = t z. Then P(0) = exp(-y),
-and the log-probability of x is L = log NB(x) - log(1 - exp(-y)). As mu tends to 0 both parts do
-what their difference does not. At x = 1 they combine to
+Notation: t = theta, m = t + mu, p = t / m, q = mu / m, z = log(m / t), y = t z. Then P(0) is
+exp(-y), and the log-probability of x is L = log NB(x) - log(1 - exp(-y)). As mu tends to 0 both
+parts tend to -infinity, and their difference does not. At x = 1 they combine to
 
     L(1) = A(z) - A(y) - y,    A(s) = log((1 - exp(-s)) / s),
 
@@ -15,9 +15,9 @@ What is left, log NB(x) - log NB(1), depends on mu by (x - 1) log(q) alone. So
     d2L/dlog(mu) dlog(t) = q S,
     S                    = p (x - 1 + M(z)) - q V(z) - t q (y V(y) (1 - M(z)) + 1 - M(y)).
 
-In theta, with l = log NB(x), h = q / z = p + q M(z), g = y / (exp(y) - 1) and rho = -q (1 - M(z)),
-which is h - 1, the truncation adds rho g to dl/dlog(t). For x = 1, and for x > 1 with small t, whose
-derivative is close to 1, the sum is rearranged:
+In theta, with l = log NB(x), h = q / z = p + q M(z), g = y / (exp(y) - 1) and rho = h - 1, which is
+-q (1 - M(z)), the truncation adds rho g to dl/dlog(t). For x = 1, and for x > 1 with small t, where
+that derivative is close to 1, the sum is rearranged:
 
     x = 1:         q M(z) + y rho (1 - M(y)),
     x > 1, t < 1:  (dl/dlog(t) - 1) + y M(y) + h g.
@@ -56,9 +56,7 @@ class Truncated:
         self._x, self._mu, self._theta = at.x, *at.parameters[:2]
         self._support = support(at.x)
         self._count = jnp.where(self._support, at.x, 1.0)
-        nb = NegativeBinomial(
-            at.scales, self._count, self._mu, self._theta, at.eps, at.thetas[0]
-        )
+        nb = NegativeBinomial(at.scales, self._count, self._mu, self._theta, at.eps, at.thetas[0])
         tiny = float(np.finfo(at.x.dtype).tiny)
         self._nb, self._p, self._q = nb, nb.p, nb.q
         z, theta_q_inside = nb.log_m_over_theta()
@@ -188,7 +186,8 @@ class Truncated:
 
 
 def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Array) -> Array:
-    return ordinary(scales, x, *parameters, eps) & support(x)
+    mu, theta = parameters
+    return ordinary(scales, x, mu, theta, eps) & support(x)
 
 
 def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:

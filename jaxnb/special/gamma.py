@@ -9,6 +9,8 @@ are smooth down to q = 0 (z = infinity), and a difference of two arguments is ex
 the digamma and the trigamma remainder.
 """
 
+from functools import reduce
+
 import jax.numpy as jnp
 
 from jaxnb._types import Array
@@ -97,7 +99,7 @@ def trigamma_remainder_difference(p: Array, q: Array, distance: Array) -> Array:
 
 def digamma_remainder_steps(z: Array, steps: int = RECURRENCE_STEPS) -> Array:
     """eta(z) - eta(z + steps): every step 1/z - log(1 + 1/z) of the recurrence is positive."""
-    return -sum(_phi_of_inverse(z + k) for k in range(steps))
+    return -reduce(jnp.add, (_phi_of_inverse(z + k) for k in range(steps)))
 
 
 def trigamma_remainder_steps(z: Array) -> Array:

@@ -124,7 +124,7 @@ def _log_by_bits(y: Array) -> Array:
 
 
 def product_of_any(y: Array, factor: float) -> Array:
-    """The product of any y >= 0 and a power of two, subnormal numbers included as in `log_of_any`."""
+    """y times a power of two for any y >= 0, subnormal numbers as in `log_of_any`."""
 
     def by_bits(y: Array) -> Array:
         info = np.finfo(y.dtype)
