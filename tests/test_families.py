@@ -67,7 +67,8 @@ def test_moments_and_mode_are_those_of_the_probabilities(family):
     mean = (p * x).sum()
     np.testing.assert_allclose(family.mean(*parameters), mean, rtol=1e-5)
     np.testing.assert_allclose(family.variance(*parameters), (p * (x - mean) ** 2).sum(), rtol=1e-4)
-    assert family.mode(*parameters) == p.argmax()
+    # two counts may be modes
+    np.testing.assert_allclose(p[int(family.mode(*parameters))], p.max(), rtol=1e-6)
 
 
 @each_family

@@ -204,7 +204,7 @@ def test_the_conditional_is_there_on_cpu():
     """Without it XLA fuses the sum into the kernel, and the kernel is no longer vectorized."""
     function = gradient(jaxnb.log_nb_positive, 3)
     compiled = jax.jit(function).lower(*map(jnp.float32, (X, MEANS, THETAS))).compile()
-    assert compiled.as_text().count(" conditional(") >= 3
+    assert compiled.as_text().count(" conditional(") >= 1
 
 
 def test_unusual_arguments_reserve_little_memory_on_cpu():

@@ -1,0 +1,171 @@
+"""Second derivatives of every distribution: symmetric, and those of mpmath.
+
+Each distribution is one program: the Hessian at all points of its case.
+"""
+
+import jax
+import mpmath
+import numpy as np
+import pytest
+from registry import CASES, DISTRIBUTIONS
+
+import jaxnb
+
+EPS = float(np.finfo(np.float32).eps)
+
+
+def nb(x, mu, theta):
+    gammas = mpmath.loggamma(x + theta) - mpmath.loggamma(theta) - mpmath.loggamma(x + 1)
+    m = theta + mu
+    return gammas + theta * mpmath.log(theta / m) + x * mpmath.log(mu / m)
+
+
+def softplus(z):
+    return mpmath.log1p(mpmath.exp(z))
+
+
+def truncated(x, mu, theta):
+    at_zero = -theta * mpmath.log1p(mu / theta)
+    return nb(x, mu, theta) - mpmath.log(-mpmath.expm1(at_zero))
+
+
+def inflated(x, mu, theta, pi):
+    l = nb(x, mu, theta)  # noqa: E741
+    return l - softplus(pi) if x else mpmath.log1p(mpmath.exp(l - pi)) - softplus(-pi)
+
+
+def hurdle(x, mu, theta, pi):
+    return truncated(x, mu, theta) - softplus(pi) if x else -softplus(-pi)
+
+
+def mixture(x, mu_1, mu_2, theta_1, theta_2, q):
+    a, b = nb(x, mu_1, theta_1) + q, nb(x, mu_2, theta_2)
+    return mpmath.log(mpmath.exp(a) + mpmath.exp(b)) - softplus(q)
+
+
+EXACT = {
+    "negative_binomial": nb,
+    "zero_inflated_negative_binomial": inflated,
+    "negative_binomial_mixture": mixture,
+    "zero_truncated_negative_binomial": truncated,
+    "hurdle_negative_binomial": hurdle,
+}
+
+
+def exact_hessian(function, x, parameters):
+    """By central differences in 60 digits, with steps relative to the parameters."""
+    n = len(parameters)
+    hessian = np.empty((n, n))
+    with mpmath.workdps(60):
+        x = int(x) if x == int(x) else mpmath.mpf(float(x))
+        p = [mpmath.mpf(float(v)) for v in parameters]
+        steps = [mpmath.mpf(10) ** -18 * abs(v) for v in p]
+
+        def at(i, di, j, dj):
+            q = list(p)
+            q[i] += di * steps[i]
+            q[j] += dj * steps[j]
+            return function(x, *q)
+
+        for i in range(n):
+            for j in range(i + 1):
+                corners = at(i, 1, j, 1) - at(i, 1, j, -1) - at(i, -1, j, 1) + at(i, -1, j, -1)
+                hessian[i, j] = hessian[j, i] = corners / (4 * steps[i] * steps[j])
+    return hessian
+
+
+def hessians(case, x, parameters):
+    """An array of (points, parameters, parameters)."""
+    hessian = jax.jit(jax.vmap(jax.hessian(case.log_prob, case.positions)))(x, *parameters)
+    return np.moveaxis(np.array(hessian, float), -1, 0)
+
+
+def points(case, count):
+    rng = np.random.default_rng(3)
+    x = rng.choice([0, 1, 2, 5, 30], count).astype(np.float32)
+    if case.family.name.startswith("zero_truncated"):
+        x = np.maximum(x, 1)
+    parameters = [
+        np.exp(rng.uniform(-4, 4, count))
+        if p.constraint == "nonnegative"
+        else rng.normal(0, 3, count)
+        for p in case.family.parameters
+    ]
+    return x, [p.astype(np.float32) for p in parameters]
+
+
+@pytest.mark.parametrize("case", DISTRIBUTIONS.values(), ids=repr)
+def test_hessians_are_those_of_mpmath(case):
+    x, parameters = points(case, 12)
+    got = hessians(case, x, parameters)
+    for k, (count, point) in enumerate(zip(x, np.transpose(parameters), strict=True)):
+        expected = exact_hessian(EXACT[case.name], count, point)
+        # what one rounding of each argument may do to it is granted
+        size = np.abs(expected) * np.abs(np.outer(point, point))
+        slack = 20 * EPS * size.max() / np.abs(np.outer(point, point))
+        error = np.abs(got[k] - expected)
+        assert (error <= 100 * EPS * np.abs(expected) + slack).all(), (count, point, error)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=repr)
+def test_hessians_are_symmetric(case):
+    """To the last bit: each pair is one formula."""
+    rng = np.random.default_rng(5)
+    x, parameters = points(case, 64)
+    # and where arguments are moved into the range
+    parameters[0][:8] = np.float32(10.0) ** rng.uniform(-37, 37, 8)
+    parameters[-1][8:12] = 40 if case.family.parameters[-1].constraint != "nonnegative" else 1e-20
+    got = hessians(case, x, parameters)
+    assert not np.isnan(got).any()
+    np.testing.assert_array_equal(got, np.swapaxes(got, 1, 2))
+
+
+def extremes():
+    rng = np.random.default_rng(0)
+    low, high = np.log([[1e-12], [1e-6]]), np.log([[1e4], [1e8]])
+    mu, theta = np.exp(rng.uniform(low, high, (2, 90))).astype(np.float32)
+    x = np.floor(np.exp(rng.uniform(0, np.log(300), 90))).astype(np.float32)
+    x[:30] = 1
+    return x, mu, theta
+
+
+@pytest.mark.parametrize("name", ["zero_truncated_negative_binomial", "hurdle_negative_binomial"])
+def test_second_derivatives_of_truncated_distributions_over_many_magnitudes(name):
+    """As the mean tends to 0 both parts of the log-probability diverge."""
+    case, (x, mu, theta) = DISTRIBUTIONS[name], extremes()
+    pi = [np.full_like(mu, 0.4)] if name.startswith("hurdle") else []
+    got = hessians(case, x, [mu, theta, *pi])[:, :2, :2]
+    expected = np.array(
+        [exact_hessian(truncated, *p[:1], p[1:]) for p in zip(x, mu, theta, strict=True)]
+    )
+    relative = np.abs(got / expected - 1) / EPS
+    assert np.median(relative) < 1
+    assert np.quantile(relative, 0.95) < 10
+
+
+@pytest.mark.parametrize("pi", [-30.0, -3.0, 0.5, 12.0, 17.0, 40.0])
+@pytest.mark.parametrize("name", ["zero_inflated_negative_binomial", "hurdle_negative_binomial"])
+def test_curvature_in_the_log_odds(name, pi):
+    """Where sigma(pi) rounds to 1 the curvature does not vanish."""
+    function = DISTRIBUTIONS[name].log_prob
+    curvature = jax.vmap(jax.grad(jax.grad(function, 3), 3), (0, None, None, None))
+    x = np.array([0.0, 3.0], np.float32)
+    expected = [exact_hessian(EXACT[name], v, (2.0, 1.5, pi))[2, 2] for v in x]
+    np.testing.assert_allclose(curvature(x, 2.0, 1.5, pi), expected, rtol=3e-6)
+
+
+def test_derivatives_in_x():
+    """Of the extension by the gamma function, at counts that are whole and that are not."""
+    x = np.array([0.0, 0.3, 1.0, 1.7, 4.0, 30.0], np.float32)
+    mu, theta = np.float32(2.5), np.float32(0.7)
+    mixed = jax.jit(jax.vmap(jax.hessian(jaxnb.log_nb_positive, (0, 1, 2)), (0, None, None)))
+    got = np.moveaxis(np.array(mixed(x, mu, theta), float), -1, 0)
+    for k, count in enumerate(x):
+        with mpmath.workdps(40):
+            c, m, t = (mpmath.mpf(float(v)) for v in (count, mu, theta))
+            expected = [
+                float(mpmath.psi(1, c + t) - mpmath.psi(1, c + 1)),
+                float(t / (m * (t + m))),
+                float(mpmath.psi(1, c + t) - 1 / (t + m)),
+            ]
+        np.testing.assert_allclose(got[k, 0], expected, rtol=2e-6)
