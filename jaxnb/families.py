@@ -8,7 +8,8 @@ bridge, the fits, the benchmarks and the tests. A new distribution is a kernel i
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, wraps
+from functools import partial, reduce, wraps
+from operator import add
 from typing import Any, Literal
 
 from jaxnb import cdf, moments, random
@@ -23,11 +24,13 @@ from jaxnb.likelihoods import (
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.derivatives import Derivative
 from jaxnb.likelihoods.deviance import nb_deviance, zinb_deviance
-from jaxnb.likelihoods.hurdle import hurdle_with_derivatives
-from jaxnb.likelihoods.mixture import mixture_with_derivatives
-from jaxnb.likelihoods.negative_binomial import nb_with_derivatives
-from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
-from jaxnb.likelihoods.zero_truncated import zero_truncated_with_derivatives
+from jaxnb.likelihoods.evaluate import VALUE
+from jaxnb.likelihoods.hurdle import HURDLE
+from jaxnb.likelihoods.mixture_kernel import MIXTURE
+from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL as NB
+from jaxnb.likelihoods.primitives import outputs
+from jaxnb.likelihoods.zero_inflated_kernel import ZERO_INFLATED
+from jaxnb.likelihoods.zero_truncated_kernel import ZERO_TRUNCATED
 
 __all__ = [
     "FAMILIES",
@@ -85,9 +88,10 @@ class Family:
         class_name: The name of its classes, here and in the torch bridge.
         parameters: Its parameters.
         log_prob: The public function of (x, *parameters, eps).
-        with_derivatives: The kernel. Of arguments that are cast to one dtype and aligned,
-            (x, *parameters, eps, scales), it returns the log-probability and its derivatives in x
-            and in each parameter. `scales` has one entry for each parameter with a log scale.
+        outputs: The kernel. Of places and arguments that are cast to one dtype and aligned,
+            (x, *parameters, eps, scales), it returns the log-probability for the place `VALUE`, and
+            for others its derivatives in the arguments there. `scales` has one entry for each
+            parameter with a log scale.
         sampler: Of (key, *parameters, shape, dtype).
         mean: Of the parameters; `xp=torch` for tensors.
         variance: Likewise.
@@ -106,7 +110,7 @@ class Family:
     class_name: str
     parameters: tuple[Parameter, ...]
     log_prob: Callable[..., Array]
-    with_derivatives: Callable[..., tuple[Array, list[Derivative]]]
+    outputs: Callable[..., list[Array]]
     sampler: Callable[..., Array]
     mean: Callable[..., Any]
     variance: Callable[..., Any]
@@ -128,6 +132,14 @@ class Family:
     def arguments(self) -> tuple[str, ...]:
         """The names of the tensor arguments of the log-probability function."""
         return ("x", *(parameter.name for parameter in self.parameters))
+
+    def with_derivatives(self, *arguments: Any) -> tuple[Array, list[Derivative]]:
+        """The log-probability, and its derivatives in x and each parameter, when called."""
+
+        def output(place: int) -> Array:
+            return self.outputs((place,), *arguments)[0]
+
+        return output(VALUE), [partial(output, k) for k in range(1 + len(self.parameters))]
 
     @property
     def linear_scales(self) -> Scales:
@@ -162,24 +174,25 @@ def tied(family: Family) -> Family:
 
         return of_kept if function else None
 
-    def with_derivatives(x: Array, *arguments: Any) -> tuple[Array, list[Derivative]]:
+    def outputs(places: Sequence[int], x: Array, *arguments: Any) -> list[Array]:
         *values, eps, scales = arguments
         scaled = [parameter.has_log_scale for parameter in kept]
         remaining = iter(scales)
         scale_of = [next(remaining) if has_log_scale else None for has_log_scale in scaled]
         every_scale = tuple(scale for scale in spread(scale_of) if scale is not None)
-        value, (d_x, *each) = family.with_derivatives(x, *spread(values), eps, every_scale)
-        sums = [
-            partial(_sum, [d for d, source in zip(each, sources, strict=True) if source == place])
-            for place in range(len(kept))
+        parts = [
+            [1 + k for k, source in enumerate(sources) if 1 + source == place] or [place]
+            for place in places
         ]
-        return value, [d_x, *sums]
+        every = tuple(part for of_place in parts for part in of_place)
+        found = iter(family.outputs(every, x, *spread(values), eps, every_scale))
+        return [reduce(add, [next(found) for _ in of_place]) for of_place in parts]
 
     return replace(
         family,
         name=f"{family.name}_tied",
         parameters=kept,
-        with_derivatives=with_derivatives,
+        outputs=outputs,
         entropy=None,
         log_prob=without_optional(family.log_prob),
         sampler=without_optional(family.sampler),
@@ -194,11 +207,6 @@ def tied(family: Family) -> Family:
     )
 
 
-def _sum(derivatives: Sequence[Derivative]) -> Array:
-    first, *others = (derivative() for derivative in derivatives)
-    return sum(others, start=first)
-
-
 _MU = Parameter("mu", "mu", "nonnegative", has_log_scale=True)
 _THETA = Parameter("theta", "theta", "nonnegative", has_log_scale=True)
 
@@ -208,7 +216,7 @@ NEGATIVE_BINOMIAL = Family(
     class_name="NegativeBinomial",
     parameters=(_MU, _THETA),
     log_prob=log_nb_positive,
-    with_derivatives=nb_with_derivatives,
+    outputs=partial(outputs, NB),
     sampler=random.negative_binomial,
     mean=moments.nb_mean,
     variance=moments.nb_variance,
@@ -227,7 +235,7 @@ ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
     class_name="ZeroInflatedNegativeBinomial",
     parameters=(_MU, _THETA, Parameter("pi", "zi_logits", "extended real")),
     log_prob=log_zinb_positive,
-    with_derivatives=zinb_with_derivatives,
+    outputs=partial(outputs, ZERO_INFLATED),
     sampler=random.zero_inflated_negative_binomial,
     mean=moments.zinb_mean,
     variance=moments.zinb_variance,
@@ -252,7 +260,7 @@ NEGATIVE_BINOMIAL_MIXTURE = Family(
         Parameter("pi_logits", "mixture_logits", "extended real"),
     ),
     log_prob=log_mixture_nb,
-    with_derivatives=mixture_with_derivatives,
+    outputs=partial(outputs, MIXTURE),
     sampler=random.negative_binomial_mixture,
     mean=moments.mixture_mean,
     variance=moments.mixture_variance,
@@ -270,7 +278,7 @@ ZERO_TRUNCATED_NEGATIVE_BINOMIAL = Family(
     class_name="ZeroTruncatedNegativeBinomial",
     parameters=(_MU, _THETA),
     log_prob=log_zero_truncated_nb,
-    with_derivatives=zero_truncated_with_derivatives,
+    outputs=partial(outputs, ZERO_TRUNCATED),
     sampler=random.zero_truncated_negative_binomial,
     mean=moments.zero_truncated_mean,
     variance=moments.zero_truncated_variance,
@@ -288,7 +296,7 @@ HURDLE_NEGATIVE_BINOMIAL = Family(
     class_name="HurdleNegativeBinomial",
     parameters=(_MU, _THETA, Parameter("pi", "zi_logits", "extended real")),
     log_prob=log_hurdle_nb,
-    with_derivatives=hurdle_with_derivatives,
+    outputs=partial(outputs, HURDLE),
     sampler=random.hurdle_negative_binomial,
     mean=moments.hurdle_mean,
     variance=moments.hurdle_variance,

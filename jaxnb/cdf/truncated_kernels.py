@@ -15,8 +15,8 @@ from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.nb_kernel import nb_log_tails
 from jaxnb.cdf.tails import Tails
 from jaxnb.cdf.two_components import inflated_levels, inflated_log_tails
+from jaxnb.likelihoods import hurdle, primitives
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.hurdle import hurdle_with_derivatives
 from jaxnb.likelihoods.zero_truncated import log_truncated
 from jaxnb.special.complements import log1m_exp_of_any
 
@@ -69,7 +69,7 @@ def _hurdle_log_tails(scales: Scales, x: Array, mu: Array, theta: Array, pi: Arr
 
 
 def _hurdle_log_probability(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array) -> Array:
-    return hurdle_with_derivatives(x, mu, theta, pi, jnp.zeros((), x.dtype), scales)[0]
+    return primitives.value(hurdle.HURDLE, x, mu, theta, pi, jnp.zeros((), x.dtype), scales)
 
 
 def _hurdle_start(

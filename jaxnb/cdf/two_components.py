@@ -13,10 +13,9 @@ from jaxnb.cdf import nb_kernel
 from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.nb_kernel import nb_log_tails
 from jaxnb.cdf.tails import Tails
+from jaxnb.likelihoods import mixture_kernel, primitives, zero_inflated_kernel
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.mixture import mixture_with_derivatives
 from jaxnb.likelihoods.two_components import log_two_components
-from jaxnb.likelihoods.zero_inflated import zinb_with_derivatives
 from jaxnb.special.complements import log1m_exp_of_any
 
 __all__ = ["MIXTURE", "ZERO_INFLATED", "inflated_levels", "inflated_log_tails"]
@@ -53,7 +52,9 @@ def _zinb_log_tails(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array
 
 
 def _zinb_log_probability(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array) -> Array:
-    return zinb_with_derivatives(x, mu, theta, pi, jnp.zeros((), x.dtype), scales)[0]
+    return primitives.value(
+        zero_inflated_kernel.ZERO_INFLATED, x, mu, theta, pi, jnp.zeros((), x.dtype), scales
+    )
 
 
 def _zinb_start(
@@ -93,7 +94,9 @@ def _mixture_log_probability(
     q: Array,
 ) -> Array:
     no_floor = jnp.zeros((), x.dtype)
-    return mixture_with_derivatives(x, mu_1, mu_2, theta_1, theta_2, q, no_floor, scales)[0]
+    return primitives.value(
+        mixture_kernel.MIXTURE, x, mu_1, mu_2, theta_1, theta_2, q, no_floor, scales
+    )
 
 
 def _mixture_start(

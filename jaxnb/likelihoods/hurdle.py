@@ -19,12 +19,11 @@ from jaxnb.likelihoods.arguments import (
     refuse_tables,
     required,
 )
-from jaxnb.likelihoods.derivatives import Derivative
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
 from jaxnb.likelihoods.ranges import ordinary
 from jaxnb.likelihoods.zero_truncated_kernel import Truncated, support
 
-__all__ = ["hurdle_with_derivatives", "log_hurdle_nb"]
+__all__ = ["log_hurdle_nb"]
 
 
 def log_hurdle_nb(
@@ -84,7 +83,7 @@ def _log_hurdle_nb(
 ) -> Array:
     result_type, arguments = promote(x=x, mu=mu, theta=theta, pi=pi)
     floor = floor_of(0.0 if eps is None else eps, arguments[0].dtype, scales[0])
-    return primitives.value(HURDLE, scales, arguments, floor).astype(result_type)
+    return primitives.value(HURDLE, *arguments, floor, scales).astype(result_type)
 
 
 _PI: Final = 3  # its place among (x, mu, theta, pi)
@@ -130,10 +129,3 @@ def _d_pi(zero: Array, pi: Array) -> Array:
 
 
 HURDLE: Final = Likelihood("hurdle", (1,), _ordinary, _first, _product)
-
-
-def hurdle_with_derivatives(
-    x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales
-) -> tuple[Array, list[Derivative]]:
-    """The value, and its derivatives in x, mu, theta and pi, each computed when called."""
-    return primitives.with_derivatives(HURDLE, scales, (x, mu, theta, pi), eps)

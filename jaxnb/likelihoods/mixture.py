@@ -16,10 +16,9 @@ from jaxnb.likelihoods.arguments import (
     refuse_tables,
     required,
 )
-from jaxnb.likelihoods.derivatives import Derivative
 from jaxnb.likelihoods.mixture_kernel import MIXTURE
 
-__all__ = ["log_mixture_nb", "mixture_with_derivatives"]
+__all__ = ["log_mixture_nb"]
 
 
 def log_mixture_nb(
@@ -107,19 +106,4 @@ def _log_mixture_nb(
         x=x, mu_1=mu_1, mu_2=mu_2, theta_1=theta_1, theta_2=theta_2, pi_logits=pi_logits
     )
     floor = floor_of(eps, arguments[0].dtype, *scales[:2])
-    return primitives.value(MIXTURE, scales, arguments, floor).astype(result_type)
-
-
-def mixture_with_derivatives(
-    x: Array,
-    mu_1: Array,
-    mu_2: Array,
-    theta_1: Array,
-    theta_2: Array,
-    q: Array,
-    eps: Array,
-    scales: Scales,
-) -> tuple[Array, list[Derivative]]:
-    """The value, and its derivatives in x, mu_1, mu_2, theta_1, theta_2 and q, each when called."""
-    arguments = (x, mu_1, mu_2, theta_1, theta_2, q)
-    return primitives.with_derivatives(MIXTURE, scales, arguments, eps)
+    return primitives.value(MIXTURE, *arguments, floor, scales).astype(result_type)

@@ -11,12 +11,11 @@ import jax.numpy as jnp
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import Scales, floor_of, on_scales, promote, refuse_tables
-from jaxnb.likelihoods.derivatives import Derivative
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
 from jaxnb.likelihoods.nb_evaluation import NegativeBinomial
 from jaxnb.likelihoods.ranges import ordinary
 
-__all__ = ["NEGATIVE_BINOMIAL", "log_nb", "log_nb_positive", "nb_with_derivatives"]
+__all__ = ["NEGATIVE_BINOMIAL", "log_nb", "log_nb_positive"]
 
 
 def log_nb_positive(
@@ -124,11 +123,4 @@ def log_nb(
     x: Array, mu: Array, theta: Array, eps: Array, scales: Scales = ("linear",) * 2
 ) -> Array:
     """`log_nb_positive` of arguments that are cast to one dtype and aligned."""
-    return primitives.value(NEGATIVE_BINOMIAL, scales, (x, mu, theta), eps)
-
-
-def nb_with_derivatives(
-    x: Array, mu: Array, theta: Array, eps: Array, scales: Scales
-) -> tuple[Array, list[Derivative]]:
-    """The value of `log_nb` and its derivatives in x, mu and theta, each computed when called."""
-    return primitives.with_derivatives(NEGATIVE_BINOMIAL, scales, (x, mu, theta), eps)
+    return primitives.value(NEGATIVE_BINOMIAL, x, mu, theta, eps, scales)

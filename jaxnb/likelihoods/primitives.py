@@ -31,15 +31,14 @@ from jax.sharding import AbstractMesh, AxisType
 from jaxnb._types import Array
 from jaxnb.likelihoods import evaluate
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.derivatives import Derivative
 from jaxnb.likelihoods.evaluate import VALUE, Directions, Likelihood
 
-__all__ = ["first", "value", "with_derivatives"]
+__all__ = ["outputs", "value"]
 
 Places = tuple[int, ...]
 
 
-def first(
+def _first(
     likelihood: Likelihood,
     scales: Scales,
     outputs: Places,
@@ -61,21 +60,15 @@ def first(
     return found
 
 
-def value(likelihood: Likelihood, scales: Scales, arguments: Sequence[Array], eps: Array) -> Array:
-    """The log-probability."""
-    return first(likelihood, scales, (VALUE,), arguments, eps)[0]
+def outputs(likelihood: Likelihood, places: Places, *arguments: Any) -> list[Array]:
+    """Outputs of a likelihood; the arguments are x, the parameters, the floor and the scales."""
+    *operands, eps, scales = arguments
+    return _first(likelihood, scales, places, operands, eps)
 
 
-def with_derivatives(
-    likelihood: Likelihood, scales: Scales, arguments: Sequence[Array], eps: Array
-) -> tuple[Array, list[Derivative]]:
-    """The value, and its derivatives in x and each parameter, each computed when called."""
-
-    def derivative(place: int) -> Array:
-        return first(likelihood, scales, (place,), arguments, eps)[0]
-
-    places = range(len(arguments))
-    return value(likelihood, scales, arguments, eps), [partial(derivative, p) for p in places]
+def value(likelihood: Likelihood, *arguments: Any) -> Array:
+    """The log-probability, of the arguments of `outputs`."""
+    return outputs(likelihood, (VALUE,), *arguments)[0]
 
 
 def _product(
@@ -177,7 +170,7 @@ def _first_jvp(
     *arguments, eps = primals
     directions = _nonzero(tangents[:-1])
     more = tuple(p for p in directions if p not in outputs) if VALUE in outputs else ()
-    found = first(likelihood, scales, outputs + more, arguments, eps)
+    found = _first(likelihood, scales, outputs + more, arguments, eps)
     by_place = dict(zip(outputs + more, found, strict=True))
     results = found[: len(outputs)]
     along = {place: jnp.zeros_like(by_place[place]) for place in outputs}

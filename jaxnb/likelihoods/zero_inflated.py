@@ -16,10 +16,9 @@ from jaxnb.likelihoods.arguments import (
     refuse_tables,
     required,
 )
-from jaxnb.likelihoods.derivatives import Derivative
 from jaxnb.likelihoods.zero_inflated_kernel import ZERO_INFLATED
 
-__all__ = ["log_zinb_positive", "zinb_with_derivatives"]
+__all__ = ["log_zinb_positive"]
 
 
 def log_zinb_positive(
@@ -83,11 +82,4 @@ def _log_zinb_positive(
 ) -> Array:
     result_type, arguments = promote(x=x, mu=mu, theta=theta, pi=pi)
     floor = floor_of(eps, arguments[0].dtype, scales[0])
-    return primitives.value(ZERO_INFLATED, scales, arguments, floor).astype(result_type)
-
-
-def zinb_with_derivatives(
-    x: Array, mu: Array, theta: Array, pi: Array, eps: Array, scales: Scales
-) -> tuple[Array, list[Derivative]]:
-    """The value, and its derivatives in x, mu, theta and pi, each computed when called."""
-    return primitives.with_derivatives(ZERO_INFLATED, scales, (x, mu, theta, pi), eps)
+    return primitives.value(ZERO_INFLATED, *arguments, floor, scales).astype(result_type)

@@ -9,10 +9,9 @@ import jax
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import Scales, floor_of, on_scales, promote, refuse_tables
-from jaxnb.likelihoods.derivatives import Derivative
 from jaxnb.likelihoods.zero_truncated_kernel import ZERO_TRUNCATED
 
-__all__ = ["log_truncated", "log_zero_truncated_nb", "zero_truncated_with_derivatives"]
+__all__ = ["log_truncated", "log_zero_truncated_nb"]
 
 
 def log_zero_truncated_nb(
@@ -73,11 +72,4 @@ def log_truncated(
 ) -> Array:
     """The log-probability of arguments that `promote` has aligned; a floor is not needed."""
     floor = floor_of(0.0 if eps is None else eps, mu.dtype, scales[0])
-    return primitives.value(ZERO_TRUNCATED, scales, (x, mu, theta), floor)
-
-
-def zero_truncated_with_derivatives(
-    x: Array, mu: Array, theta: Array, eps: Array, scales: Scales
-) -> tuple[Array, list[Derivative]]:
-    """The value, and its derivatives in x, mu and theta, each computed when called."""
-    return primitives.with_derivatives(ZERO_TRUNCATED, scales, (x, mu, theta), eps)
+    return primitives.value(ZERO_TRUNCATED, x, mu, theta, floor, scales)

@@ -5,7 +5,6 @@ distribution functions, quantiles and entropies as they are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +14,7 @@ from jaxnb._types import Array
 from jaxnb.cdf import nb_kl_divergence
 from jaxnb.families import FAMILIES, Family, tied
 from jaxnb.likelihoods.arguments import Scale, Scales
-from jaxnb.likelihoods.derivatives import Derivative
+from jaxnb.likelihoods.evaluate import VALUE
 
 __all__ = ["FUNCTIONS", "Pointwise", "along", "found", "named"]
 
@@ -26,13 +25,13 @@ class Pointwise(NamedTuple):
     Attributes:
         arguments: Their names.
         scaled: The names of those that may be given by their logarithms.
-        with_derivatives: Of (*arguments, floor on the means, scales), the value, and the derivative
-            in each argument, computed when called.
+        outputs: Of (places, *arguments, floor on the means, scales), the value for the place
+            `VALUE`, and for others the derivative in the argument there.
     """
 
     arguments: tuple[str, ...]
     scaled: tuple[str, ...]
-    with_derivatives: Callable[..., tuple[Array, list[Derivative]]]
+    outputs: Callable[..., list[Array]]
 
     def scales_of_means(self, scales: Scales) -> list[Scale]:
         """Those of the scales that are the means'."""
@@ -59,7 +58,7 @@ def _as_it_is(
 ) -> Pointwise:
     """A public function, which knows its derivatives, as a `Pointwise`."""
 
-    def with_derivatives(*given: Any) -> tuple[Array, list[Derivative]]:
+    def outputs(places: Sequence[int], *given: Any) -> list[Array]:
         *arrays, _, scales = given
         keywords = dict(zip(scaled, scales, strict=True))
         names = [f"log_{n}" if keywords.get(n) == "log" else n for n in arguments]
@@ -67,9 +66,9 @@ def _as_it_is(
         def of(*arrays: Array) -> Array:
             return function(**dict(zip(names, arrays, strict=True)))
 
-        return of(*arrays), [partial(along(of, place), *arrays) for place in range(len(arrays))]
+        return [(of if place == VALUE else along(of, place))(*arrays) for place in places]
 
-    return Pointwise(arguments, scaled, with_derivatives)
+    return Pointwise(arguments, scaled, outputs)
 
 
 def _of_family(family: Family) -> Iterator[tuple[str, Pointwise]]:
@@ -80,7 +79,7 @@ def _of_family(family: Family) -> Iterator[tuple[str, Pointwise]]:
         names = tuple(p.name for p in parameters)
         scaled = tuple(p.name for p in parameters if p.has_log_scale)
         kernel = tied(family) if suffix else family
-        likelihood = Pointwise(("x", *names), scaled, kernel.with_derivatives)
+        likelihood = Pointwise(("x", *names), scaled, kernel.outputs)
         yield f"{family.function_name}{suffix}", likelihood
         for function, first in (
             (family.log_cdf, ("x",)),

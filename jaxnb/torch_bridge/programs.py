@@ -5,8 +5,7 @@ those: "log_nb_positive", "log_nb_positive/log_mu,log_theta".
 """
 
 from collections.abc import Callable
-from functools import cache, partial
-from typing import Any
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ import jax.numpy as jnp
 from jaxnb._types import Array
 from jaxnb.families import FAMILIES
 from jaxnb.likelihoods.arguments import Scales, floor_of, promote
+from jaxnb.likelihoods.evaluate import VALUE
 from jaxnb.torch_bridge.functions import Pointwise, along, found
 
 __all__ = ["Orders", "modes", "partials"]
@@ -38,22 +38,23 @@ def partials(name: str, requested: tuple[Orders, ...]) -> Callable[..., tuple[Ar
         _, aligned = promote(x=first, **dict(zip(function.arguments[1:], others, strict=True)))
         shape = jnp.broadcast_shapes(*(a.shape for a in aligned))
         floor = floor_of(eps, aligned[0].dtype, *function.scales_of_means(scales))
-        at_most_first = _at_most_first(function, (*aligned, floor, scales))
+        places = tuple({_place(orders) for orders in requested if sum(orders) <= 1})
+        # all in one evaluation
+        found_at = function.outputs(places, *aligned, floor, scales) if places else []
+        at_most_first = dict(zip(places, found_at, strict=True))
 
         def derivative(orders: Orders) -> Array:
             if sum(orders) > 1:
                 return _beyond_first(function, scales, aligned, floor, orders)
-            return at_most_first(orders)
+            return at_most_first[_place(orders)]
 
         return tuple(jnp.broadcast_to(derivative(orders), shape) for orders in requested)
 
     return evaluate
 
 
-def _at_most_first(function: Pointwise, arguments: tuple[Any, ...]) -> Callable[[Orders], Array]:
-    """The value and the first derivatives, of a function that is evaluated once for all."""
-    evaluated = cache(partial(function.with_derivatives, *arguments))
-    return lambda orders: evaluated()[1][orders.index(1)]() if any(orders) else evaluated()[0]
+def _place(orders: Orders) -> int:
+    return orders.index(1) if any(orders) else VALUE
 
 
 def _beyond_first(
@@ -67,7 +68,7 @@ def _beyond_first(
     first = next(place for place, order in enumerate(orders) if order)
 
     def derivative(*tensors: Array) -> Array:
-        return function.with_derivatives(*tensors, eps, scales)[1][first]()
+        return function.outputs((first,), *tensors, eps, scales)[0]
 
     for place, order in enumerate(orders):
         for _ in range(order - (place == first)):
