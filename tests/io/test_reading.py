@@ -12,7 +12,7 @@ from scipy import sparse
 from jaxnb.io import InputError, open_counts, read_counts
 
 # anndata, zarr and what they import warn about themselves.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("default", "error:::jaxnb")
 
 COUNTS = count_files.COUNTS
 
