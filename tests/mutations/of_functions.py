@@ -162,10 +162,18 @@ FUNCTIONS = (
     ),
     Fault(
         "likelihood-deviance-of-zero",
-        "the deviance of a zero lacks a term",
+        "the deviance of a zero is lost where theta is much larger than the mean",
         "likelihoods/deviance.py",
-        "count * log1p_minus_x(s, one_plus_s), theta * c)",
-        "count * log1p_minus_x(s, one_plus_s), 0.0)",
+        "of_theta = jnp.where(small, -p.mu, p.theta * p.log_c)",
+        "of_theta = p.theta * p.log_c",
+        (*_LIKELIHOODS, "test_residuals.py", "distributions"),
+    ),
+    Fault(
+        "likelihood-deviance-derivative",
+        "the derivative of the deviance in log(theta) has the wrong sign",
+        "likelihoods/deviance.py",
+        "along_theta = -2 * jnp.where(p.far_c, far, close) / p.scale",
+        "along_theta = 2 * jnp.where(p.far_c, far, close) / p.scale",
         (*_LIKELIHOODS, "test_residuals.py", "distributions"),
     ),
     Fault(

@@ -47,7 +47,7 @@ class Runner:
             if status is None:
                 # By itself, because the others may have taken the time.
                 begun = re.findall(_BEGUN, output, re.MULTILINE)
-                alone = [begun[-1], *_WHATEVER_MARKS] if begun else words
+                alone = [begun[-1].strip(), *_WHATEVER_MARKS] if begun else words
                 status, output = self._pytest(alone, copy, seconds)
                 if status in (_PASSED, _NOTHING_TO_RUN):
                     raise RuntimeError(f"{seconds:.0f} s are too few")
@@ -124,9 +124,9 @@ def planted(fault: Fault, root: Path) -> str:
     """
     text = (root / "jaxnb" / fault.file).read_text(encoding="utf-8")
     if text.count(fault.old) != 1 or fault.new == fault.old:
-        raise ValueError(f"{fault.name}: its place is {text.count(fault.old)} times in the file")
+        raise ValueError(f"its place is {text.count(fault.old)} times in the file")
     if missing := [test for test in fault.tests if not (root / "tests" / test).exists()]:
-        raise ValueError(f"{fault.name}: there is no tests/{missing[0]}")
+        raise ValueError(f"there is no tests/{missing[0]}")
     changed = text.replace(fault.old, fault.new)
     compile(changed, fault.file, "exec")
     return changed
