@@ -50,6 +50,7 @@ def test_a_covariate_beyond_which_there_are_no_counts():
     np.testing.assert_array_equal(found.limits, [[0, -INF], [0, 0], [0, 0]])
 
 
+@pytest.mark.quick
 def test_the_linear_program_finds_the_largest_set():
     """No direction lowers what is kept, and one lowers all that is separated."""
     rng = np.random.default_rng(0)
