@@ -200,6 +200,7 @@ def test_the_stored_points_are_the_highest(name: str) -> None:
             assert found < log_likelihood(x, s, *point) + 1e-6
 
 
+@pytest.mark.quick
 def test_many_columns_of_ten_cells() -> None:
     """Every status is one of a result, and no likelihood is below the NB's."""
     x, s = ten_cells()
