@@ -21,7 +21,6 @@ def column(gene: str) -> int:
     return int(np.flatnonzero(datasets.pbmc68k().genes == gene)[0])
 
 
-@pytest.mark.quick
 def test_lyz_has_the_validated_fit(fitted: Fitted) -> None:
     nb, _ = fitted
     at = column("LYZ")
@@ -42,6 +41,7 @@ def test_cox7c_is_at_the_poisson_boundary(fitted: Fitted) -> None:
     assert_allclose(nb.log_likelihood[at], -1156.4180859888847, atol=1e-8)
 
 
+@pytest.mark.quick
 def test_bliss_and_fishers_mites() -> None:
     """European red mites on apple leaves: Bliss & Fisher (1953), Biometrics 9, table 1."""
     mites = np.repeat(np.arange(8), [70, 38, 17, 10, 9, 3, 2, 1])

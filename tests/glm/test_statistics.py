@@ -16,7 +16,6 @@ COUNTS = RNG.poisson(RNG.gamma(2, 0.5, MEAN.shape) * MEAN)
 COUNTS[GROUP >= 2, 3] = 0
 
 
-@pytest.mark.quick
 def test_the_same_as_cells():
     half = 700
     statistics = CountStatistics.of(COUNTS[:half], FACTORS[:half], GROUP[:half])
@@ -41,6 +40,7 @@ def test_the_same_as_cells():
         )
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
