@@ -4,6 +4,7 @@ from functools import cache
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 from registry import CASES
 
@@ -75,3 +76,15 @@ def assert_at(points, got, expected, **tolerances):
     off = ~np.isclose(got, expected, equal_nan=True, **{"rtol": 0, "atol": 0} | tolerances)
     where = [points[i] for i in np.unique(np.nonzero(off)[-1])]
     assert not off.any(), f"at {where}: got {got[off]}, expected {expected[off]}"
+
+
+def exact(x, mu, theta):
+    """The log-probability of a negative binomial at numbers as float32 has them."""
+    with mpmath.workdps(200):
+        x, mu, theta = (
+            a if isinstance(a, mpmath.mpf) else mpmath.mpf(float(np.float32(a)))
+            for a in (x, mu, theta)
+        )
+        gammas = mpmath.loggamma(x + theta) - mpmath.loggamma(theta) - mpmath.loggamma(x + 1)
+        m = theta + mu
+        return float(gammas + theta * mpmath.log(theta / m) + x * mpmath.log(mu / m))
