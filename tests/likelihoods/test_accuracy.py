@@ -164,6 +164,21 @@ def test_points_where_peers_fail():
     assert_at(points, value, expected, rtol=3e-7)
 
 
+def test_derivatives_in_theta_vanish_with_the_mean_at_one_in_float64():
+    """mu / theta**2 at x = 1: nothing of 1 / theta is left."""
+    means_and_thetas = [(1.6e-290, 8e-60), (1e-300, 2.0)]
+    mu, theta = np.array(means_and_thetas).T
+    points = [(1, *both) for both in means_and_thetas]
+    _, gradient, hessian = at_points(NB, points, "float64", eps=0.0, second=True)
+    expected = (mu / theta) / theta
+    assert_at(points, gradient[1], expected, rtol=1e-5)
+    assert_at(points, hessian[1, 1], -2 * expected / theta, rtol=1e-5)
+    points = [(0, *both) for both in means_and_thetas]
+    _, gradient, _ = at_points(NB, points, "float64", eps=0.0, second=True)
+    assert (gradient[1] <= 0).all()
+    assert_at(points, gradient[1], 0, atol=1e-30)
+
+
 def test_agrees_with_the_textbook_formula_where_that_holds():
     rng = np.random.default_rng(0)
     mu, theta = np.exp(rng.uniform(np.log([[1e-3], [0.05]]), np.log([[1e3], [100]]), (2, SIZE)))

@@ -3,9 +3,10 @@
 import itertools
 
 import jax
+import mpmath
 import numpy as np
 import pytest
-from likelihoods.programs import assert_at, at_points
+from likelihoods.programs import assert_at, at_points, exact
 from registry import DISTRIBUTIONS
 from scipy.stats import poisson
 
@@ -20,6 +21,7 @@ NB, ZINB, MIXTURE, ZERO_TRUNCATED, HURDLE = (
     "hurdle_negative_binomial",
 )
 nb = jaxnb.log_nb_positive
+TINY = float(np.finfo(np.float32).tiny)
 
 every_distribution = pytest.mark.parametrize("case", DISTRIBUTIONS.values(), ids=repr)
 
@@ -263,3 +265,72 @@ def test_weight_of_components_alike_and_far_apart():
     _, gradient = evaluated(MIXTURE, points)
     # sigma(d + q) - sigma(q) at q = 0
     assert_at(points, gradient[4], 0.5 * np.tanh(difference / 2), rtol=2e-6)
+
+
+def of_nb(points, eps=None):
+    return at_points(NB, points, eps=eps, second=True)
+
+
+def test_means_near_the_largest_number():
+    """The value and mu times its derivative: a mean above 2**99 was scored as 2**99."""
+    points = [(3.0, mu, 1.0) for mu in (1e30, 1e34, 3e38)]
+    value, (d_mu, _), _ = of_nb(points)
+    assert_at(points, value, [exact(*point) for point in points], rtol=3e-7)
+    mu = np.array([mu for _, mu, _ in points])
+    # -1 / mu is subnormal for the last, and flushed to 0
+    assert_at(points, d_mu * mu, np.where(1 / mu > TINY, -1, 0), rtol=1e-6)
+
+
+def test_mean_and_theta_both_large():
+    points = [(7.0, 1e34, 3e33), (7.0, 1e34, np.inf)]
+    assert_at(points, of_nb(points)[0], [exact(*points[0]), -1e34], rtol=3e-7)
+
+
+def test_subnormal_theta():
+    points = [(3.0, 2.0, 1e-40)]
+    value, (_, d_theta), _ = of_nb(points)
+    assert_at(points, value, -93.202, rtol=1e-5)
+    assert np.isfinite(d_theta).all()
+    assert (d_theta > 1e38).all()
+
+
+def test_small_fractional_count_has_no_probability_above_one():
+    points = [(1.1920929e-7, 4.4416964e-8, 6005126144.0)]
+    assert_at(points, of_nb(points, eps=0.0)[0], -2.0e-6, atol=2e-7)
+
+
+def test_log_odds_of_a_mixture_of_distant_means():
+    """x = 0, means 1.9e-6 and 6,394, both thetas 1.3e-6."""
+    points = [np.float32([0, 1.8807e-6, 6393.99, 1.3049e-6, 1.3049e-6, 12.1985])]
+    _, gradient = at_points(MIXTURE, points)
+    _, mu_1, mu_2, theta, _, q = (mpmath.mpf(float(a)) for a in points[0])
+    with mpmath.workdps(40):
+        d = -theta * mpmath.log((theta + mu_1) / (theta + mu_2))
+        sigma = lambda t: 1 / (1 + mpmath.exp(-t))  # noqa: E731
+        expected = float(sigma(q + d) - sigma(q))
+    assert_at(points, gradient[4], expected, rtol=1e-4)
+
+
+def test_derivatives_in_theta_vanish_with_the_mean_at_one():
+    """mu / theta**2 at x = 1: nothing of 1 / theta is left."""
+    means_and_thetas = [(9.8e-32, 6.8e-10)]
+    mu, theta = np.array(means_and_thetas, np.float32).T
+    points = [(1, *both) for both in means_and_thetas]
+    _, gradient, hessian = of_nb(points, eps=0.0)
+    expected = (mu / theta) / theta
+    assert_at(points, gradient[1], expected, rtol=1e-5)
+    assert_at(points, hessian[1, 1], -2 * expected / theta, rtol=1e-5)
+    points = [(0, *both) for both in means_and_thetas]
+    _, gradient, _ = of_nb(points, eps=0.0)
+    assert (gradient[1] <= 0).all()
+    assert_at(points, gradient[1], 0, atol=1e-30)
+
+
+def test_second_derivatives_that_overflow_are_the_largest_number():
+    """Their products with a tangent of 0 are 0, and not NaN."""
+    points = [(5.0, 1e-30, 1.0)]
+    *_, hessian = of_nb(points)
+    assert_at(points, hessian[0, 0], -np.finfo(np.float32).max)
+    assert_at(points, hessian[1, 0], 5, rtol=1e-6)
+    assert_at(points, hessian[0, 1], 5, rtol=1e-6)
+    assert np.isfinite(of_nb([(1e15, 1e-3, 1e-12)])[2]).all()
