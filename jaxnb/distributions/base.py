@@ -238,7 +238,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
     def _deviation(self, x: ArrayLike) -> Array:
         mean = self.mean
         floating = jnp.issubdtype(jnp.result_type(x), jnp.floating)
-        return (x if floating else jnp.asarray(x, mean.dtype)) - mean
+        return (jnp.asarray(x) if floating else jnp.asarray(x, mean.dtype)) - mean
 
     def quantile_residuals(self, key: Array, x: ArrayLike) -> Array:
         """Randomized quantile residuals (Dunn and Smyth 1996).

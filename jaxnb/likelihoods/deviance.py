@@ -267,7 +267,6 @@ def _deviance_jvp(
     else:
         along_theta = -2 * jnp.where(p.far_c, p.log_c + (p.share_of_mu - p.x_over_m), phi_c)
     along_theta = jnp.where(p.poisson, 0.0, along_theta)
-    derivatives = (along_x, along_mean, along_theta)
-    return _deviance(scales, *primals), sum(
-        derivative * tangent for derivative, tangent in zip(derivatives, tangents, strict=True)
-    )
+    x_tangent, mean_tangent, theta_tangent = tangents
+    tangent = along_x * x_tangent + along_mean * mean_tangent + along_theta * theta_tangent
+    return _deviance(scales, *primals), tangent
