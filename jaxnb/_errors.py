@@ -2,8 +2,9 @@
 
 import importlib
 from types import ModuleType
+from typing import Any
 
-__all__ = ["InputError", "optional_module"]
+__all__ = ["InputError", "layer_names", "optional_module"]
 
 # How a user gets a module that jaxnb itself does not require.
 _INSTALL = {
@@ -18,6 +19,11 @@ _INSTALL = {
 
 class InputError(ValueError):
     """Bad input. The message is one line; the command line prints it and ends with status 2."""
+
+
+def layer_names(data: Any) -> list[str]:
+    """The layers of an AnnData that can be asked for by name: since anndata 0.13, None is X."""
+    return sorted(name for name in data.layers if name is not None)
 
 
 def optional_module(name: str, purpose: str) -> ModuleType:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
+from jaxnb._errors import layer_names
 from jaxnb._types import Array, ArrayLike
 
 __all__ = [
@@ -102,7 +103,7 @@ def _dense(counts: Any, layer: str | None) -> Array:
     """The counts as an array in the default float dtype."""
     if hasattr(counts, "layers") and hasattr(counts, "X"):
         if layer is not None and layer not in counts.layers:
-            raise ValueError(f"no layer {layer!r}; the layers are {sorted(counts.layers)}")
+            raise ValueError(f"no layer {layer!r}; the layers are {layer_names(counts)}")
         counts = counts.X if layer is None else counts.layers[layer]
         if not hasattr(counts, "toarray") and not hasattr(counts, "dtype"):
             counts = counts[:]  # of a backed file

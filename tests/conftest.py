@@ -59,7 +59,7 @@ def pytest_testnodedown(node: pytest.Item, error: object) -> None:
         node.config.stash[_peaks][node.gateway.id] = output["peak"]  # type: ignore[attr-defined]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> None:
     """Print the processor time of the run and the memory of its processes."""
     config = terminalreporter.config
     peaks = config.stash[_peaks] or {"this process": _peak()}

@@ -26,6 +26,7 @@ def blocks(page: pathlib.Path, language: str) -> list[str]:
     return [m[4] for m in BLOCK.finditer(page.read_text()) if m[3].strip() == language]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_block_is_one_that_is_run(page):
     for block in BLOCK.finditer(page.read_text()):
@@ -35,8 +36,15 @@ def test_every_block_is_one_that_is_run(page):
             assert "file_format: mystnb" in page.read_text()
 
 
-# The README's are run in test_package.py.
-@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+# The README's are run in test_package.py. The fits of scale.md take 15 s to compile.
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page.name == "scale.md" else ())
+        for page in PAGES[1:]
+    ],
+    ids=lambda page: page.name,
+)
 def test_sessions_are_doctests(page):
     if blocks(page, "pycon"):
         failures, examples = doctest.testfile(str(page), module_relative=False)

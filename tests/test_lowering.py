@@ -1,39 +1,47 @@
 """What the programs look like: a conditional on CPU, and none on CUDA and TPU.
 
-Nothing runs on a device here; the programs are lowered for it by `jax.export`.
+That the likelihoods with their second derivatives are free of it in float32, and their values in
+float64, is in `likelihoods/test_scan.py`, which runs the same programs.
 """
-
-import re
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
+from device_code import (
+    BITS_ON_CPU,
+    DEVICES,
+    check_on_devices,
+    data_dependent_conditionals,
+    lowered,
+)
 from jax import export
+from registry import CASES, DISTRIBUTIONS
 
 import jaxnb
-from jaxnb import cdf, likelihoods, random
+from jaxnb import cdf, random
 
-X, MEANS, THETAS = np.arange(12.0).reshape(4, 3), np.full((4, 3), 2.5), np.full(3, 1.5)
 SHAPE = (4, 3)
-TARGETS = [("cuda", "float32"), ("cuda", "float64"), ("tpu", "float32"), ("tpu", "float64")]
+NB, ZERO_TRUNCATED = "negative_binomial", "zero_truncated_negative_binomial"
 PARAMETERS = {"poisson": 1, "nb": 2, "zinb": 3, "mixture_nb": 5, "zero_truncated_nb": 2}
 PARAMETERS["hurdle_nb"] = 3
+DTYPES = ("float32", "float64")
 
 
-def in_logs(function):
-    return lambda x, a, b, *rest: function(x, None, None, *rest, log_mu=a, log_theta=b)
+@pytest.fixture(autouse=True, scope="module")
+def _without_functions_of_jax():
+    """JAX 0.12 itself writes gammaln and ndtri with bit casts and a barrier: here, something else.
 
-
-LIKELIHOODS = {
-    "nb": (likelihoods.log_nb_positive, 2),
-    "nb-log": (in_logs(likelihoods.log_nb_positive), 2),
-    "zinb": (likelihoods.log_zinb_positive, 3),
-    "zinb-log": (in_logs(likelihoods.log_zinb_positive), 3),
-    "mixture": (likelihoods.log_mixture_nb, 5),
-    "zero-truncated": (likelihoods.log_zero_truncated_nb, 2),
-    "hurdle": (likelihoods.log_hurdle_nb, 3),
-}
+    Programs are traced anew in this module, and dropped after it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in [
+            ("start", "gammaln"),
+            ("start", "ndtri"),
+            ("expectation", "gammaln"),
+            ("normal", "ndtri"),
+        ]:
+            patch.setattr(f"jaxnb.cdf.{module}.{name}", jnp.sin)
+        yield
 
 
 def number_of_arguments(name):
@@ -43,22 +51,8 @@ def number_of_arguments(name):
     return PARAMETERS[family] + (not name.endswith("entropy"))
 
 
-# Those through which the others go: both tails in their logarithms, every kind of program.
-OFTEN = {
-    *("nb_log_cdf", "zinb_log_sf", "mixture_nb_cdf", "hurdle_nb_log_cdf", "nb_quantile"),
-    *("nb_entropy", "poisson_log_sf", "zero_truncated_nb_quantile"),
-}
-DISTRIBUTION_FUNCTIONS = [
-    pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in cdf.__all__
-]
-SAMPLERS = {
-    "gamma": 1,
-    "poisson": 1,
-    "negative_binomial": 2,
-    "zero_inflated_negative_binomial": 3,
-    "negative_binomial_mixture": 5,
-    "zero_truncated_negative_binomial": 2,
-    "hurdle_negative_binomial": 3,
+SAMPLERS = {"gamma": 1, "poisson": 1} | {
+    name: len(case.values) for name, case in DISTRIBUTIONS.items()
 }
 
 
@@ -80,101 +74,82 @@ def shapes(number, dtype):
     return [jax.ShapeDtypeStruct(SHAPE if i < 2 else (3,), dtype) for i in range(number)]
 
 
-def lowered(function, arguments, platform):
-    with jax.enable_x64(any(a.dtype == "float64" for a in arguments)):
-        return export.export(jax.jit(function), platforms=[platform])(*arguments).mlir_module()
+def often(values, chosen):
+    return [
+        pytest.param(*v, marks=() if v in chosen else pytest.mark.slow, id="-".join(map(str, v)))
+        for v in values
+    ]
 
 
-def data_dependent_conditionals(program):
-    """The branches of those that choose between computations.
-
-    A switch on the platform chooses between constants, and then has a single branch.
-    """
-    found = re.findall(r"stablehlo\.if", program)
-    for case in re.finditer(r'"stablehlo\.case"\(%\w+\) \(\{', program):
-        branches, depth, start = [], 1, case.end()
-        for brace in re.compile(r"[{}]|\)").finditer(program, start):
-            depth += {"{": 1, "}": -1, ")": 0}[brace.group()]
-            if depth == 0 and brace.group() == ")":
-                break
-            if brace.group() == "{" and depth == 1:
-                start = brace.end()
-            if depth == 0:
-                branches.append(program[start : brace.start()])
-        computes = [b for b in branches if re.search(r"stablehlo\.(?!constant|return)|call", b)]
-        if len(branches) > 1 and computes:
-            found.append(computes)
-    return found
-
-
-# By the constants that nothing else has: 2/3 and the first guess of a reciprocal, as bits.
-_BITS_ON_CPU = (0x3F2AAAAB, 0x3FE5555555555555, 0x7EF311C3, 0x7FDE6238502484BA)
-
-
-def check(program, *, draws=False):
-    assert not data_dependent_conditionals(program)
-    assert "optimization_barrier" not in program
-    assert not any(f"dense<{bits}>" in program for bits in _BITS_ON_CPU)
-    if draws:  # which turn random bits into floats
-        assert not re.search(r"bitcast_convert.*x?[fi]64", program)
-    else:
-        assert "bitcast_convert" not in program
-        assert "custom_call" not in program
-
-
-@pytest.mark.parametrize(("platform", "dtype"), TARGETS)
-@pytest.mark.parametrize("name", LIKELIHOODS)
-def test_likelihoods_lower_without_our_cpu_code(name, platform, dtype):
-    function, parameters = LIKELIHOODS[name]
-    arguments = shapes(parameters + 1, dtype)
-    check(lowered(gradient(function, len(arguments)), arguments, platform))
-    if dtype == "float32":
-        check(lowered(hessian(function, len(arguments)), arguments, platform))
+@pytest.mark.parametrize(
+    ("name", "scale", "dtype"),
+    often(
+        [(name, scale, dtype) for name in CASES for scale in ("linear", "log") for dtype in DTYPES],
+        {(NB, "log", "float32"), (NB, "linear", "float64"), (ZERO_TRUNCATED, "linear", "float64")},
+    ),
+)
+def test_likelihoods_lower_without_our_cpu_code(name, scale, dtype):
+    case = CASES[name]
+    function = case.on_log_scale if scale == "log" else case.log_prob
+    arguments = shapes(len(case.values) + 1, dtype)
+    check_on_devices(gradient(function, len(arguments)), arguments)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("platform", ["cuda", "tpu"])
-@pytest.mark.parametrize("name", LIKELIHOODS)
-def test_hessians_of_likelihoods_lower_in_float64(name, platform):
-    function, parameters = LIKELIHOODS[name]
-    arguments = shapes(parameters + 1, "float64")
-    check(lowered(hessian(function, len(arguments)), arguments, platform))
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("scale", ["linear", "log"])
+@pytest.mark.parametrize("name", CASES)
+def test_hessians_of_likelihoods_lower_without_our_cpu_code(name, scale, dtype):
+    case = CASES[name]
+    function = case.on_log_scale if scale == "log" else case.log_prob
+    arguments = shapes(len(case.values) + 1, dtype)
+    check_on_devices(hessian(function, len(arguments)), arguments)
 
 
-@pytest.mark.parametrize("name", DISTRIBUTION_FUNCTIONS)
-def test_distribution_functions_lower_without_our_cpu_code(name):
+# Those through which the others go: both tails in their logarithms, every kind of program.
+OFTEN = {
+    *("nb_log_cdf", "zinb_log_sf", "mixture_nb_cdf", "hurdle_nb_log_cdf", "nb_quantile"),
+    *("nb_entropy", "poisson_log_sf", "zero_truncated_nb_quantile"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    often(
+        [(name, dtype) for name in cdf.__all__ for dtype in DTYPES],
+        {*((name, "float32") for name in OFTEN), ("nb_log_cdf", "float64")},
+    ),
+)
+def test_distribution_functions_lower_without_our_cpu_code(name, dtype):
     function, number = getattr(cdf, name), number_of_arguments(name)
     with_gradient = "quantile" not in name and number > 1
-    for platform, dtype in [("cuda", "float32"), ("tpu", "float64")]:
-        arguments = shapes(number, dtype)
-        check(
-            lowered(gradient(function, number) if with_gradient else function, arguments, platform)
-        )
+    arguments = shapes(number, dtype)
+    check_on_devices(gradient(function, number) if with_gradient else function, arguments)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in cdf.__all__ if "quantile" not in n])
-def test_distribution_functions_lower_everywhere_with_their_hessians(name):
-    function, number = getattr(cdf, name), number_of_arguments(name)
-    for platform, dtype in TARGETS:
-        arguments = shapes(number, dtype)
-        check(lowered(gradient(function, number), arguments, platform))
-        if dtype == "float32":
-            check(lowered(hessian(function, number), arguments, platform))
+def test_hessians_of_distribution_functions_lower_without_our_cpu_code(name):
+    number = number_of_arguments(name)
+    check_on_devices(hessian(getattr(cdf, name), number), shapes(number, "float32"))
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_samplers_lower_without_our_cpu_code(name):
+@pytest.mark.parametrize(
+    ("name", "platform", "dtype"),
+    often(
+        [(name, device, dtype) for name in SAMPLERS for device in DEVICES for dtype in DTYPES],
+        {
+            *((name, "tpu", "float64") for name in DISTRIBUTIONS),
+            *((name, "cuda", "float32") for name in ("gamma", "poisson", NB)),
+        },
+    ),
+)
+def test_samplers_lower_without_our_cpu_code(name, platform, dtype):
+    def draw(key, *parameters):
+        return getattr(random, name)(key, *parameters, shape=SHAPE, dtype=dtype)
+
     key = jax.eval_shape(lambda: jax.random.key(0))
-    for platform, dtype in [("cuda", "float32"), ("tpu", "float64")]:
-        check(
-            lowered(
-                lambda key, *p: getattr(random, name)(key, *p, shape=SHAPE, dtype=dtype),  # noqa: B023
-                [key, *shapes(SAMPLERS[name], dtype)],
-                platform,
-            ),
-            draws=True,
-        )
+    check_on_devices(draw, [key, *shapes(SAMPLERS[name], dtype)], [platform], draws=True)
 
 
 @pytest.mark.parametrize(
@@ -184,41 +159,45 @@ def test_residuals_lower_without_our_cpu_code(name):
     def residuals(x, mu, theta):
         return getattr(jaxnb.NegativeBinomial(mu=mu, theta=theta), name)(x)
 
-    check(lowered(residuals, shapes(3, "float32"), "cuda"))
+    check_on_devices(residuals, shapes(3, "float32"), ["cuda"])
 
 
-def test_symbolic_batch_sizes():
+@pytest.mark.parametrize(
+    ("function", "dtype"),
+    [
+        (jaxnb.log_nb_positive, "int32"),
+        (jaxnb.nb_log_cdf, "float32"),
+        pytest.param(jaxnb.log_nb_positive, "float32", marks=pytest.mark.slow),
+        pytest.param(jaxnb.nb_log_cdf, "int32", marks=pytest.mark.slow),
+    ],
+)
+def test_symbolic_batch_sizes(function, dtype):
     (rows,) = export.symbolic_shape("rows")
-    for dtype in ("float32", "int32"):
-        counts = jax.ShapeDtypeStruct((rows, 3), dtype)
-        means, theta = (jax.ShapeDtypeStruct(s, "float32") for s in ((rows, 3), (3,)))
-        for platform in ("cpu", "cuda", "tpu"):
-            for function in (jaxnb.log_nb_positive, jaxnb.nb_log_cdf):
-                exported = export.export(jax.jit(gradient(function, 3)), platforms=[platform])(
-                    counts, means, theta
-                )
-                assert "rows" in str([a.shape for a in exported.out_avals])
+    counts = jax.ShapeDtypeStruct((rows, 3), dtype)
+    means, theta = (jax.ShapeDtypeStruct(s, "float32") for s in ((rows, 3), (3,)))
+    export_it = export.export(jax.jit(gradient(function, 3)), platforms=["cpu", *DEVICES])
+    assert "rows" in str([a.shape for a in export_it(counts, means, theta).out_avals])
 
 
-def test_the_conditional_is_there_on_cpu():
-    """Without it XLA fuses the sum into the kernel, and the kernel is no longer vectorized."""
-    function = gradient(jaxnb.log_nb_positive, 3)
-    compiled = jax.jit(function).lower(*map(jnp.float32, (X, MEANS, THETAS))).compile()
-    assert compiled.as_text().count(" conditional(") >= 1
+def test_the_conditional_is_there_on_cpu_and_reserves_little_memory():
+    """Without it XLA fuses the sum into the kernel, and the kernel is no longer vectorized.
 
-
-def test_unusual_arguments_reserve_little_memory_on_cpu():
-    """Memory that is reserved but not used costs page faults in every call."""
+    Memory that is reserved but not used costs page faults in every call.
+    """
     arguments = [jax.ShapeDtypeStruct(s, "float32") for s in ((512, 2000), (512, 2000), (2000,))]
     compiled = jax.jit(gradient(jaxnb.log_nb_positive, 3)).lower(*arguments).compile()
+    assert compiled.as_text().count(" conditional(") >= 1
     assert compiled.memory_analysis().temp_size_in_bytes < 3 * 4 * 512 * 2000
 
 
+@pytest.mark.quick
 def test_our_cpu_code_is_recognized():
-    """The constants looked for above are there on CPU."""
-    for dtype in ("float32", "float64"):
-        program = lowered(gradient(jaxnb.log_nb_positive, 3), shapes(3, dtype), "cpu")
-        assert sum(f"dense<{bits}>" in program for bits in _BITS_ON_CPU) == 2
+    """What is looked for in the programs for devices is there on CPU."""
+    for dtype in DTYPES:
+        with jax.enable_x64(dtype == "float64"):
+            traced = jax.jit(total(jaxnb.log_nb_positive)).trace(*shapes(3, dtype))
+            program = lowered(traced, "cpu")
+        assert sum(f"dense<{bits}>" in program for bits in BITS_ON_CPU) == 2
         assert "optimization_barrier" in program
         assert "bitcast_convert" in program
         assert data_dependent_conditionals(program)

@@ -1,5 +1,6 @@
 """What importing the package does and does not do, and the README's code."""
 
+import ast
 import doctest
 import importlib.util
 import pathlib
@@ -7,7 +8,10 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[1]
+NOT_BY_DEFAULT = {"slow", "scvi"}
 
 
 def test_import_leaves_optional_modules_and_the_backends_alone():
@@ -24,6 +28,7 @@ assert not xla_bridge._backends, "a JAX backend was initialized"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.quick
 def test_the_command_line_answers_without_jax():
     program = """
 import sys
@@ -45,3 +50,44 @@ def test_readme_code_runs_unchanged():
     results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session)
     assert results.attempted >= 3
     assert results.failed == 0
+
+
+def marks(nodes: list[ast.expr]) -> set[str]:
+    """Of pytest, among decorators or what is assigned to `pytestmark`."""
+    heads = [node.func if isinstance(node, ast.Call) else node for node in nodes]
+    return {
+        head.attr
+        for head in heads
+        if isinstance(head, ast.Attribute) and ast.unparse(head.value) == "pytest.mark"
+    }
+
+
+def has_tests_by_default(module: ast.Module) -> bool:
+    """Whether not all of its tests are marked to be left out; parameters are not looked at."""
+    assigned = [
+        value
+        for node in module.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+        for value in (node.value.elts if isinstance(node.value, ast.List) else [node.value])
+    ]
+    decorators = [
+        node.decorator_list
+        for node in ast.walk(module)
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    return any(not marks([*assigned, *listed]) & NOT_BY_DEFAULT for listed in decorators)
+
+
+@pytest.mark.quick
+def test_every_file_of_the_default_run_has_a_quick_test():
+    """So that `pytest -m quick` looks into every part of the package."""
+    without = []
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        module = ast.parse(file.read_text())
+        marked = any(
+            isinstance(node, ast.Attribute) and ast.unparse(node) == "pytest.mark.quick"
+            for node in ast.walk(module)
+        )
+        if has_tests_by_default(module) and not marked:
+            without.append(str(file.relative_to(ROOT)))
+    assert not without

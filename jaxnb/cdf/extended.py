@@ -1,7 +1,7 @@
 """log F and log(1 - F), and their derivatives, for every argument.
 
 `tails` serves what occurs in practice. Beyond its range the arguments are moved into it as
-`likelihoods.nb_moved` explains, and the result is corrected: 1 - F is proportional to the
+`moved` explains, and the result is corrected: 1 - F is proportional to the
 probability of x + 1 where mu or theta is small, and F to that of x where mu is large.
 
 It also holds the edges: x < 0, a parameter that is 0, infinite or no number.
@@ -19,9 +19,9 @@ import numpy as np
 from jaxnb._materialize import if_any
 from jaxnb._types import Array
 from jaxnb.cdf import tails
+from jaxnb.cdf.moved import Moved, log_within, move, out_of_range, values
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.nb_moved import Moved, log_within, move, out_of_range, values
 from jaxnb.special.complements import log1m_exp_of_any
 from jaxnb.special.elementary import reciprocal
 

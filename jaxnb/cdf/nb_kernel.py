@@ -13,11 +13,11 @@ from jax.custom_derivatives import SymbolicZero
 from jaxnb._types import Array
 from jaxnb.cdf import extended
 from jaxnb.cdf.calls import Kernel
+from jaxnb.cdf.moved import values
 from jaxnb.cdf.start import approximate_quantile
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.derivatives import Tangent
-from jaxnb.likelihoods.nb_moved import values
 from jaxnb.likelihoods.negative_binomial import log_nb
 
 __all__ = ["NEGATIVE_BINOMIAL", "log_probability", "nb_log_tails", "start", "upper_end"]

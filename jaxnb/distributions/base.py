@@ -211,9 +211,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
             The residuals; where the distribution is a point mass, 0 for x = 0 and infinity for
             other counts.
         """
-        mean, variance = self.mean, self.variance
-        floating = jnp.issubdtype(jnp.result_type(x), jnp.floating)
-        deviation = (x if floating else jnp.asarray(x, mean.dtype)) - mean
+        variance, deviation = self.variance, self._deviation(x)
         certain = variance == 0
         residual = deviation / jnp.sqrt(jnp.where(certain, 1.0, variance))
         return jnp.where(certain & (deviation != 0), jnp.inf, residual)
@@ -231,7 +229,16 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
             NotImplementedError: For the mixture, which has no unit deviance.
         """
         deviance = self._function("deviance")(x, **self._arguments())
-        return jnp.sign(x - self.mean) * jnp.sqrt(deviance)
+        deviation, vanishes = self._deviation(x), deviance == 0
+        residual = jnp.sign(deviation) * jnp.sqrt(jnp.where(vanishes, 1.0, deviance))
+        # At the mean the root has no derivative, but the residual has that of Pearson's.
+        at_mean = jnp.where(deviation == 0, self.pearson_residuals(x), 0.0)
+        return jnp.where(vanishes, at_mean, residual)
+
+    def _deviation(self, x: ArrayLike) -> Array:
+        mean = self.mean
+        floating = jnp.issubdtype(jnp.result_type(x), jnp.floating)
+        return (jnp.asarray(x) if floating else jnp.asarray(x, mean.dtype)) - mean
 
     def quantile_residuals(self, key: Array, x: ArrayLike) -> Array:
         """Randomized quantile residuals (Dunn and Smyth 1996).

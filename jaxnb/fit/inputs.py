@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from jaxnb._errors import layer_names
 from jaxnb._types import ArrayLike
 from jaxnb._warnings import warn
 from jaxnb.fit.columns import Columns
@@ -69,7 +70,7 @@ def matrix_and_names(
                 raise ValueError("use_raw=True, but this AnnData has no raw")
         if layer is not None and layer not in counts.layers:
             raise ValueError(
-                f"there is no layer {layer!r}; this AnnData has {sorted(counts.layers) or 'none'}"
+                f"there is no layer {layer!r}; this AnnData has {layer_names(counts) or 'none'}"
             )
         names = np.asarray(source.var_names).astype(str)
         counts = source.X if layer is None else counts.layers[layer]

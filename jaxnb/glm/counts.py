@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from jaxnb._errors import layer_names
+
 __all__ = ["CountData", "count_data"]
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -71,7 +73,7 @@ def _unpacked(data: Any, layer: str | None) -> tuple[Any, pd.Index, pd.DataFrame
         elif layer is not None:
             if layer not in data.layers:
                 raise ValueError(
-                    f"there is no layer {layer!r}; the AnnData has {sorted(data.layers)}"
+                    f"there is no layer {layer!r}; the AnnData has {layer_names(data)}"
                 )
             matrix = data.layers[layer]
         else:
@@ -134,7 +136,7 @@ def _whole_layers(data: Any) -> str:
     """Where an AnnData has whole numbers, for an error message."""
     if not _is_anndata(data):
         return ""
-    layers = {name: data.layers[name] for name in data.layers}
+    layers = {name: data.layers[name] for name in layer_names(data)}
     if data.raw is not None:
         layers["raw"] = data.raw.X
     found = []

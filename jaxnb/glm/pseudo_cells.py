@@ -154,6 +154,6 @@ def _basis(row_of: Ints, rows: int, log_factors: Floats) -> tuple[Any, Ints, Flo
             nodes.append(panel.at(0, 1))
         node_row.append(np.full(len(nodes[-1]), row))
         order.append(members)
-    basis = sparse.csr_array(sparse.block_diag(blocks, format="csr"))
+    basis = sparse.block_diag([sparse.coo_array(block) for block in blocks], format="csr")
     back = np.argsort(np.concatenate(order))
     return basis[back], np.concatenate(node_row), np.concatenate(nodes)

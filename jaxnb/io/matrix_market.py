@@ -107,7 +107,7 @@ def _read(file: Path, options: Options) -> Any:
     ):
         stream = _Stream(text, lambda: bar.update(stored.tell() - bar.n))
         try:
-            matrix = mmread(stream)
+            matrix = mmread(stream, spmatrix=False)
         except ValueError:
             # What looks like a short file may be a broken archive.
             stream.finish()

@@ -8,6 +8,7 @@ import pytest
 from jaxnb.cdf.search import _after, _before
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("dtype", "low", "high"), [("float32", 20, 126), ("float64", 50, 900)])
 def test_neighbors_of_whole_numbers(dtype, low, high):
     some = 2.0 ** np.random.default_rng(0).uniform(low, high, 20_000)

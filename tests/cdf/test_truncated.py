@@ -1,5 +1,7 @@
 """Truncated distributions: their functions, quantiles, samplers, moments and classes."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,33 +11,61 @@ import scipy.stats
 import jaxnb
 from jaxnb import cdf, moments, random
 
-PARAMETERS = [(3, 0.7), (1e-6, 2), (200, 30), (40, np.inf)]
+# a row each; in the last one the mean is next to nothing
+MU, THETA = np.array([(3, 0.7), (1e-6, 2), (200, 30), (40, np.inf), (1e-8, 4)]).T[..., None]
+X = np.arange(-1.0, 2500.0)
 
 
-@pytest.mark.parametrize(("mu", "theta"), PARAMETERS)
-def test_are_sums_of_the_probabilities(mu, theta, dtype):
-    x, mu, theta = np.arange(-1, 2500).astype(dtype), dtype.type(mu), dtype.type(theta)
-    with jax.enable_x64(True):
-        p = np.exp(jaxnb.log_zero_truncated_nb(x.astype(float), float(mu), float(theta)))
-    summed, rtol = np.cumsum(p), 100 * float(np.finfo(dtype).eps)
+@pytest.fixture
+def found(dtype):
+    """The arguments in this dtype and, of them, what the functions return in one program."""
+    return _found(dtype)
+
+
+@functools.cache
+def _found(dtype):
+    x, mu, theta = (a.astype(dtype) for a in (X, MU, THETA))
+
+    @jax.jit
+    def functions(x, mu, theta, logits):
+        return {
+            "log_cdf": cdf.zero_truncated_nb_log_cdf(x, mu, theta),
+            "log_sf": cdf.zero_truncated_nb_log_sf(x, mu, theta),
+            "hurdle_cdf": cdf.hurdle_nb_cdf(x, mu, theta, logits),
+            "hurdle_sf": cdf.hurdle_nb_sf(x, mu, theta, logits),
+            "hurdle_log_sf": cdf.hurdle_nb_log_sf(x, mu, theta, logits),
+        }
+
+    values = functions(x, mu, theta, dtype.type(np.log(0.3 / 0.7)))
+    return mu.astype(float), theta.astype(float), jax.tree.map(np.asarray, values)
+
+
+@pytest.mark.quick
+def test_are_sums_of_the_probabilities(found, dtype):
+    mu, theta, got = found
+    summed = np.cumsum(np.exp(log_probabilities(X, mu, theta)), 1)
+    rtol = 100 * float(np.finfo(dtype).eps)
     seen = summed > 1e-12
-    log_cdf = cdf.zero_truncated_nb_log_cdf(x, mu, theta)
-    np.testing.assert_allclose(np.exp(log_cdf[seen]), summed[seen], rtol=rtol)
-    both = np.exp(log_cdf) + np.exp(cdf.zero_truncated_nb_log_sf(x, mu, theta))
+    np.testing.assert_allclose(np.exp(got["log_cdf"][seen]), summed[seen], rtol=rtol)
+    both = np.exp(got["log_cdf"]) + np.exp(got["log_sf"])
     np.testing.assert_allclose(both, 1, rtol=rtol)
-    assert (log_cdf[:2] == -np.inf).all()
-    hurdle = np.where(x < 0, 0, 0.3 + 0.7 * summed)
-    logits = dtype.type(np.log(0.3 / 0.7))
-    np.testing.assert_allclose(cdf.hurdle_nb_cdf(x, mu, theta, logits), hurdle, rtol=rtol)
-    sf = cdf.hurdle_nb_log_sf(dtype.type(0), mu, theta, logits)
-    np.testing.assert_allclose(sf, np.log(0.7), rtol=rtol)
+    assert (got["log_cdf"][:, :2] == -np.inf).all()
+    hurdle = np.where(X < 0, 0, 0.3 + 0.7 * summed)
+    np.testing.assert_allclose(got["hurdle_cdf"], hurdle, rtol=rtol)
+    np.testing.assert_allclose(got["hurdle_cdf"] + got["hurdle_sf"], 1, rtol=rtol)
+    np.testing.assert_allclose(got["hurdle_log_sf"][:, 1], np.log(0.7), rtol=rtol)
 
 
-def test_upper_tail_keeps_its_digits_as_the_mean_tends_to_zero(dtype):
+def log_probabilities(x, mu, theta):
+    with jax.enable_x64(True):
+        return np.asarray(jaxnb.log_zero_truncated_nb(x, mu, theta))
+
+
+def test_upper_tail_keeps_its_digits_as_the_mean_tends_to_zero(found):
     """P(X > 1 | X > 0) tends to mu (1 + 1 / theta) / 2."""
-    mu, theta = dtype.type(1e-8), dtype.type(4)
-    got = cdf.zero_truncated_nb_log_sf(dtype.type(1), mu, theta)
-    np.testing.assert_allclose(got, np.log(float(mu) * 1.25 / 2), rtol=3e-7)
+    mu, _, got = found
+    expected = np.log(mu[-1, 0] * 1.25 / 2)
+    np.testing.assert_allclose(got["log_sf"][-1, X == 1], expected, rtol=3e-7)
 
 
 @pytest.mark.slow
@@ -58,37 +88,68 @@ def test_quantiles(name):
     assert quantile(1.0, 3.0, 2.0, *([0.4] if more else [])) == np.inf
 
 
-@pytest.mark.parametrize(("mu", "theta"), [(3, 0.7), (1e-6, 2), (21, 5), (2, 1e-3), (4, np.inf)])
-def test_draws_and_moments(mu, theta):
-    mu, theta, n = np.float32(mu), np.float32(theta), 100_000
-    x = np.arange(100_000.0 if theta < 0.01 else 3000.0)
-    with jax.enable_x64(True):
-        p = np.exp(np.asarray(jaxnb.log_zero_truncated_nb(x, float(mu), float(theta))))
-    mean = (p * x).sum()
-    np.testing.assert_allclose(moments.zero_truncated_mean(mu, theta), mean, rtol=1e-6)
-    variance = (p * (x - mean) ** 2).sum()
-    np.testing.assert_allclose(moments.zero_truncated_variance(mu, theta), variance, rtol=1e-5)
-    assert moments.zero_truncated_mode(mu, theta) == p.argmax()
-    draws = np.asarray(random.zero_truncated_negative_binomial(jax.random.key(1), mu, theta, (n,)))
-    edges = np.unique(np.quantile(draws, np.linspace(0, 0.98, 12), method="nearest"))
-    expected = n * np.append(np.diff([p[: int(e)].sum() for e in edges]), p[int(edges[-1]) :].sum())
-    expected[-1] += n * (1 - p.sum())
-    observed = np.histogram(draws, np.append(edges, np.inf))[0]
-    assert draws.min() >= 1
-    assert len(edges) == 1 or scipy.stats.chisquare(observed, expected).pvalue > 1e-3
+# the last five are the ends
+DRAWN = [(3, 0.7), (1e-6, 2), (21, 5), (2, 1e-3), (4, np.inf)]
+ENDS = [(0, 1), (np.inf, 1), (1, 0), (1, -1), (np.nan, 1)]
 
 
-def test_ends_of_draws_and_moments():
-    mu, theta = jnp.array([0, jnp.inf, 1, 1, jnp.nan]), jnp.array([1.0, 1, 0, -1, 1])
-    key = jax.random.key(0)
-    draws = random.zero_truncated_negative_binomial(key, mu, theta, dtype=jnp.float32)
-    np.testing.assert_array_equal(draws, [1, np.inf, np.nan, np.nan, np.nan])
-    np.testing.assert_array_equal(
-        moments.zero_truncated_mean(mu[:3], theta[:3]), [1, np.inf, np.nan]
+@pytest.fixture(scope="module")
+def draws():
+    mu, theta = np.array(DRAWN + ENDS, np.float32).T
+    sampled = random.zero_truncated_negative_binomial(
+        jax.random.key(1), mu, theta, (100_000, len(mu)), dtype=jnp.float32
     )
-    assert moments.zero_truncated_variance(0.0, 1.0) == 0
-    np.testing.assert_allclose(jax.grad(moments.zero_truncated_mean)(0.0, 4.0), 5 / 8)
-    hurdle = random.hurdle_negative_binomial(key, 3.0, 2.0, jnp.array([-jnp.inf, jnp.inf]), (9, 2))
+    return np.asarray(sampled)
+
+
+@pytest.fixture(scope="module")
+def moments_of_all():
+    @jax.jit
+    def functions(mu, theta):
+        derivative = jax.grad(moments.zero_truncated_mean)(jnp.float32(0), jnp.float32(4))
+        return {
+            "mean": moments.zero_truncated_mean(mu, theta),
+            "variance": moments.zero_truncated_variance(mu, theta),
+            "mode": moments.zero_truncated_mode(mu, theta),
+            "derivative": derivative,
+        }
+
+    values = functions(*np.array(DRAWN + ENDS, np.float32).T)
+    return {name: np.asarray(value) for name, value in values.items()}
+
+
+def test_draws_and_moments(draws, moments_of_all):
+    n, x = len(draws), np.arange(100_000.0)
+    for place, (mu, theta) in enumerate(DRAWN):
+        point = f"mu {mu}, theta {theta}"
+        p = np.exp(log_probabilities(x, *np.float32([mu, theta]).astype(float)))
+        mean = (p * x).sum()
+        got = {name: values.item(place) for name, values in moments_of_all.items() if values.ndim}
+        np.testing.assert_allclose(got["mean"], mean, rtol=1e-6, err_msg=point)
+        variance = (p * (x - mean) ** 2).sum()
+        np.testing.assert_allclose(got["variance"], variance, rtol=1e-5, err_msg=point)
+        assert got["mode"] == p.argmax(), point
+        drawn = draws[:, place]
+        edges = np.unique(np.quantile(drawn, np.linspace(0, 0.98, 12), method="nearest"))
+        inner = np.diff([p[: int(e)].sum() for e in edges])
+        expected = n * np.append(inner, p[int(edges[-1]) :].sum())
+        expected[-1] += n * (1 - p.sum())
+        observed = np.histogram(drawn, np.append(edges, np.inf))[0]
+        assert drawn.min() >= 1, point
+        assert len(edges) == 1 or scipy.stats.chisquare(observed, expected).pvalue > 1e-3, point
+
+
+def test_ends_of_draws_and_moments(draws, moments_of_all):
+    np.testing.assert_array_equal(draws[0, len(DRAWN) :], [1, np.inf, np.nan, np.nan, np.nan])
+    ends = {name: values[len(DRAWN) :] for name, values in moments_of_all.items() if values.ndim}
+    np.testing.assert_array_equal(ends["mean"][:3], [1, np.inf, np.nan])
+    assert ends["variance"][0] == 0
+    np.testing.assert_allclose(moments_of_all["derivative"], 5 / 8)
+
+
+def test_the_ends_of_the_odds_of_a_zero():
+    odds = jnp.array([-jnp.inf, jnp.inf])
+    hurdle = random.hurdle_negative_binomial(jax.random.key(0), 3.0, 2.0, odds, (9, 2))
     assert (hurdle[:, 0] >= 1).all()
     assert (hurdle[:, 1] == 0).all()
 
@@ -105,7 +166,6 @@ def test_classes():
     x = np.arange(1.0, 200.0).reshape(-1, 1)
     np.testing.assert_allclose(np.exp(truncated.log_prob(x)).sum(0), 1, rtol=1e-5)
     np.testing.assert_allclose(truncated.cdf(x)[4], np.exp(truncated.log_prob(x))[:5].sum(0), 1e-5)
-    assert (truncated.icdf(0.0) == 1).all()
     np.testing.assert_allclose(hurdle.log_prob(0), np.log(0.3), rtol=1e-6)
     np.testing.assert_allclose(hurdle.zi_logits, np.log(0.3 / 0.7), rtol=1e-5)
     checked = jaxnb.ZeroTruncatedNegativeBinomial(mu=3.0, theta=2.0, validate_args=True)

@@ -65,6 +65,7 @@ def test_pseudobulk(de, folder):
     assert not list(folder.iterdir())
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("words", "message"),
     [

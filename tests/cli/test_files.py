@@ -30,7 +30,13 @@ def test_right(tmp_path: Path, run, case: str) -> None:
         np.testing.assert_allclose([float(row[title]) for row in rows], expected, rtol=1e-8)
 
 
-@pytest.mark.parametrize("case", WRONG)
+QUICK = ("transposed", "two genomes", "fractions")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.quick if case in QUICK else ()) for case in WRONG],
+)
 def test_wrong(tmp_path: Path, run, case: str) -> None:
     write, options, says, _ = WRONG[case]
     result = run(write(tmp_path), *options)

@@ -13,6 +13,8 @@ import pytest
 from matplotlib.image import imread
 
 from jaxnb.cli import main
+from jaxnb.cli.inputs import given_size_factors
+from jaxnb.io import open_counts
 
 COLUMNS = {
     "gene",
@@ -103,15 +105,29 @@ def test_one_family_only(small: Path, run, family: str, other: str) -> None:
     assert "p_value" not in columns
 
 
-def test_size_factors_from_a_file_are_used_as_they_are(small: Path, run, tmp_path: Path) -> None:
-    (tmp_path / "twos.txt").write_text("2\n" * 60)
-    plain = run(small, "--size-factors", "none", "--family", "nb", "--plot", "none")
-    twos = run(small, "--size-factors", tmp_path / "twos.txt", "--family", "nb", "--out", "2.csv")
-    assert plain.status == twos.status == 0
-    mean, half = (
-        float(rows_of(plain.folder / name)["A"]["nb_mean"]) for name in ("s_small_fit.csv", "2.csv")
-    )
-    assert half == pytest.approx(mean / 2, rel=1e-5)
+def nb_means(result, table: str) -> list[float]:
+    """Of all genes; what was said is shown where nothing was fitted."""
+    assert result.status == 0, result.err
+    return [float(row["nb_mean"]) for row in rows_of(result.folder / table).values()]
+
+
+# The totals in other units, so that the fit's program is compiled once.
+def test_size_factors_from_a_file_are_used_as_they_are(
+    small: Path, run, tmp_path: Path, counts: np.ndarray
+) -> None:
+    totals = counts.sum(axis=1)
+    np.savetxt(tmp_path / "twice.txt", 2 * totals / totals.mean())
+    options = ("--family", "nb", "--plot", "none")
+    means = nb_means(run(small, *options, "--out", "1.csv"), "1.csv")
+    given = run(small, *options, "--size-factors", tmp_path / "twice.txt", "--out", "2.csv")
+    assert 2 * np.array(nb_means(given, "2.csv")) == pytest.approx(means, rel=1e-5)
+
+
+def test_no_size_factors_are_ones(small: Path) -> None:
+    with open_counts(small) as opened:
+        np.testing.assert_array_equal(given_size_factors("none", opened), np.ones(60))
+        assert given_size_factors("total", opened) is None
+        assert given_size_factors(None, opened) is None
 
 
 @pytest.mark.parametrize(
@@ -151,13 +167,17 @@ def test_totals_of_few_genes_are_told(small: Path, run) -> None:
     )
 
 
-def test_size_factors_from_a_field(small: Path, run) -> None:
-    rows = small.read_text().splitlines()
-    rows = [f"{row},{'depth' if at == 0 else 2 * at}" for at, row in enumerate(rows)]
-    small.write_text("\n".join(rows))
-    options = ("--index-columns", "cell,depth", "--family", "nb", "--plot", "none")
-    result = run(small, *options, "--size-factors", "obs:depth")
-    assert result.status == 0
+def test_size_factors_from_a_field_are_divided_by_their_mean(
+    small: Path, run, counts: np.ndarray
+) -> None:
+    options = ("--family", "nb", "--plot", "none")
+    means = nb_means(run(small, *options, "--out", "1.csv"), "1.csv")
+    depth = ["depth", *(3 * counts.sum(axis=1))]
+    rows = zip(small.read_text().splitlines(), depth, strict=True)
+    small.write_text("\n".join(f"{row},{value}" for row, value in rows))
+    options = ("--index-columns", "cell,depth", *options)
+    result = run(small, *options, "--size-factors", "obs:depth", "--out", "2.csv")
+    assert nb_means(result, "2.csv") == pytest.approx(means, rel=1e-5)
     assert "of all counts" not in result.err
     unknown = run(small, *options, "--size-factors", "obs:total")
     assert "no such field of the cells; it has depth" in unknown.err
@@ -174,7 +194,7 @@ def test_totals_over_more_genes_are_pointed_to(run, tmp_path: Path) -> None:
 
 def test_cells_without_counts_are_left_out_and_told(small: Path, run) -> None:
     small.write_text(small.read_text() + "\nempty,0,0,0,0,0,0\n")
-    result = run(small, "--plot", "none")
+    result = run(small, "--family", "nb", "--plot", "none")
     assert result.status == 0
     assert "1 cells without any count are left out" in result.err
     assert "6 genes in 60 cells" in result.out
@@ -186,11 +206,14 @@ def test_estimated_counts_have_to_be_allowed(small: Path, run) -> None:
     assert refused.status == 2
     assert "--allow-non-integer" in refused.err
     assert refused.files == []
+    small.write_text(small.read_text() + "\nempty,0,0,0,0,0,0\n")
     result = run(small, "--allow-non-integer", "--plot", "none", "--family", "nb")
     assert result.status == 0
+    assert "1 cells without any count are left out" in result.err
     assert "are not whole numbers" in result.err
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -17,8 +17,9 @@ def small(tmp_path: Path, counts: np.ndarray) -> Path:
     return path
 
 
-def test_one_gene_is_fitted_and_drawn(small: Path, run) -> None:
-    result = run(small, "--gene", "HLA-DRA", "--dark")
+@pytest.mark.parametrize("family", ["nb", pytest.param("both", marks=pytest.mark.slow)])
+def test_one_gene_is_fitted_and_drawn(small: Path, run, family: str) -> None:
+    result = run(small, "--gene", "HLA-DRA", "--dark", "--family", family)
     assert result.status == 0, result.err
     assert result.files == ["s_small_HLA-DRA_fit.png"]
     assert "CD3D" not in result.out
@@ -30,11 +31,12 @@ def test_one_gene_is_fitted_and_drawn(small: Path, run) -> None:
 
 
 def test_the_table_is_written_if_it_is_named(small: Path, run) -> None:
-    result = run(small, "--gene", "CD3D", "--out", "one.csv", "--plot", "none")
+    result = run(small, "--gene", "CD3D", "--family", "nb", "--out", "one.csv", "--plot", "none")
     assert result.files == ["one.csv"]
     assert (result.folder / "one.csv").read_text().count("\n") == 2
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("gene", "says"),
     [

@@ -34,6 +34,7 @@ def test_a_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").stat().st_mode == plain.stat().st_mode
 
 
+@pytest.mark.quick
 def test_an_old_file_is_overwritten_and_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("old")
     (tmp_path / "t.csv").chmod(0o640)
@@ -42,6 +43,7 @@ def test_an_old_file_is_overwritten_and_keeps_its_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "t.csv").stat().st_mode) == 0o640
 
 
+@pytest.mark.quick
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("old")
     output = planned_output(tmp_path / "t.csv", inputs=(), size=100)
@@ -118,6 +120,7 @@ def test_a_full_disk_is_found_beforehand(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
+@pytest.mark.quick
 def test_inputs_are_not_written_to(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("counts")
     (tmp_path / "twin.csv").hardlink_to(tmp_path / "m.csv")

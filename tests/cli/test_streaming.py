@@ -71,6 +71,8 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+# By default that of the fit is killed: tests/fit/test_streaming.py.
+@pytest.mark.slow
 def test_a_killed_command_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     file = FILES["h5ad, CSR"](tmp_path)
     words = [sys.executable, "-c", SCRIPT, "fit", str(file), *QUIET]
@@ -128,6 +130,7 @@ def test_a_full_disk(tmp_path: Path, run, monkeypatch) -> None:
     assert not Path("t.csv").exists()
 
 
+@pytest.mark.quick
 def test_a_file_that_ends_too_early(tmp_path: Path, run) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / "m.h5ad"

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import gammaln
 
@@ -188,6 +189,15 @@ def test_never_lower_than_another_optimizer(name: str, fits: dict[str, Fits]) ->
             assert fit.status[0] != FitStatus.NOT_CONVERGED
             assert own > log_likelihood(x, s, *point) - 1e-6
             assert abs(fit.log_likelihood[0] - own) < 1e-6
+
+
+@pytest.mark.quick
+def test_the_other_likelihood_is_that_of_scipy() -> None:
+    x, s = CASES["ten cells"]
+    mean, alpha, p = 1.5, 0.7, 0.25
+    terms = stats.nbinom.logpmf(x, 1 / alpha, 1 / (1 + alpha * mean / (1 - p) * s))
+    expected = np.where(x == 0, np.log(p + (1 - p) * np.exp(terms)), np.log(1 - p) + terms).sum()
+    assert log_likelihood(x, s, np.log(mean), alpha, p) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ def adata() -> anndata.AnnData:
     return made
 
 
+@pytest.mark.quick
 def test_anndata_and_dataframes_give_the_fit_of_their_matrix(adata: anndata.AnnData) -> None:
     expected = fit_poisson(COUNTS, DEPTH)
     frame = pd.DataFrame(COUNTS, columns=NAMES)

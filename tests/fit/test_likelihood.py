@@ -107,8 +107,7 @@ def exact(coordinates: tuple[float, ...]) -> tuple[float, Floats, Floats]:
     return float(value), gradient, hessian
 
 
-@pytest.mark.quick
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["cells", pytest.param("statistics", marks=pytest.mark.quick)])
 def test_value_and_derivatives(kind: str) -> None:
     found = at(POINTS, kind)
     for i, point in enumerate(POINTS.tolist()):

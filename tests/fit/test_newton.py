@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 from jaxnb.fit.newton import maximize
@@ -34,6 +35,7 @@ def hilly(point):
     return -((x**2 - 4) ** 2) / 16 - 3 * y**2 - 0.1 * y**4
 
 
+@pytest.mark.quick
 def test_it_leaves_a_region_that_is_not_concave() -> None:
     start = jnp.array([0.1, 1.0])
     end = jax.jit(lambda p: maximize(with_derivatives(hilly), p, tolerance=1e-6, max_iter=50))(
@@ -45,9 +47,11 @@ def test_it_leaves_a_region_that_is_not_concave() -> None:
 
 
 def test_one_step_is_enough_for_a_parabola() -> None:
-    end = maximize(
-        with_derivatives(lambda p: -jnp.sum((p - 1) ** 2)), jnp.zeros(2), tolerance=1e-6, max_iter=9
-    )
+    end = jax.jit(
+        lambda p: maximize(
+            with_derivatives(lambda p: -jnp.sum((p - 1) ** 2)), p, tolerance=1e-6, max_iter=9
+        )
+    )(jnp.zeros(2))
     assert end.converged
     assert_allclose(end.point, 1)
     assert end.n_iter == 2
@@ -63,9 +67,11 @@ def test_infinite_coordinates_stay() -> None:
 
 
 def test_without_a_maximum_it_gives_up() -> None:
-    end = maximize(
-        with_derivatives(lambda p: p[0] + 0 * p[1]), jnp.zeros(2), tolerance=1e-6, max_iter=7
-    )
+    end = jax.jit(
+        lambda p: maximize(
+            with_derivatives(lambda p: p[0] + 0 * p[1]), p, tolerance=1e-6, max_iter=7
+        )
+    )(jnp.zeros(2))
     assert not end.converged
     assert end.n_iter == 7
 

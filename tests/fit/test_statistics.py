@@ -49,6 +49,7 @@ def test_the_likelihood_of_the_bundled_genes(zero_inflation: bool) -> None:
     assert_array_equal(statistics.squares, (x**2).sum(axis=0))
 
 
+@pytest.mark.quick
 def test_sums_of_the_nonzeros() -> None:
     """The probability of a zero under an inflation of 0.01."""
     s = np.exp(RNG.normal(0, 1, 300))

@@ -39,6 +39,7 @@ def equal(one: CountStatistics, other: CountStatistics) -> None:
         assert_array_equal(array, other.arrays()[name], err_msg=name)
 
 
+@pytest.mark.quick
 def test_a_file_gives_the_statistics_of_its_matrix(file: Path) -> None:
     totals = np.asarray(COUNTS.sum(axis=1), np.float64).ravel()
     expected = CountStatistics.of(COUNTS, totals / totals.mean(), zero_inflation=True)
@@ -73,13 +74,20 @@ found.save(sys.argv[3])
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_bytes(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "waits",
+    [(0.15, 0.3), pytest.param((0.02, 0.15, 0.05, 0.3, 0.1), marks=pytest.mark.slow)],
+    ids=["twice", "five times"],
+)
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    file: Path, tmp_path: Path, waits: tuple[float, ...]
+) -> None:
     expected = tmp_path / "expected.npz"
     read_statistics(file, cells=20).save(expected)
     out, folder = tmp_path / "out.npz", tmp_path / "kept"
     command = [sys.executable, "-c", SCRIPT, str(file), str(folder), str(out)]
     kills = 0
-    for wait in (0.02, 0.15, 0.05, 0.3, 0.1):
+    for wait in waits:
         run = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert run.stdout is not None
         run.stdout.readline()

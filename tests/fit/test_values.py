@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from scipy.special import gammaln, xlogy
 
 from jaxnb import datasets
 from jaxnb.fit import CountStatistics, FitResult, FitStatus, fit_nb, fit_poisson, fit_zinb
@@ -40,6 +41,7 @@ def test_cox7c_is_at_the_poisson_boundary(fitted: Fitted) -> None:
     assert_allclose(nb.log_likelihood[at], -1156.4180859888847, atol=1e-8)
 
 
+@pytest.mark.quick
 def test_bliss_and_fishers_mites() -> None:
     """European red mites on apple leaves: Bliss & Fisher (1953), Biometrics 9, table 1."""
     mites = np.repeat(np.arange(8), [70, 38, 17, 10, 9, 3, 2, 1])
@@ -67,35 +69,69 @@ def test_every_gene_ends_in_a_status_that_is_a_result(fitted: Fitted) -> None:
 def test_everything_is_float64_whatever_the_flag_says(x64: bool) -> None:
     data = datasets.pbmc68k()
     with jax.enable_x64(x64):
-        fit = fit_zinb(data.counts[:, :9], data.total_counts)
+        fit = fit_zinb(data.counts[:, :60], data.total_counts)  # the program of all genes
         assert jnp.ones(1).dtype == (jnp.float64 if x64 else jnp.float32)
     assert fit.mean.dtype == fit.standard_errors.log_theta.dtype == np.float64
     assert fit.theta.dtype == fit.zi_logits.dtype == fit.log_likelihood.dtype == np.float64
 
 
-def test_single_cells_give_the_same_as_statistics(fitted: Fitted) -> None:
-    """Every thirtieth gene, through the sums that fractional counts take."""
+def test_single_cells_give_the_same_nb_as_statistics(fitted: Fitted) -> None:
+    alike(nb_of_columns(by_cells(), max_iter=100, progress=False), fitted[0])
+
+
+@pytest.mark.slow
+def test_single_cells_give_the_same_zinb_as_statistics(fitted: Fitted) -> None:
+    nb = jax.tree.map(lambda entry: entry[EVERY_THIRTIETH], fitted[0])
+    alike(zinb_of_columns(by_cells(), nb, max_iter=100, progress=False), fitted[1])
+
+
+EVERY_THIRTIETH = np.arange(0, 765, 30)
+
+
+def by_cells() -> Columns:
+    """Some genes, for the sums that fractional counts take."""
     data = datasets.pbmc68k()
-    genes = np.arange(0, 765, 30)
-    columns = Columns(data.counts[:, genes], data.total_counts.astype(np.float64))
+    columns = Columns(data.counts[:, EVERY_THIRTIETH], data.total_counts.astype(np.float64))
     columns.whole, columns.fractional = columns.fractional, columns.whole
     columns.statistics = None
-    nb = nb_of_columns(columns, max_iter=100, progress=False)
-    zinb = zinb_of_columns(columns, nb, max_iter=100, progress=False)
-    for actual, whole in zip((nb, zinb), fitted, strict=True):
-        expected = jax.tree.map(lambda entry: entry[genes], whole)
-        assert_array_equal(actual.status, expected.status)
-        assert_allclose(actual.log_likelihood, expected.log_likelihood, rtol=0, atol=1e-9)
-        for name in ("mean", "theta", "zi_logits"):
-            change = np.log if name != "zi_logits" else np.asarray
-            error = getattr(
-                expected.standard_errors, name if name == "zi_logits" else f"log_{name}"
-            )
-            inside = np.isfinite(error)
-            distance = change(getattr(actual, name)[inside]) - change(
-                getattr(expected, name)[inside]
-            )
-            assert np.all(np.abs(distance) < 1e-7 * error[inside])
+    return columns
+
+
+def alike(actual: FitResult, whole: FitResult) -> None:
+    expected = jax.tree.map(lambda entry: entry[EVERY_THIRTIETH], whole)
+    assert_array_equal(actual.status, expected.status)
+    assert_allclose(actual.log_likelihood, expected.log_likelihood, rtol=0, atol=1e-9)
+    for name in ("mean", "theta", "zi_logits"):
+        change = np.log if name != "zi_logits" else np.asarray
+        error = getattr(expected.standard_errors, name if name == "zi_logits" else f"log_{name}")
+        inside = np.isfinite(error)
+        distance = change(getattr(actual, name)[inside]) - change(getattr(expected, name)[inside])
+        assert np.all(np.abs(distance) < 1e-7 * error[inside])
+
+
+@pytest.mark.filterwarnings("ignore:1 of 61 columns hold numbers")
+def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
+    """It is fitted cell by cell, the others are not."""
+    data = datasets.pbmc68k()
+    half = data.counts[:, [column("LYZ")]].toarray() / 2
+    matrix = np.insert(data.counts[:, :60].toarray().astype(np.float64), [20], half, axis=1)
+    fit = fit_nb(matrix, data.total_counts)
+    assert fit.status[20] == FitStatus.CONVERGED
+    others = jax.tree.map(lambda entry: np.delete(entry, 20), fit)
+    jax.tree.map(assert_array_equal, others, jax.tree.map(lambda entry: entry[:60], fitted[0]))
+
+    def log_likelihood(mean: float, theta: float) -> float:
+        mu = mean * data.total_counts.astype(np.float64)
+        x = half[:, 0]
+        # SciPy's binomial coefficient takes whole numbers only.
+        rising = gammaln(x + theta) - gammaln(theta) - gammaln(x + 1)
+        return float(np.sum(rising + xlogy(x, mu / (mu + theta)) - theta * np.log1p(mu / theta)))
+
+    mean, theta, highest = fit.mean[20], fit.theta[20], fit.log_likelihood[20]
+    assert_allclose(log_likelihood(mean, theta), highest, rtol=0, atol=1e-9)
+    for change in (0.999, 1.001):
+        assert log_likelihood(mean * change, theta) < highest
+        assert log_likelihood(mean, theta * change) < highest
 
 
 def test_standard_errors_are_those_of_the_observed_information() -> None:

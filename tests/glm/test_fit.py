@@ -64,10 +64,10 @@ def test_every_kind_of_data_gives_the_same():
 
 def test_size_factors():
     totals = COUNTS.sum(axis=1)
-    fit = glm.fit(FRAME, "~ age", obs=OBS, size_factors="total")
+    fit = glm.fit(FRAME, "~ condition", obs=OBS, size_factors="total")
     np.testing.assert_allclose(fit.size_factors, totals / totals.mean())
     assert fit.size_factors_from == "total"
-    ratios = glm.fit(FRAME, "~ age", obs=OBS, size_factors="median-ratio").size_factors
+    ratios = glm.fit(FRAME, "~ condition", obs=OBS, size_factors="median-ratio").size_factors
     everywhere = COUNTS[:, (COUNTS > 0).all(axis=0)]
     logs = np.log(everywhere)
     expected = np.exp(np.median(logs - logs.mean(axis=0), axis=1))
@@ -157,6 +157,7 @@ def test_one_clear_message(changes, error, message):
         glm.fit(**arguments)
 
 
+@pytest.mark.quick
 def test_normalized_anndata_names_the_layer_with_counts():
     layered = adata(COUNTS / 7)
     layered.layers["raw_counts"] = COUNTS
@@ -170,8 +171,10 @@ def test_median_ratio_without_common_genes_says_so():
         glm.fit(counts, "~ condition", obs=OBS, size_factors="median-ratio")
 
 
+# As an error, for the fit that would follow takes long to compile.
+@pytest.mark.filterwarnings("error")
 def test_few_genes_warn():
-    with pytest.warns(UserWarning, match="only 5 genes"):
+    with pytest.raises(UserWarning, match="only 5 genes"):
         glm.fit(FRAME.iloc[:, :5], "~ condition", obs=OBS, size_factors="total")
 
 
@@ -194,12 +197,12 @@ def test_import_is_light():
 def test_nothing_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        repr(glm.fit(FRAME, "~ batch + age", obs=OBS))
+        repr(glm.fit(FRAME, "~ batch + condition", obs=OBS))
 
 
 def test_many_distinct_rows_take_little_memory():
     """Rank and separation of a design with a covariate: nothing is square in the rows."""
-    rows = 60_000  # a square matrix would be 29 GB
+    rows = 20_000  # a square matrix would be 3.2 GB
     age = np.linspace(-1, 1, rows)
     spread = RNG.choice(rows, 12, replace=False)
     where = np.append(spread, 0), np.append(np.zeros(12, int), 1)
@@ -210,4 +213,4 @@ def test_many_distinct_rows_take_little_memory():
     tracemalloc.stop()
     assert fit.status.tolist()[1] == "separated"
     assert fit.coefficients.iloc[1, 1] == -np.inf
-    assert peak < 500e6
+    assert peak < 200e6

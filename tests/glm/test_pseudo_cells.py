@@ -25,6 +25,7 @@ def test_histogram_replaces_gamma_functions(largest):
     assert found.log_factorials[0] == pytest.approx(gammaln(counts + 1.0).sum(), rel=1e-14)
 
 
+@pytest.mark.quick
 def test_sums_over_cells():
     group = RNG.integers(0, 3, 4000)
     factors = np.exp(RNG.normal(0, 0.6, 4000))

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from jaxnb import glm
+from jaxnb.glm.design import design_of
+from jaxnb.glm.replicates import warn_of_pseudoreplication
 
 RNG = np.random.default_rng(9)
 DONOR = np.repeat([f"d{i}" for i in range(6)], [12, 15, 10, 3, 20, 11])
@@ -30,6 +32,7 @@ def test_sums_and_what_is_known_of_them():
     glm.fit(sums, "~ disease", obs=obs, size_factors="cells")
 
 
+@pytest.mark.quick
 def test_two_columns():
     sums, _ = glm.pseudobulk(COUNTS, ["disease", "donor"], obs=OBS, min_cells=1)
     assert "no_d1" in sums.index
@@ -52,11 +55,14 @@ def test_one_clear_message(changes, message):
         glm.pseudobulk(COUNTS, arguments.pop("by"), **arguments)
 
 
+# As an error, for the fit that would follow takes long to compile.
+@pytest.mark.filterwarnings("error")
 def test_cells_of_donors_as_replicates_are_warned_of():
-    with pytest.warns(UserWarning, match="disease is the same in all rows of one donor"):
+    with pytest.raises(UserWarning, match="disease is the same in all rows of one donor"):
         glm.fit(COUNTS, "~ disease", obs=OBS)
 
 
-def test_no_warning_where_donors_are_in_the_design_or_are_rows():
-    glm.fit(COUNTS, "~ donor", obs=OBS)
-    glm.fit(COUNTS, "~ depth", obs=OBS)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("formula", ["~ donor", "~ depth"])
+def test_no_warning_where_donors_are_in_the_design_or_are_rows(formula):
+    warn_of_pseudoreplication(design_of(formula, OBS), OBS)

@@ -40,6 +40,7 @@ def results():
     return found
 
 
+@pytest.mark.quick
 def test_same_estimates(results):
     ours, theirs = results["ours"][0], results["theirs"][0]
     np.testing.assert_allclose(ours.varm["LFC"], theirs.varm["LFC"], atol=2e-4)

@@ -40,6 +40,7 @@ def test_the_same_as_cells():
         )
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [

@@ -35,6 +35,7 @@ def ml():
     return glm.fit(COUNTS, "~ batch + condition", obs=OBS, size_factors=FACTORS, dispersion="ml")
 
 
+@pytest.mark.quick
 def test_columns_and_direction(fit):
     table = fit.test("condition", "B", "A")
     assert table.columns.tolist() == [

@@ -38,16 +38,19 @@ NEITHER = [
 ]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("names", CELLS)
 def test_barcodes(names: list[str]) -> None:
     assert kind_of_names(np.array(names)) == "cells"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("names", GENES)
 def test_genes(names: list[str]) -> None:
     assert kind_of_names(np.array(names)) == "genes"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("names", NEITHER)
 def test_other_names(names: list[str]) -> None:
     assert kind_of_names(np.array(names)) is None

@@ -12,7 +12,7 @@ from scipy import sparse
 from jaxnb.io import InputError, open_counts, read_counts
 
 # anndata, zarr and what they import warn about themselves.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("default", "error:::jaxnb")
 
 COUNTS = count_files.COUNTS
 
@@ -29,6 +29,7 @@ def test_names_and_fields_of_anndata(tmp_path: Path) -> None:
     assert data.files == (tmp_path / "m.h5ad",)
 
 
+@pytest.mark.quick
 def test_only_genes_of_cell_ranger(tmp_path: Path) -> None:
     data = read_counts(count_files.cell_ranger(tmp_path, extra=("CD3", "CD4")))
     np.testing.assert_array_equal(data.counts.toarray(), COUNTS)
@@ -49,6 +50,7 @@ STORED = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("rows", [1, 7, 60, 1000])
 @pytest.mark.parametrize("kind", STORED)
 def test_blocks_are_the_matrix(tmp_path: Path, kind: str, rows: int) -> None:

@@ -12,7 +12,7 @@ from jaxnb.fit import CountStatistics, compare_fits, fit_nb, fit_poisson
 from jaxnb.io import read_counts
 
 # anndata and what it imports warn about themselves, and eight columns are few.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("default", "error:::jaxnb")
 
 
 def test_anndata_to_var_to_file_and_back(tmp_path: Path) -> None:
@@ -34,6 +34,7 @@ def test_anndata_to_var_to_file_and_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(same.theta, fit.theta)
 
 
+@pytest.mark.quick
 def test_a_comparison_to_var_to_file_and_back(tmp_path: Path) -> None:
     data = count_files.annotated()
     statistics = CountStatistics.of(data.X, data.obs["total_counts"])
@@ -48,17 +49,18 @@ def test_a_comparison_to_var_to_file_and_back(tmp_path: Path) -> None:
 
 def test_a_data_frame_to_a_table_and_back(tmp_path: Path) -> None:
     frame = count_files.table()
-    ones = np.ones(len(frame))
-    fits = {"Poisson": fit_poisson(frame, ones), "NB": fit_nb(frame, ones)}
+    totals = frame.sum(axis=1)
+    fits = {"Poisson": fit_poisson(frame, totals), "NB": fit_nb(frame, totals)}
     fits["NB"].to_frame().to_csv(tmp_path / "one.csv")
-    compare_fits(frame, ones, fits).to_frame().to_csv(tmp_path / "fitted.csv")
+    compare_fits(frame, totals, fits).to_frame().to_csv(tmp_path / "fitted.csv")
     frame.to_csv(tmp_path / "counts.csv")
 
     again = read_counts(tmp_path / "counts.csv")
-    np.testing.assert_array_equal(fit_nb(again.counts, ones).theta, fits["NB"].theta)
-    stored = pd.read_csv(tmp_path / "fitted.csv", index_col="gene", float_precision="round_trip")
+    np.testing.assert_array_equal(fit_nb(again.counts, totals).theta, fits["NB"].theta)
+    # pandas' own parser of numbers may be wrong in the last digit.
+    stored = pd.read_csv(tmp_path / "fitted.csv", index_col="gene", dtype=str)
     assert list(stored.index) == list(again.genes)
-    np.testing.assert_array_equal(stored["nb_theta"], fits["NB"].theta)
-    one = pd.read_csv(tmp_path / "one.csv", index_col=0, float_precision="round_trip")
-    np.testing.assert_array_equal(one["theta"], fits["NB"].theta)
+    np.testing.assert_array_equal(stored["nb_theta"].astype(float), fits["NB"].theta)
+    one = pd.read_csv(tmp_path / "one.csv", index_col=0, dtype=str)
+    np.testing.assert_array_equal(one["theta"].astype(float), fits["NB"].theta)
     assert list(one.index) == list(again.genes)

@@ -72,6 +72,7 @@ LAYOUTS: dict[str, tuple[Callable[[], Rows], bool, bool]] = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layouts(tmp_path: Path, layout: str) -> None:
     rows, genes, cells = LAYOUTS[layout]
@@ -135,6 +136,7 @@ BAD: dict[str, tuple[Rows, str]] = {
 }
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("case", BAD)
 def test_bad_text(tmp_path: Path, case: str) -> None:
     rows, says = BAD[case]

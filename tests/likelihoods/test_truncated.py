@@ -1,7 +1,5 @@
 """The zero-truncated negative binomial and the hurdle model: values, derivatives, ends."""
 
-import contextlib
-
 import jax
 import jax.numpy as jnp
 import mpmath
@@ -9,15 +7,14 @@ import numpy as np
 import pytest
 import scipy.optimize
 import statsmodels.api as sm
+from likelihoods.programs import SIZE, assert_at, at_points, derivatives
+from scipy.stats import nbinom
 from statsmodels.discrete.truncated_model import TruncatedLFNegativeBinomialP
 
-from jaxnb import cdf, log_hurdle_nb, log_nb_positive, log_zero_truncated_nb
+from jaxnb import log_zero_truncated_nb
 
-
-@pytest.fixture(params=["float32", "float64"])
-def dtype(request):
-    with jax.enable_x64(True) if request.param == "float64" else contextlib.nullcontext():
-        yield np.dtype(request.param)
+DTYPES = ["float32", "float64"]
+TRUNCATED, HURDLE = "zero_truncated_negative_binomial", "hurdle_negative_binomial"
 
 
 def points():
@@ -44,15 +41,18 @@ def exact(x, mu, theta):
         return float(value(mu, theta)), float(in_mu), float(in_theta / (2 * step * theta))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_values_and_derivatives(dtype):
     arguments = points()
     value, d_mu, d_theta = np.transpose([exact(*point) for point in zip(*arguments, strict=True)])
-    arguments = [v.astype(dtype) for v in arguments]
+    got, gradient = (
+        a[..., : len(value)]
+        for a in derivatives(TRUNCATED, *(np.resize(v.astype(dtype), SIZE) for v in arguments))
+    )
     eps = float(np.finfo(dtype).eps)
-    units = np.abs(log_zero_truncated_nb(*arguments) - value) / np.maximum(1, np.abs(value)) / eps
+    units = np.abs(got - value) / np.maximum(1, np.abs(value)) / eps
     assert units.max() < 5.5
     assert np.quantile(units, 0.99) < 3
-    gradient = jax.jit(jax.vmap(jax.grad(log_zero_truncated_nb, (1, 2))))(*arguments)
     for got, expected in zip(gradient, (d_mu, d_theta), strict=True):
         assert np.isfinite(got).all()
         relative = np.abs(got / expected - 1) / eps
@@ -60,87 +60,92 @@ def test_values_and_derivatives(dtype):
         assert np.quantile(relative, 0.95) < 20
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_a_point_where_numpyro_is_wrong(dtype):
-    x, mu, theta = (dtype.type(v) for v in (1, 1e-8, 2))
-    got = log_hurdle_nb(x, mu, theta, dtype.type(np.log(0.3 / 0.7)))
-    np.testing.assert_allclose(got, np.log(0.7), rtol=3e-7 if dtype == np.float32 else 3e-8)
+    points = [(1, 1e-8, 2, np.log(0.3 / 0.7))]
+    value, _ = at_points(HURDLE, points, dtype)
+    assert_at(points, value, np.log(0.7), rtol=3e-7 if dtype == "float32" else 3e-8)
 
 
-@pytest.mark.parametrize(("mu", "theta"), [(0.3, 0.05), (3, 1), (60, 1e4), (100, np.inf)])
-def test_probabilities_sum_to_one(mu, theta):
-    with jax.enable_x64(True):
-        x = np.arange(20_000.0)
-        assert abs(np.exp(log_zero_truncated_nb(x, mu, theta)).sum() - 1) < 1e-8
-        assert abs(np.exp(log_hurdle_nb(x, mu, theta, 0.4)).sum() - 1) < 1e-8
-
-
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_is_the_truncated_distribution_where_that_does_not_cancel(dtype):
-    x = np.arange(1, 50, dtype=dtype)
-    expected = log_nb_positive(x, 3.0, 0.8) - cdf.nb_log_sf(0.0, 3.0, 0.8)
-    np.testing.assert_allclose(log_zero_truncated_nb(x, 3.0, 0.8), expected, rtol=1e-6)
+    points = [(x, 3.0, 0.8) for x in range(1, 50)]
+    exact_at = nbinom.logpmf(np.arange(1, 50), 0.8, 0.8 / 3.8) - np.log1p(-((0.8 / 3.8) ** 0.8))
+    assert_at(points, at_points(TRUNCATED, points, dtype)[0], exact_at, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("x", "mu", "theta", "expected"),
-    [
-        (0, 3, 1, -np.inf),
-        (-1, 3, 1, -np.inf),
-        (1.5, 3, 1, -np.inf),
-        (np.inf, 3, 1, -np.inf),
-        (1, 0, 1, 0),
-        (2, 0, 1, -np.inf),
-        (1, 3, 0, -np.inf),
-        (2, np.inf, 1, -np.inf),
-        (1, np.nan, 1, np.nan),
-        (np.nan, 1, 1, np.nan),
-        (2, -1, 1, np.nan),
-        (2, 1, -1, np.nan),
-        (3, 2, np.inf, 3 * np.log(2) - np.log(6) - np.log(np.expm1(2))),
-        (1, 1e-30, 1e-35, -np.log(np.log(1e5))),  # (1 - p) / -log(p)
-        (1, 1e35, 2, np.log(2) - 2 * np.log(1e35 / 2)),
-    ],
-)
-def test_ends(x, mu, theta, expected, dtype):
-    arguments = [dtype.type(v) for v in (x, mu, theta)]
-    got = log_zero_truncated_nb(*arguments)
-    np.testing.assert_allclose(got, expected, rtol=6e-6, atol=1e-6)
-    for position in (1, 2):
-        derivative = jax.grad(log_zero_truncated_nb, position)(*arguments)
-        assert np.isnan(expected) or np.isfinite(derivative)
-    hurdle = log_hurdle_nb(*arguments, dtype.type(0))
-    if x == 0:
-        expected = 0
-    np.testing.assert_allclose(hurdle, expected - np.log(2), rtol=6e-6, atol=1e-6)
+ENDS = [
+    ((0, 3, 1), -np.inf),
+    ((-1, 3, 1), -np.inf),
+    ((1.5, 3, 1), -np.inf),
+    ((np.inf, 3, 1), -np.inf),
+    ((1, 0, 1), 0),
+    ((2, 0, 1), -np.inf),
+    ((1, 3, 0), -np.inf),
+    ((2, np.inf, 1), -np.inf),
+    ((1, np.nan, 1), np.nan),
+    ((np.nan, 1, 1), np.nan),
+    ((2, -1, 1), np.nan),
+    ((2, 1, -1), np.nan),
+    ((3, 2, np.inf), 3 * np.log(2) - np.log(6) - np.log(np.expm1(2))),
+    ((1, 1e-30, 1e-35), -np.log(np.log(1e5))),  # (1 - p) / -log(p)
+    ((1, 1e35, 2), np.log(2) - 2 * np.log(1e35 / 2)),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ends(dtype):
+    points, expected = [point for point, _ in ENDS], np.array([value for _, value in ENDS])
+    value, gradient = at_points(TRUNCATED, points, dtype, eps=0.0)
+    assert_at(points, value, expected, rtol=6e-6, atol=1e-6)
+    assert_at(points, np.isfinite(gradient) | np.isnan(expected), True)
+    of_zeros = np.where([x == 0 for x, _, _ in points], 0, expected)
+    points = [(*point, 0.0) for point in points]
+    value, _ = at_points(HURDLE, points, dtype, eps=0.0)
+    assert_at(points, value, of_zeros - np.log(2), rtol=6e-6, atol=1e-6)
 
 
 def test_derivative_at_a_mean_of_zero():
-    at_zero = jax.grad(log_zero_truncated_nb, 1)(1.0, 0.0, 4.0)
-    np.testing.assert_allclose(at_zero, -(1 + 1 / 4) / 2, rtol=1e-6)
+    points = [(1.0, 0.0, 4.0)]
+    _, gradient = at_points(TRUNCATED, points, eps=0.0)
+    assert_at(points, gradient[0], -(1 + 1 / 4) / 2, rtol=1e-6)
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_on_the_log_scale_beyond_the_dtype(dtype):
-    def value(x, log_mu, log_theta):
-        logs = {"log_mu": dtype.type(log_mu), "log_theta": dtype.type(log_theta)}
-        return log_zero_truncated_nb(dtype.type(x), **logs)
-
-    np.testing.assert_allclose(value(2, 100, -100), -np.log(2 * 200), rtol=1e-6)
-    np.testing.assert_allclose(value(3, -200, 0), -400, rtol=1e-6)
-    np.testing.assert_allclose(value(2, -800, -800), np.log(1 / 8 / np.log(2)), rtol=1e-5)
-    np.testing.assert_allclose(value(2, 300, 0), -300, rtol=1e-6)
-    assert abs(value(1, -1000, 3)) < 1e-6
+    x, log_mu, log_theta, expected, rtol = np.transpose(
+        [
+            (2, 100, -100, -np.log(2 * 200), 1e-6),
+            (3, -200, 0, -400, 1e-6),
+            (2, -800, -800, np.log(1 / 8 / np.log(2)), 1e-5),
+            (2, 300, 0, -300, 1e-6),
+            (1, -1000, 3, 0, 1e-6),
+        ]
+    )
+    with jax.enable_x64(dtype == "float64"):
+        logs = {"log_mu": log_mu.astype(dtype), "log_theta": log_theta.astype(dtype)}
+        got = np.array(log_zero_truncated_nb(x.astype(dtype), **logs))
+    assert (np.abs(got - expected) <= rtol * np.maximum(np.abs(expected), 1)).all(), got
 
 
 def test_hurdle_logits():
-    for pi in (-np.inf, -2.0, 0.0, 5.0, np.inf):
-        got = log_hurdle_nb(jnp.array([0.0, 3.0]), 2.0, 1.5, pi)
-        truncated = log_zero_truncated_nb(3.0, 2.0, 1.5)
-        expected = [-np.logaddexp(0, -pi), -np.logaddexp(0, pi) + truncated]
-        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
-    derivative = jax.vmap(jax.grad(log_hurdle_nb, 3), (0, None, None, None))
-    at = derivative(jnp.array([0.0, 3.0]), 2.0, 1.5, 0.4)
-    np.testing.assert_allclose(at, [1 / (1 + np.exp(0.4)), -1 / (1 + np.exp(-0.4))], rtol=1e-6)
+    points = [(x, 2.0, 1.5, pi) for x in (0, 3) for pi in (-np.inf, -2.0, 0.0, 0.4, 5.0, np.inf)]
+    pi = np.array([point[-1] for point in points])
+    is_zero = np.arange(12) < 6
+    truncated, _ = at_points(TRUNCATED, [(3.0, 2.0, 1.5)])
+    expected = np.where(is_zero, -np.logaddexp(0, -pi), 0)
+    expected = expected + np.where(is_zero, 0, -np.logaddexp(0, pi) + truncated)
+    value, gradient = at_points(HURDLE, points)
+    assert_at(points, value, expected, rtol=1e-6, atol=1e-7)
+    with np.errstate(over="ignore"):
+        of_pi = np.where(is_zero, 1 / (1 + np.exp(pi)), -1 / (1 + np.exp(-pi)))
+    finite = np.isfinite(pi)
+    chosen = [point for point, ok in zip(points, finite, strict=True) if ok]
+    assert_at(chosen, gradient[2][:, finite], of_pi[finite], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_second_derivatives_also_where_rules_are_dropped():
     def plain(mu):
         return log_zero_truncated_nb(3.0, mu, 1.5)

@@ -12,9 +12,10 @@ notices is a gap in the tests.
 To add a fault, append it to the list of its area (`of_*.py`), and choose it without looking at the
 tests: a change that a reviewer could overlook and that a user would be hit by.
 
-A test that fails is run once more without the fault, and counts only if it passes there. A run that
-takes too long counts as noticed, since a fault may make a loop endless; the table says so. Compiled
-programs are kept in .pytest_cache/mutations, since most are the same with and without a fault.
+A test that fails is run once more without the fault, and counts only if it passes there. A test
+that by itself takes too long counts as noticing the fault, which may have made a loop endless; the
+table says so. Compiled programs are kept in .pytest_cache/mutations, since most are the same with
+and without a fault.
 
 Exit status: 0 all noticed, 1 some were not, 2 a fault cannot be planted or tests fail without one.
 """
@@ -43,7 +44,9 @@ def tried(runner: Runner, fault: Fault, options: argparse.Namespace) -> tuple[st
     """The test that noticed the fault ("" for none), the run it was in, and the seconds taken."""
     begun = time.monotonic()
     own = [f"tests/{test}" for test in fault.tests]
-    runs = [(options.marks, [*own, *_MARKS[options.marks]], options.seconds)]
+    # The quick tests first: most faults need no more.
+    marks = ["quick", "default"] if options.marks == "default" else [options.marks]
+    runs = [(mark, [*own, *_MARKS[mark]], options.seconds) for mark in marks]
     if options.all_tests:
         longer = _LONGER * options.seconds
         others = [f"--ignore={path}" for path in own] if options.marks == "default" else []
@@ -138,7 +141,7 @@ def _options() -> argparse.Namespace:
     add("--check", action="store_true", help="see whether the faults can be planted, and end")
     add("--control", action="store_true", help="first run the tests without a fault")
     add("--jobs", type=int, default=1, metavar="N", help="faults at a time (default: 1)")
-    add("--seconds", type=float, default=900, metavar="S", help="for a fault's own tests (900)")
+    add("--seconds", type=float, default=1800, metavar="S", help="for a fault's own tests (1800)")
     return parser.parse_args()
 
 

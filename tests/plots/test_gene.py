@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import jaxnb
-from jaxnb.fit import fit_nb, fit_poisson, fit_zinb
+from jaxnb.fit import FitResult, StandardErrors
 from jaxnb.plots import (
     fitted_distributions,
     gene_figure,
@@ -21,11 +21,20 @@ FACTORS = np.linspace(0.5, 1.5, CELLS)
 COUNTS = np.random.default_rng(2).negative_binomial(2, 2 / (2 + 4 * FACTORS)).astype(float)
 
 
+def fitted(**parameters: tuple[float, float, float]):
+    """As if fits of one column had found this mean, theta and log-odds of an extra zero."""
+    unknown = StandardErrors(*np.full((3, 1), np.nan))
+    fits = {
+        name: FitResult(*np.array([*found, 0.0])[:, None], unknown, np.zeros(1), np.zeros(1, int))
+        for name, found in parameters.items()
+    }
+    return fitted_distributions(fits, FACTORS)
+
+
 @pytest.fixture(scope="module")
 def distributions():
-    counts = COUNTS[:, None]
-    fits = {"Poisson": fit_poisson(counts, FACTORS), "NB": fit_nb(counts, FACTORS)}
-    return fitted_distributions(fits | {"ZINB": fit_zinb(counts, FACTORS)}, FACTORS)
+    """The wrong one and the one that the counts are drawn from."""
+    return fitted(Poisson=(4.0, np.inf, -np.inf), NB=(4.0, 2.0, -np.inf))
 
 
 @pytest.fixture
@@ -38,6 +47,18 @@ def axes():
 def line(axes, beginning):
     (found,) = (found for found in axes.get_lines() if found.get_label().startswith(beginning))
     return np.array(found.get_data())
+
+
+@pytest.mark.quick
+def test_fits_become_distributions_with_a_mean_for_every_cell() -> None:
+    found = fitted(NB=(4.0, 2.0, -np.inf), ZINB=(3.0, 5.0, -0.5))
+    assert isinstance(found["NB"], jaxnb.NegativeBinomial)
+    assert isinstance(found["ZINB"], jaxnb.ZeroInflatedNegativeBinomial)
+    np.testing.assert_array_equal(found["NB"].mu, 4 * FACTORS)
+    np.testing.assert_array_equal(found["ZINB"].mu, 3 * FACTORS)
+    np.testing.assert_array_equal(found["NB"].theta, 2.0)
+    np.testing.assert_array_equal(found["ZINB"].theta, 5.0)
+    np.testing.assert_array_equal(found["ZINB"].zi_logits, -0.5)
 
 
 def test_the_histogram_has_the_counted_and_the_expected_cells(axes, distributions) -> None:
@@ -86,8 +107,13 @@ def test_residuals_lie_in_the_band_under_the_right_distribution_alone(axes, dist
     assert line(axes, "Poisson")[1].max() == axes.get_ylim()[1]
 
 
+ZINB = {"ZINB": (4.0, 2.0, -20.0)}
+
+
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_figure_has_a_rootogram_for_each(distributions, dark, tmp_path) -> None:
+@pytest.mark.parametrize("more", [{}, pytest.param(ZINB, marks=pytest.mark.slow)])
+def test_the_figure_has_a_rootogram_for_each(distributions, dark, more, tmp_path) -> None:
+    distributions = distributions | fitted(**more)
     figure = gene_figure(COUNTS, distributions, "CD3D", dark=dark)
     FigureCanvasAgg(figure)
     titles = [axes.get_title() for axes in figure.axes]
@@ -97,7 +123,7 @@ def test_the_figure_has_a_rootogram_for_each(distributions, dark, tmp_path) -> N
 
 
 def test_a_gene_without_counts(axes) -> None:
-    distributions = {"NB": jaxnb.NegativeBinomial(mu=0.0, theta=np.inf)}
-    plot_histogram(np.zeros(5), distributions, axes)
-    assert axes.patches[0].get_height() == 5
-    plot_quantile_residuals(np.zeros(5), distributions, axes)
+    distributions = fitted(NB=(0.0, np.inf, -np.inf))
+    plot_histogram(np.zeros(CELLS), distributions, axes)
+    assert axes.patches[0].get_height() == CELLS
+    plot_quantile_residuals(np.zeros(CELLS), distributions, axes)

@@ -54,6 +54,7 @@ def lines(axes) -> dict[str, np.ndarray]:
     return {line.get_label(): np.array(line.get_data()) for line in axes.get_lines()}
 
 
+@pytest.mark.quick
 def test_the_zero_panel(axes) -> None:
     comparison = compared(200)
     plot_zero_excess(comparison, axes)
@@ -105,8 +106,7 @@ def test_with_fewer_fits(axes, names: tuple[str, ...]) -> None:
     plot_mean_variance(comparison, axes)
 
 
-@pytest.mark.parametrize("genes", [2, 5_000])
-@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize(("genes", "dark"), [(2, True), (5_000, False)])
 def test_few_and_many_genes(tmp_path: Path, genes: int, dark: bool) -> None:
     figure = comparison_figure(compared(genes), "title", dark=dark)
     figure.savefig(tmp_path / "p.png", dpi=50)

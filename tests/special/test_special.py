@@ -64,6 +64,7 @@ def test_split_binary(dtype):
     assert mantissa.max() < dtype.type(4 / 3)
 
 
+@pytest.mark.quick
 def test_log(dtype):
     y = np.concatenate([spread(dtype, 1e-37, 1e37), spread(dtype, 0.5, 2)])
     error = relative_error(jax.jit(log1p.log)(y), *exactly(mpmath.log, y))
@@ -127,6 +128,7 @@ def trigamma_remainder(z):
     return mpmath.psi(1, z) - 1 / z
 
 
+@pytest.mark.quick
 def test_stirling_error(dtype):
     z = np.concatenate([spread(dtype, 2, 30), spread(dtype, 2, 1e12), [dtype.type(2)]])
     got = jax.jit(lambda z: gamma.stirling_error(gamma.reciprocal_argument(z)))(z)

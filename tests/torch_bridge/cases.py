@@ -1,71 +1,98 @@
-"""The bridge's functions, each with arguments that reach every branch."""
+"""The bridge's functions and classes, each with arguments: those of the registry, as tensors."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import pytest
-
-import jaxnb
+import registry
 
 # The test modules take torch and the bridge from here, so that each is skipped where there is none.
 torch = pytest.importorskip("torch", reason='needs torch: pip install "jaxnb[torch]"')
 
 from jaxnb import torch_bridge as bridge  # noqa: E402
 
-__all__ = ["CASES", "Case", "bridge", "counts", "parameters", "torch"]
-
-
-class Case(NamedTuple):
-    """A function on tensors, the same on arrays, and the ranges of its parameters."""
-
-    function: Callable
-    of_arrays: Callable
-    parameters: tuple[str, ...]
-    shared_theta: bool = False
-
-    def __repr__(self) -> str:
-        return self.function.__name__ + ("_of_one_theta" if self.shared_theta else "")
-
-    def __call__(self, x, *parameters, eps=None):
-        return self.function(x, *self._with_none(parameters), eps)
-
-    def on_arrays(self, x, *parameters, eps=None):
-        return self.of_arrays(x, *self._with_none(parameters), eps)
-
-    def _with_none(self, parameters):
-        return (*parameters[:3], None, *parameters[3:]) if self.shared_theta else parameters
-
-
-CASES = [
-    Case(bridge.log_nb_positive, jaxnb.log_nb_positive, ("mu", "theta")),
-    Case(bridge.log_zinb_positive, jaxnb.log_zinb_positive, ("mu", "theta", "logit")),
-    Case(
-        bridge.log_mixture_nb,
-        jaxnb.log_mixture_nb,
-        ("mu", "mu", "theta", "theta", "logit"),
-    ),
-    Case(
-        bridge.log_mixture_nb,
-        jaxnb.log_mixture_nb,
-        ("mu", "mu", "theta", "logit"),
-        shared_theta=True,
-    ),
+__all__ = [
+    "CASES",
+    "CLASSES",
+    "COUNTS",
+    "NEGATIVE_BINOMIAL",
+    "ZERO_INFLATED",
+    "Case",
+    "all_cases",
+    "all_classes",
+    "bridge",
+    "one_case",
+    "parameters",
+    "torch",
 ]
 
 COUNTS = torch.tensor([[0, 1, 2], [7, 0, 31]])
 
 
-def counts(dtype=torch.float64):
-    return COUNTS.to(dtype)
+@dataclass(frozen=True)
+class Case:
+    """A function on tensors, and the same on arrays."""
+
+    arrays: registry.Case
+
+    def __repr__(self) -> str:
+        return self.arrays.name
+
+    @property
+    def function(self):
+        return getattr(bridge, self.arrays.family.function_name)
+
+    @property
+    def kind(self):
+        return getattr(bridge, self.arrays.family.class_name)
+
+    @property
+    def parameters(self):
+        return self.arrays.family.parameters
+
+    def __call__(self, x, *values, eps=None):
+        names = (parameter.name for parameter in self.parameters)
+        return self.function(x, **dict(zip(names, values, strict=True)), eps=eps)
+
+    def counts(self, dtype=torch.float64):
+        """Counts that the distribution can have."""
+        truncated = self.kind.support is torch.distributions.constraints.positive_integer
+        return COUNTS.to(dtype).clamp(min=int(truncated))
+
+
+CASES = [Case(case) for case in registry.CASES.values()]
+NEGATIVE_BINOMIAL, ZERO_INFLATED = CASES[:2]
 
 
 def parameters(case, dtype=torch.float64, shape=(2, 3), seed=0, requires_grad=False):
     """One tensor a parameter: means and thetas within (0.1, 12), logits about 0."""
     generator = torch.Generator().manual_seed(seed)
 
-    def one(kind):
+    def one(constraint):
         normal = torch.randn(shape, generator=generator, dtype=torch.float64)
-        value = normal if kind == "logit" else torch.exp(normal)
+        value = torch.exp(normal) if constraint == "nonnegative" else normal
         return value.to(dtype).requires_grad_(requires_grad)
 
-    return [one(kind) for kind in case.parameters]
+    return [one(parameter.constraint) for parameter in case.parameters]
+
+
+def _keywords(case):
+    """Those of the class: a mean with all axes of the batch, the others with fewer."""
+    given = {}
+    for parameter, array in zip(case.parameters, case.arrays.arrays((3, 2)), strict=True):
+        whole = torch.from_numpy(array)
+        part = whole[0] if parameter.constraint == "nonnegative" else whole[0, 0]
+        given[parameter.attribute] = part if given else whole
+    return given
+
+
+CLASSES = {repr(case): (case.kind, _keywords(case)) for case in CASES}
+"""By name, the class and its keywords; the batch shape of each is (3, 2)."""
+
+all_cases = pytest.mark.parametrize("case", CASES, ids=repr)
+all_classes = pytest.mark.parametrize("name", CLASSES)
+
+
+def one_case(which=NEGATIVE_BINOMIAL):
+    """One function; the others, with which the bridge does the same, are left to every night."""
+    others = [pytest.param(case, marks=pytest.mark.slow) for case in CASES if case is not which]
+    return pytest.mark.parametrize("case", [which, *others], ids=repr)

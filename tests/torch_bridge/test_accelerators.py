@@ -3,7 +3,7 @@
 import importlib.util
 
 import pytest
-from torch_bridge.cases import CASES, bridge, counts, parameters, torch
+from torch_bridge.cases import NEGATIVE_BINOMIAL, all_cases, bridge, parameters, torch
 
 from jaxnb.torch_bridge import cuda as exchange
 
@@ -14,10 +14,11 @@ xla = pytest.mark.skipif(
 )
 
 
+@pytest.mark.quick
 @cuda
-@pytest.mark.parametrize("case", CASES, ids=repr)
+@all_cases
 def test_cuda_agrees_with_the_cpu(case):
-    x, tensors = counts(torch.float32), parameters(case, torch.float32, requires_grad=True)
+    x, tensors = case.counts(torch.float32), parameters(case, torch.float32, requires_grad=True)
     moved = [t.detach().cuda().requires_grad_() for t in tensors]
     value = case(x.cuda(), *moved)
     assert value.device == moved[0].device
@@ -161,7 +162,10 @@ def test_a_device_that_is_not_the_current_one():
 def test_xla_agrees_with_the_cpu():
     import torch_xla
 
-    x, (mu, theta) = counts(torch.float32), parameters(CASES[0], torch.float32)
+    x, (mu, theta) = (
+        NEGATIVE_BINOMIAL.counts(torch.float32),
+        parameters(NEGATIVE_BINOMIAL, torch.float32),
+    )
     device = torch_xla.device()
     value = bridge.log_nb_positive(x.to(device), mu.to(device), theta.to(device))
     torch.testing.assert_close(value.cpu(), bridge.log_nb_positive(x, mu, theta))

@@ -3,45 +3,74 @@
 import jax
 import numpy as np
 import pytest
-from torch_bridge.cases import bridge, torch
-from torch_bridge.test_distributions import CASES, HURDLE, MIX, NB, ZINB, made, on_arrays
+from torch_bridge.cases import CLASSES, all_cases, bridge, torch
+from torch_bridge.classes import FORMS, HURDLE, MIX, NB, ZINB, made, on_arrays
 
 from jaxnb import cdf
 from jaxnb.families import FAMILIES
+from jaxnb.torch_bridge import counts as base
 from jaxnb.torch_bridge.functions import FUNCTIONS
 
 X = torch.tensor([0.0, 2.7])
-LONG = [
-    pytest.param(case, marks=pytest.mark.slow)
-    for case in ("zinb", "mixture", "mixture-theta2", "truncated")
-]
-# one of each class, on either scale: each takes seconds to compile
-every = pytest.mark.parametrize("case", ["nb-logits", "hurdle-probs", *LONG])
+NIGHTLY = [pytest.param(name, marks=pytest.mark.slow) for name in CLASSES]
 
 
-def doubles(case, requires_grad=False):
+def on(*names):
+    """These, and every class at night: each takes seconds to compile."""
+    return pytest.mark.parametrize("name", [*names, *NIGHTLY])
+
+
+def doubles(name, requires_grad=False):
     """The distribution in float64, made of leaves, and those."""
-    kind, parameters = CASES[case]
+    kind, parameters = (CLASSES | FORMS)[name]
     given = {n: torch.as_tensor(p, dtype=torch.float64).clone() for n, p in parameters.items()}
     leaves = [p.requires_grad_(requires_grad) for p in given.values()]
     return kind(**given), leaves
 
 
-@every
-@pytest.mark.parametrize("name", ["log_cdf", "log_sf", "cdf", "entropy", "icdf"])
-def test_agrees_with_the_class_on_arrays(case, name):
-    ours, expected = made(case), on_arrays(made(case))
-    arguments = {"entropy": (), "icdf": (torch.tensor([0.2, 0.9]),)}.get(name, (X,))
-    got = getattr(ours, name)(*arguments)
+@on("nb-logits", "hurdle-probs")
+@pytest.mark.parametrize("function", ["log_cdf", "log_sf", "cdf", "entropy", "icdf"])
+def test_agrees_with_the_class_on_arrays(name, function):
+    ours, expected = made(name), on_arrays(made(name))
+    arguments = {"entropy": (), "icdf": (torch.tensor([0.2, 0.9]),)}.get(function, (X,))
+    got = getattr(ours, function)(*arguments)
     assert got.shape == (3, 2)
     assert got.dtype == torch.float32
-    wanted = getattr(expected, name)(*(a.numpy() for a in arguments))
+    wanted = jax.jit(getattr(expected, function))(*(a.numpy() for a in arguments))
     np.testing.assert_allclose(got, wanted, rtol=2e-6, atol=1e-30)
 
 
-@every
-def test_probabilities_add_up(case):
-    d, _ = doubles(case)
+@pytest.mark.quick
+@all_cases
+def test_every_class_hands_its_parameters_to_the_function_of_its_distribution(case, monkeypatch):
+    """As the function of arrays takes them, which the tests above call for two of them."""
+    handed = []
+
+    def evaluated(function, arguments):
+        handed.append((function, arguments))
+        return torch.zeros(())
+
+    monkeypatch.setattr(base, "evaluated", evaluated)
+    kind, given = CLASSES[repr(case)]
+    d = kind(**given)
+    for of_array, method, first in (
+        ("log_cdf", d.log_cdf, ("x",)),
+        ("log_sf", d.log_sf, ("x",)),
+        ("log_cdf", d.cdf, ("x",)),
+        ("quantile", d.icdf, ("q",)),
+        ("entropy", d.entropy, ()),
+    ):
+        method(*(X for _ in first))
+        function, arguments = handed.pop()
+        assert function == getattr(kind._family, of_array).__name__
+        named = {p.name: given[p.attribute].expand(3, 2) for p in case.parameters}
+        assert list(arguments) == [*first, *named]
+        assert all(torch.equal(arguments[n].expand(3, 2), p) for n, p in named.items())
+
+
+@on("nb-logits")
+def test_probabilities_add_up(name):
+    d, _ = doubles(name)
     x = torch.arange(40.0, dtype=torch.float64)[:, None, None]
     summed = d.log_prob(x).exp().cumsum(0)
     torch.testing.assert_close(d.cdf(x), summed, rtol=1e-12, atol=1e-15)
@@ -51,12 +80,10 @@ def test_probabilities_add_up(case):
     assert (d.cdf(median - 1) < 0.5).all()
 
 
-@pytest.mark.parametrize(
-    "case", ["nb-logits", *(pytest.param(c, marks=pytest.mark.slow) for c in ("mixture", "hurdle"))]
-)
-def test_derivatives_in_the_parameters(case):
-    kind, parameters = CASES[case]
-    _, leaves = doubles(case, requires_grad=True)
+@on("nb-logits")
+def test_derivatives_in_the_parameters(name):
+    kind, parameters = (CLASSES | FORMS)[name]
+    _, leaves = doubles(name, requires_grad=True)
 
     def functions(*leaves):
         d = kind(**dict(zip(parameters, leaves, strict=True)))
@@ -117,12 +144,12 @@ def test_divergence():
     assert torch.autograd.gradcheck(divergence, points, rtol=1e-5)
 
 
-@pytest.mark.parametrize("case", ["zinb", "hurdle"])
-def test_no_divergence_is_made_up(case):
+@pytest.mark.parametrize("name", ["zinb", "hurdle"])
+def test_no_divergence_is_made_up(name):
     with pytest.raises(NotImplementedError):
-        torch.distributions.kl_divergence(made(case), made(case))
+        torch.distributions.kl_divergence(made(name), made(name))
     with pytest.raises(NotImplementedError):
-        torch.distributions.kl_divergence(made("nb"), made(case))
+        torch.distributions.kl_divergence(made("nb"), made(name))
 
 
 def test_every_distribution_has_a_class_with_every_function():

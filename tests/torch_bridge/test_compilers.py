@@ -4,14 +4,13 @@ import subprocess
 import sys
 
 import pytest
-from torch_bridge.cases import CASES, counts, parameters, torch
+from torch_bridge.cases import bridge, one_case, parameters, torch
 
-by_case = pytest.mark.parametrize("case", CASES, ids=repr)
 quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 
 @quiet
-@by_case
+@one_case()
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compile(case, dynamic):
     torch._dynamo.reset()  # its limit on recompilations counts those of the other cases
@@ -21,7 +20,7 @@ def test_compile(case, dynamic):
         return -(2 * case(x, *p)).sum()
 
     for rows in (2, 5):
-        x = counts(torch.float32).repeat(rows, 1)
+        x = case.counts(torch.float32).repeat(rows, 1)
         shape = (2 * rows, 3)
         compiled = parameters(case, torch.float32, shape, requires_grad=True)
         eager = parameters(case, torch.float32, shape, requires_grad=True)
@@ -32,24 +31,37 @@ def test_compile(case, dynamic):
 
 
 @quiet
-@by_case
+@one_case()
 def test_export(case):
     class Module(torch.nn.Module):
         def forward(self, x, *p):
             return case(x, *p)
 
-    x, tensors = counts(torch.float32), parameters(case, torch.float32)
+    x, tensors = case.counts(torch.float32), parameters(case, torch.float32)
     program = torch.export.export(Module(), (x, *tensors))
     assert torch.equal(program.module()(x, *tensors), case(x, *tensors))
 
 
 @quiet
-@by_case
+@one_case()
 def test_jit_trace(case):
-    x, tensors = counts(torch.float32), parameters(case, torch.float32)
+    x, tensors = case.counts(torch.float32), parameters(case, torch.float32)
     traced = torch.jit.trace(case.__call__, (x, *tensors))
     other = parameters(case, torch.float32, seed=1)
     assert torch.equal(traced(x, *other), case(x, *other))
+
+
+@quiet
+@pytest.mark.quick
+def test_compile_with_logarithms():
+    x, log_mu = torch.tensor([0.0, 3.0]), torch.tensor([0.5, 1.0])
+
+    def function(a):
+        return bridge.log_nb_positive(x, log_mu=a, theta=2.0)
+
+    torch._dynamo.reset()
+    compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(log_mu), function(log_mu))
 
 
 FAKE = """

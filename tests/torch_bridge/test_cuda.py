@@ -79,6 +79,7 @@ def test_memory_is_noted_as_freed_with_the_last_view_of_it(recorder):
     assert recorder.events == []  # nothing is called on the device when memory is freed
 
 
+@pytest.mark.quick
 def test_freed_memory_is_held_until_its_stream_is_past_it(recorder):
     freed = cuda.FreedResults(recorder)
     for stream in ("S", "T", "S"):
@@ -125,6 +126,7 @@ def test_threads_may_free_and_collect_at_once(recorder):
     assert held(freed) == 0
 
 
+@pytest.mark.quick
 def test_the_detour_refers_to_the_arrays_until_torch_waits_for_the_results():
     log, alive = [], []
 

@@ -34,6 +34,7 @@ def source(monkeypatch):
     return module(monkeypatch, SOURCE, **functions, **classes)
 
 
+@pytest.mark.quick
 def test_the_six_are_replaced_and_restored(source):
     before = dict(vars(source))
     with bridge.patch_scvi():

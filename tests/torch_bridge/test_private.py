@@ -13,6 +13,7 @@ def log_likelihood(mu):
     return bridge.log_nb_positive(X, mu, 2.0)
 
 
+@pytest.mark.quick
 @by_name
 def test_the_installed_versions_have_the_name(key):
     assert _private.NAMES[key].find() is not None

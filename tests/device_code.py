@@ -1,0 +1,56 @@
+"""Programs as they are for CUDA and TPU, without the code for CPU. Nothing runs there."""
+
+import re
+
+import jax
+
+DEVICES = ("cuda", "tpu")
+# The constants that nothing else has: 2/3 and the first guess of a reciprocal, as bits.
+BITS_ON_CPU = (0x3F2AAAAB, 0x3FE5555555555555, 0x7EF311C3, 0x7FDE6238502484BA)
+
+
+def lowered(traced, platform):
+    """The text of a traced program (`jax.jit(f).trace(...)`) for a platform."""
+    return traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+def data_dependent_conditionals(program):
+    """The branches of those that choose between computations.
+
+    A switch on the platform chooses between constants, and then has a single branch.
+    """
+    found = re.findall(r"stablehlo\.if", program)
+    for case in re.finditer(r'"stablehlo\.case"\(%\w+\) \(\{', program):
+        branches, depth, start = [], 1, case.end()
+        for brace in re.compile(r"[{}]|\)").finditer(program, start):
+            depth += {"{": 1, "}": -1, ")": 0}[brace.group()]
+            if depth == 0 and brace.group() == ")":
+                break
+            if brace.group() == "{" and depth == 1:
+                start = brace.end()
+            if depth == 0:
+                branches.append(program[start : brace.start()])
+        computes = [b for b in branches if re.search(r"stablehlo\.(?!constant|return)|call", b)]
+        if len(branches) > 1 and computes:
+            found.append(computes)
+    return found
+
+
+def check(program, *, draws=False):
+    """No conditional on the data, no barrier, no arithmetic on the bits of floats, no host call."""
+    assert not data_dependent_conditionals(program)
+    assert "optimization_barrier" not in program
+    assert not any(f"dense<{bits}>" in program for bits in BITS_ON_CPU)
+    if draws:  # which turn random bits into floats
+        assert not re.search(r"bitcast_convert.*x?[fi]64", program)
+    else:
+        assert "bitcast_convert" not in program
+        assert "custom_call" not in program
+
+
+def check_on_devices(function, arguments, platforms=DEVICES, **options):
+    """Trace once, lower for each platform and check."""
+    with jax.enable_x64(any(a.dtype == "float64" for a in arguments)):
+        traced = jax.jit(function).trace(*arguments)
+        for platform in platforms:
+            check(lowered(traced, platform), **options)

@@ -1,0 +1,103 @@
+"""The unit deviance and its derivatives against digits of mpmath, and at the ends of its range."""
+
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+from jaxnb.likelihoods import nb_deviance
+
+
+def exact(x, mu, theta):
+    """The deviance, and its derivatives in mu and theta."""
+    with mpmath.workdps(100):
+        x, mu, theta = map(mpmath.mpf, map(float, (x, mu, theta)))
+        m, n = mu + theta, x + theta
+        of_x = x * mpmath.log(x / mu) if x else mpmath.mpf(0)
+        c = (x - mu) / m
+        values = (
+            2 * (of_x - n * mpmath.log(n / m)),
+            2 * theta * (mu - x) / (mu * m),
+            -2 * (mpmath.log1p(c) - c),
+        )
+    return [float(value) for value in values]
+
+
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def points(request):
+    """Counts near the mean, at it, and small; means and thetas from 1e-15 to 1e15."""
+    dtype = np.dtype(request.param)
+    rng = np.random.default_rng(0)
+    mu, theta = np.exp(rng.uniform(np.log(1e-15), np.log(1e15), (2, 600))).astype(dtype)
+    x = rng.poisson(np.maximum(mu, 1e-3) * np.exp(rng.normal(0, 0.5, 600))).astype(dtype)
+    x[::5], x[1::9] = np.round(mu[::5]), rng.integers(0, 5, len(x[1::9]))
+    return dtype, x, mu, theta, np.array([exact(*p) for p in zip(x, mu, theta, strict=True)]).T
+
+
+@pytest.mark.quick
+def test_value_and_derivatives_are_right_to_the_last_digits(points):
+    dtype, *arguments, right = points
+    with jax.enable_x64(dtype == np.float64):
+        at_points = jax.jit(jax.vmap(jax.value_and_grad(nb_deviance, (1, 2))))
+        value, derivatives = at_points(*arguments)
+    for got, expected in zip((value, *derivatives), right, strict=True):
+        normal = np.abs(expected) > 4 * float(np.finfo(dtype).tiny)
+        relative = np.abs(np.asarray(got, float) - expected)[normal] / np.abs(expected[normal])
+        assert relative.max() < 4 * np.finfo(dtype).eps
+
+
+def test_the_usual_form_loses_the_derivative_in_theta():
+    x, mu, theta = np.float32(7), np.float32(5), np.float32(1e6)
+
+    def usual(theta):
+        return 2 * (x * jnp.log(x / mu) - (x + theta) * jnp.log((x + theta) / (mu + theta)))
+
+    *_, right = exact(x, mu, theta)
+    assert abs(jax.grad(usual)(theta) - right) > 0.5 * right
+    np.testing.assert_allclose(jax.grad(nb_deviance, 2)(x, mu, theta), right, rtol=1e-6)
+
+
+def test_the_hessian_is_symmetric_and_that_of_the_closed_form():
+    x, mu, theta = 7.0, 5.0, 2.0
+    hessian = np.array(jax.hessian(nb_deviance, (0, 1, 2))(x, mu, theta))
+    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-6)
+    m = mu + theta
+    c = (x - mu) / m
+    expected = [
+        2 * (1 / x - 1 / (x + theta)),
+        2 * (theta * (2 * x * mu + x * theta - mu**2)) / (mu * m) ** 2,
+        2 * c * (-(x - mu) / m**2) / (1 + c),
+    ]
+    np.testing.assert_allclose(np.diag(hessian), expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "logarithms", "value", "along_log_mu"),
+    [(3.0, (-100.0, 0.0), 595.5013, -6.0), (3.0, (100.0, 0.0), 195.5013, 2.0)],
+)
+def test_means_whose_logarithm_alone_is_a_number(x, logarithms, value, along_log_mu):
+    def of(log_mu):
+        return nb_deviance(x, log_mu=log_mu, log_theta=logarithms[1])
+
+    got, derivative = jax.value_and_grad(of)(logarithms[0])
+    np.testing.assert_allclose([got, derivative], [value, along_log_mu], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        *(((0, 0, 1), 0.0), ((0, 1, 0), 0.0), ((0, 0, np.inf), 0.0), ((5, 5, np.inf), 0.0)),
+        *(((3, 0, 1), np.inf), ((3, 1, 0), np.inf), ((0, np.inf, 1), np.inf)),
+        *(((3, 1e34, 1), 152.07712), ((0, 2, np.inf), 4.0)),
+        *(((-1, 2, 1), np.nan), ((3, np.nan, 1), np.nan), ((3, -1, 1), np.nan)),
+    ],
+)
+def test_ends_of_the_range(arguments, value):
+    np.testing.assert_allclose(nb_deviance(*map(np.float32, arguments)), value, rtol=1e-6)
+
+
+def test_derivatives_at_the_ends():
+    np.testing.assert_allclose(jax.grad(nb_deviance, 1)(1e6, 100.0, np.inf), -19998.0, rtol=1e-6)
+    assert jax.grad(nb_deviance, 1)(0.0, 0.0, 1.0) == 2
+    assert jax.grad(nb_deviance, 2)(3.0, 2.0, np.inf) == 0

@@ -1,0 +1,79 @@
+"""What the classes on tensors refuse, and the other forms of what they were given."""
+
+import pytest
+from torch_bridge.cases import torch
+from torch_bridge.classes import MIX, MU, NB, PI, THETA, ZINB
+
+MIXED = {"mu1": MU, "mu2": 2 * MU + 1, "theta1": THETA, "mixture_logits": PI}
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "message"),
+    [
+        (NB, {"mu": MU}, r"exactly one of \(mu, theta\) or .*; got mu"),
+        (NB, {}, "got none of them"),
+        (NB, {"mu": MU, "theta": THETA, "probs": PI}, "got probs, mu, theta"),
+        (ZINB, {"mu": MU, "theta": THETA}, r"\(zi_logits\) or \(zi_probs\); got none"),
+        (NB, {"mu": MU, "theta": torch.ones(5)}, r"mu \(3, 2\), theta \(5,\)"),
+        (NB, {"mu": -MU, "theta": THETA}, "parameter mu"),
+        (NB, {"mu": MU, "theta": THETA * torch.nan}, "parameter theta"),
+        (NB, {"total_count": THETA, "probs": torch.tensor(1.5)}, "invalid probs: 1 of 1.* 1.5"),
+        (ZINB, {"mu": MU, "theta": THETA, "zi_probs": PI}, "invalid zi_probs"),
+        (MIX, MIXED | {"mu2": -MU}, "parameter mu2"),
+    ],
+)
+def test_bad_parameters(kind, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**parameters, validate_args=True)
+
+
+def test_unvalidated_parameters_are_not_looked_at():
+    assert NB(mu=-MU, theta=THETA).log_prob(torch.tensor(1.0)).isnan().all()
+
+
+@pytest.mark.quick
+def test_normalized_expression():
+    scale = MU / MU.sum(-1, keepdim=True)
+    d = NB(mu=MU, theta=THETA, scale=scale)
+    assert d.get_normalized("scale") is scale
+    assert torch.equal(d.get_normalized("mu"), MU)
+    with pytest.raises(ValueError, match="key must be"):
+        d.get_normalized("rate")
+    assert torch.equal(MIX(**MIXED).get_normalized("mu"), MIX(**MIXED).mean)
+    with pytest.raises(ValueError, match="the only key"):
+        MIX(**MIXED).get_normalized("scale")
+
+
+@pytest.mark.parametrize(
+    "d",
+    [
+        NB(mu=MU, theta=THETA),
+        NB(total_count=THETA, logits=torch.log(MU / THETA)),
+        ZINB(total_count=THETA, probs=MU / (MU + THETA), zi_logits=PI),
+    ],
+    ids=["mu", "logits", "zinb-probs"],
+)
+def test_normalized_expression_without_a_scale(d):
+    """As scvi-tools computes it for (total_count, logits): the shares of the last axis."""
+    assert d.scale is None
+    torch.testing.assert_close(d.get_normalized("scale"), MU / MU.sum(-1, keepdim=True))
+
+
+def test_other_forms_of_the_parameters():
+    d = NB(mu=MU, theta=THETA)
+    assert torch.equal(d.total_count, THETA.expand(3, 2))
+    torch.testing.assert_close(d.probs, MU / (MU + THETA))
+    torch.testing.assert_close(d.logits, torch.log(MU) - torch.log(THETA))
+    assert not d.on_mps
+    torch.testing.assert_close(ZINB(mu=MU, theta=THETA, zi_probs=0.3).zi_probs[0, 0].item(), 0.3)
+
+
+def test_in_a_mixture_of_torchs_own():
+    weights = torch.distributions.Categorical(torch.tensor([0.3, 0.7]))
+    components = NB(mu=torch.tensor([1.0, 50.0]), theta=torch.tensor(2.0))
+    mixture = torch.distributions.MixtureSameFamily(weights, components)
+    ours = MIX(torch.tensor(1.0), torch.tensor(50.0), torch.tensor(2.0), torch.tensor(3 / 7).log())
+    x = torch.arange(60.0)
+    torch.testing.assert_close(mixture.log_prob(x), ours.log_prob(x))
+    torch.testing.assert_close(mixture.variance, ours.variance)
+    assert mixture.sample((7,)).shape == (7,)
