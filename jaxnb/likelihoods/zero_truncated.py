@@ -50,7 +50,9 @@ def log_zero_truncated_nb(
             matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
 
-    Accuracy as for `log_nb_positive`, however small mu is (`tests/likelihoods/test_truncated.py`).
+    Accuracy as for `log_nb_positive`, however small mu is (`tests/likelihoods/test_truncated.py`);
+    of second derivatives, half are within one rounding and 95 % within ten
+    (`tests/likelihoods/test_hessians.py`).
     """
     refuse_tables(x=x)
     owner = "log_zero_truncated_nb"
