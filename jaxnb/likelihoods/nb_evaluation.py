@@ -100,7 +100,8 @@ class NegativeBinomial:
             theta_larger = self.theta.value > bounded
         else:
             theta_larger = self._b > self._mean
-        self.theta_q = jnp.where(theta_larger, bounded * self.p, self.theta.value * self.q)
+        theta_q = jnp.where(theta_larger, bounded * self.p, self.theta.value * self.q)
+        self.theta_q = jnp.minimum(theta_q, self._largest)
         self.count = jnp.clip(x, 0.0, self._infinity)
         self.inverse_mu = point.inverse_mu
         # x - mu, over mu where that is the larger number
@@ -284,8 +285,21 @@ class NegativeBinomial:
         derivative = self._proportional_to_mu(derivative)
         derivative = jnp.where(point.fraction, of_fraction, derivative)
         derivative = derivative + point.theta * point.log_r_over
-        derivative = jnp.where(point.own_x > 0, derivative, derivative / moved.up)
-        return derivative * jnp.where(point.huge, 1 / limits(derivative.dtype).f, 1.0)
+        # what is proportional to theta is not that at the point moved to
+        of_small = self.theta.value * (self._phi_of_minus_q() + self.q * self.q)
+        of_small = of_small - self.count * (self.p * self.q)
+        derivative = jnp.where(moved.small & (point.own_x > 0), of_small, derivative)
+        at_zero = jnp.where(moved.small & (point.own_x == 0), derivative / moved.up, derivative)
+        return at_zero * jnp.where(point.huge, 1 / limits(derivative.dtype).f, 1.0)
+
+    def _phi_of_minus_q(self) -> Array:
+        """phi(-q) = log(p) + q."""
+        p, q = self._t_in * self._r.inverse_m, self._mu_in * self._r.inverse_m
+        phi = log1p_minus_x(-q, p)
+        if self.point is None:
+            return phi
+        under = phi * (self.point.r * self.point.r)
+        return jnp.where(self.point.under, under, phi + self.point.log_r_over)
 
     def _proportional_to_mu(self, derivative: Array) -> Array:
         """Derivatives in theta of form `under`: at x = 1 they vanish with mu, at x = 0 as mu**2."""

@@ -284,7 +284,7 @@ def move(
         log_mu = log_mu + jnp.where(huge, float(np.log(within.f)), theta.log_up)
         scaled = jnp.exp(log_mu)
         if scales[0] == "linear":
-            scaled = jnp.where(theta.small | huge, scaled, mu)
+            scaled = jnp.where(theta.small, scaled, jnp.where(huge, mu * within.f, mu))
         under, over = scaled < low, scaled > theta.high
         log_high = jnp.log(theta.high)
         to_target = jnp.maximum(jnp.minimum(log_mu, log_high) - jnp.log(target), -_FAR)
@@ -319,6 +319,7 @@ def move(
         log_r=log_r,
         r_over=r_over,
         log_r_over=log_r_over,
-        inverse_mu=jnp.where(mu > 1, 1 / jnp.where(mu > 1, mu, 1.0), of_small),
+        # of a mean that is not infinite, so that its product with one is 1
+        inverse_mu=jnp.where(mu > 1, 1 / jnp.clip(mu, 1.0, highest / 4), of_small),
         nothing=lifted == 0 if scales[0] == "linear" else mean < -_INFINITE,
     )
