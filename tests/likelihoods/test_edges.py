@@ -26,25 +26,13 @@ TINY = float(np.finfo(np.float32).tiny)
 every_distribution = pytest.mark.parametrize("case", DISTRIBUTIONS.values(), ids=repr)
 
 
-def all_but(names, reason):
-    """Every distribution, of which these are known to fail."""
-    known = pytest.mark.xfail(reason=reason)
-    return pytest.mark.parametrize(
-        "case",
-        [
-            pytest.param(case, marks=known if name in names else (), id=name)
-            for name, case in DISTRIBUTIONS.items()
-        ],
-    )
-
-
 def evaluated(name, points, eps=None):
     """As everywhere in this module: the program with the second derivatives for two of them."""
     second = name in (NB, ZINB)
     return at_points(name, points, eps=eps, second=second)[:2]
 
 
-@all_but({HURDLE}, "the derivative in pi is that of log(1 - P(0)) where the value is -inf")
+@every_distribution
 def test_outside_the_support(case):
     points = [(-1.0, *case.values)]
     value, gradient = evaluated(case.name, points)
@@ -70,7 +58,7 @@ def test_nan_and_negative_parameters_give_nan(case):
     assert_at(points, value, NAN)
 
 
-@all_but({HURDLE, ZERO_TRUNCATED}, "NaN at x = 1 where the mean underflows and theta is infinite")
+@every_distribution
 def test_derivatives_are_never_nan(case):
     """At all combinations of the ends of the ranges, with a floor and without one."""
     ends = {"nonnegative": (0.0, 1e-38, 1e-8, 1.5, 1e8, 3e38, INF), "extended real": (-INF, 0, INF)}

@@ -113,7 +113,11 @@ def test_derivatives_agree_with_differences(name):
         ):
             assert got.shape == shape
             off = np.abs(got - narrowed(exact, shape))
-            assert (off <= digits * narrowed(np.abs(exact), shape)).all(), (parameter.name, off)
+            granted = digits * narrowed(np.abs(exact), shape)
+            if parameter.constraint == "extended real":
+                # a rounding of the components' log-probabilities, on which their weights depend
+                granted = granted + np.finfo(np.float32).eps / 4
+            assert (off <= granted).all(), (parameter.name, off)
 
 
 @every_case
