@@ -1,11 +1,13 @@
 """The bundled counts are the ones the docstring describes."""
 
 import numpy as np
+import pytest
 from scipy import sparse
 
 from jaxnb import datasets
 
 
+@pytest.mark.quick
 def test_pbmc68k_is_the_matrix_it_says_it_is() -> None:
     data = datasets.pbmc68k()
     assert sparse.issparse(data.counts)

@@ -52,7 +52,15 @@ def test_sessions_are_doctests(page):
         assert failures == 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# The command of first_fit.md is the README's, whose fits are run in tests/cli by default.
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page.name == "first_fit.md" else ())
+        for page in PAGES
+    ],
+    ids=lambda page: page.name,
+)
 def test_commands_run(page, tmp_path):
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     commands = [line for line in lines if line and not SETS_UP.match(line)]

@@ -1,40 +1,27 @@
 """The table of distributions: complete, and right in each of its entries."""
 
+import functools
 import inspect
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from registry import CASES, COUNTS, DISTRIBUTIONS
 
 import jaxnb
-from jaxnb.families import FAMILIES, NEGATIVE_BINOMIAL_MIXTURE, tied
 from jaxnb.likelihoods.arguments import promote
 
-X = np.array([0.0, 1.0, 4.0, 30.0], np.float32)
+GRID = np.arange(3000.0, dtype=np.float32)
+
+each_case = pytest.mark.parametrize("name", CASES)
+each_distribution = pytest.mark.parametrize("name", DISTRIBUTIONS)
 
 
-def values(family):
-    """One value for each parameter, all different and far from the ends."""
-    start = {"nonnegative": 1.5, "extended real": -0.7}
-    return [
-        np.float32(start[parameter.constraint] * (1 + place))
-        for place, parameter in enumerate(family.parameters)
-    ]
-
-
-def kernel(family, x, *parameters):
-    _, arguments = promote(x=x, **dict(zip(family.arguments[1:], parameters, strict=True)))
-    return family.with_derivatives(*arguments, jnp.float32(0), family.linear_scales)
-
-
-TABLE = [*FAMILIES.values(), tied(NEGATIVE_BINOMIAL_MIXTURE)]
-IDS = [*FAMILIES, "tied mixture"]
-each_family = pytest.mark.parametrize("family", TABLE, ids=IDS)
-
-
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-def test_names_are_those_of_the_functions_and_classes(family):
+@pytest.mark.quick
+@each_distribution
+def test_names_are_those_of_the_functions_and_classes(name):
+    family = DISTRIBUTIONS[name].family
     named = [parameter.name for parameter in family.parameters]
     arguments = list(inspect.signature(family.log_prob).parameters)
     assert arguments[: len(named) + 1] == ["x", *named]
@@ -44,50 +31,113 @@ def test_names_are_those_of_the_functions_and_classes(family):
     assert {parameter.attribute for parameter in family.parameters} < set(keywords)
 
 
-@each_family
-def test_the_kernel_is_the_function_and_its_derivatives(family):
-    parameters = values(family)
-    value, derivatives = kernel(family, X, *parameters)
-    np.testing.assert_allclose(value, family.log_prob(X, *parameters), rtol=1e-6)
-    assert len(derivatives) == 1 + len(parameters)
-    for place, derivative in enumerate(derivatives):
-        arguments = [X, *parameters]
-        direction = [np.zeros_like(a) for a in arguments]
-        direction[place] = np.ones_like(arguments[place])
-        _, expected = jax.jvp(family.log_prob, arguments, direction)
-        broadcast = np.broadcast_to(derivative(), X.shape)
-        np.testing.assert_allclose(broadcast, expected, rtol=1e-5, atol=1e-7)
+@each_case
+def test_the_kernel_is_the_function_and_its_derivatives(name):
+    case = CASES[name]
+    family = case.family
+
+    @jax.jit
+    def kernel(x, *parameters):
+        _, arguments = promote(x=x, **dict(zip(family.arguments[1:], parameters, strict=True)))
+        value, derivatives = family.with_derivatives(
+            *arguments, jnp.float32(0), family.linear_scales
+        )
+        return value, [jnp.broadcast_to(derivative(), x.shape) for derivative in derivatives]
+
+    @jax.jit
+    def function(*arguments):
+        def along(*directions):
+            return jax.jvp(case.log_prob, arguments, directions)[1]
+
+        # in one argument at a time
+        one = jnp.eye(len(arguments), dtype=jnp.float32)
+        directions = [
+            jnp.broadcast_to(
+                one[:, place].reshape(-1, *(1,) * np.ndim(a)), (len(one), *np.shape(a))
+            )
+            for place, a in enumerate(arguments)
+        ]
+        return case.log_prob(*arguments), jax.vmap(along)(*directions)
+
+    value, derivatives = kernel(COUNTS, *case.parameters)
+    expected_value, expected = function(COUNTS, *case.parameters)
+    np.testing.assert_allclose(value, expected_value, rtol=1e-6)
+    assert len(derivatives) == 1 + len(case.values)
+    names = family.arguments
+    for argument, got, derivative in zip(names, derivatives, expected, strict=True):
+        np.testing.assert_allclose(got, derivative, rtol=1e-5, atol=1e-7, err_msg=argument)
 
 
-@each_family
-def test_moments_and_mode_are_those_of_the_probabilities(family):
-    parameters = values(family)
-    x = np.arange(3000.0, dtype=np.float32)
-    p = np.exp(np.asarray(family.log_prob(x, *parameters), float))
-    mean = (p * x).sum()
-    np.testing.assert_allclose(family.mean(*parameters), mean, rtol=1e-5)
-    np.testing.assert_allclose(family.variance(*parameters), (p * (x - mean) ** 2).sum(), rtol=1e-4)
-    # two counts may be modes
-    np.testing.assert_allclose(p[int(family.mode(*parameters))], p.max(), rtol=1e-6)
+@functools.cache
+def computed(name):
+    """The probabilities of the counts of the grid, the moments and draws."""
+    case = CASES[name]
+    family = case.family
+
+    @jax.jit
+    def functions(key, *parameters):
+        moments = {
+            "mean": family.mean(*parameters),
+            "variance": family.variance(*parameters),
+            "mode": family.mode(*parameters),
+        }
+        draws = family.sampler(key, *parameters, shape=(20_000,), dtype=jnp.float32)
+        return family.log_prob(GRID, *parameters), moments, draws
+
+    log_p, moments, draws = functions(jax.random.key(0), *case.parameters)
+    return np.exp(np.asarray(log_p, float)), moments, np.asarray(draws)
 
 
-@each_family
-def test_draws_have_the_mean(family):
-    parameters = values(family)
-    draws = family.sampler(jax.random.key(0), *parameters, shape=(20_000,), dtype=jnp.float32)
-    error = np.sqrt(family.variance(*parameters) / draws.size)
-    assert abs(draws.mean() - family.mean(*parameters)) < 4 * error
+@each_case
+def test_moments_and_mode_are_those_of_the_probabilities(name):
+    p, moments, _ = computed(name)
+    mean = (p * GRID).sum()
+    np.testing.assert_allclose(moments["mean"], mean, rtol=1e-5)
+    np.testing.assert_allclose(moments["variance"], (p * (GRID - mean) ** 2).sum(), rtol=1e-4)
+    # Two neighbors share the largest probability where (theta - 1) mu / theta is whole.
+    assert p[int(moments["mode"])] == pytest.approx(p.max(), rel=1e-6)
 
 
-@each_family
-def test_distribution_functions_are_sums_of_the_probabilities(family):
-    parameters = values(family)
-    x = np.arange(30.0, dtype=np.float32)
-    cdf = np.exp(np.asarray(family.log_prob(x, *parameters), float)).cumsum()
-    np.testing.assert_allclose(family.cdf(x, *parameters), cdf, rtol=1e-5)
-    np.testing.assert_allclose(family.sf(x, *parameters), 1 - cdf, atol=1e-6)
+@each_case
+def test_draws_have_the_mean(name):
+    _, moments, draws = computed(name)
+    error = np.sqrt(moments["variance"] / draws.size)
+    assert abs(draws.mean() - moments["mean"]) < 4 * error
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *DISTRIBUTIONS,
+        *(pytest.param(n, marks=pytest.mark.slow) for n in CASES if n not in DISTRIBUTIONS),
+    ],
+)
+def test_distribution_functions_are_sums_of_the_probabilities(name):
+    case = CASES[name]
+    family = case.family
+    levels = np.append(np.random.default_rng(0).uniform(size=61), [0.5, 0, 1]).astype(np.float32)
+
+    @jax.jit
+    def functions(q, *parameters):
+        counts = family.quantile(q, *parameters)
+        x = jnp.concatenate([GRID[:30], counts, counts - 1])
+        of_counts = (family.cdf, family.sf, family.log_cdf, family.log_sf)
+        return counts, [function(x, *parameters) for function in of_counts]
+
+    counts, values = functions(levels, *case.parameters)
+    cdf, sf, log_cdf, log_sf = (np.asarray(v[:30]) for v in values)
+    p, *_ = computed(name)
+    expected = p.cumsum()
+    np.testing.assert_allclose(cdf, expected[:30], rtol=1e-5)
+    np.testing.assert_allclose(sf, 1 - expected[:30], atol=1e-6)
     with np.errstate(divide="ignore"):  # without a zero among the counts
-        np.testing.assert_allclose(family.log_cdf(x, *parameters), np.log(cdf), atol=1e-5)
-    np.testing.assert_allclose(np.exp(family.log_sf(x, *parameters)), 1 - cdf, atol=1e-6)
-    middle = np.searchsorted(cdf, 0.5)
-    assert family.quantile(0.5, *parameters) == middle
+        np.testing.assert_allclose(log_cdf, np.log(expected[:30]), atol=1e-5)
+    np.testing.assert_allclose(np.exp(log_sf), 1 - expected[:30], atol=1e-6)
+
+    reached, missed = np.split(np.asarray(values[0][30:]), 2)
+    inner = slice(-2)
+    right = (reached >= levels) & (missed < levels) & np.isfinite(counts)
+    assert right[inner].all(), f"at {levels[inner][~right[inner]]}"
+    assert counts[-3] == np.searchsorted(expected, 0.5)
+    assert counts[-2] == np.flatnonzero(p)[0]
+    assert counts[-1] == np.inf

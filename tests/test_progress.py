@@ -40,6 +40,7 @@ def test_in_a_terminal(monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]) -
     assert "row/s" in text  # the rate, and the time left before it
 
 
+@pytest.mark.quick
 def test_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown(None, monkeypatch, progress=True) == "end"
     assert shown((24, 80), monkeypatch, progress=False) == "end"

@@ -2,7 +2,6 @@
 
 import warnings
 
-import numpy as np
 import pytest
 
 import jaxnb
@@ -26,10 +25,7 @@ def test_frames_of_the_package_and_of_numpyro_are_passed():
 
 def test_public_functions_warn_at_the_line_that_calls_them():
     distribution = jaxnb.NegativeBinomial(mu=2.0, theta=1.0, validate_args=True)
-    counts = np.column_stack([np.arange(50) % 3, np.arange(50) + 0.5])
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         distribution.log_prob(0.5)
-        jaxnb.fit.fit_nb(counts, np.ones(50))
-    assert {warning.filename for warning in seen} == {__file__}
-    assert len(seen) == 2
+    assert [warning.filename for warning in seen] == [__file__]

@@ -40,6 +40,9 @@ def _found(dtype):
     return mu.astype(float), theta.astype(float), jax.tree.map(np.asarray, values)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
+)
 @pytest.mark.quick
 def test_are_sums_of_the_probabilities(found, dtype):
     mu, theta, got = found
@@ -61,6 +64,9 @@ def log_probabilities(x, mu, theta):
         return np.asarray(jaxnb.log_zero_truncated_nb(x, mu, theta))
 
 
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
+)
 def test_upper_tail_keeps_its_digits_as_the_mean_tends_to_zero(found):
     """P(X > 1 | X > 0) tends to mu (1 + 1 / theta) / 2."""
     mu, _, got = found
@@ -154,6 +160,7 @@ def test_the_ends_of_the_odds_of_a_zero():
     assert (hurdle[:, 1] == 0).all()
 
 
+@pytest.mark.slow
 def test_classes():
     truncated = jaxnb.ZeroTruncatedNegativeBinomial(mu=jnp.array([0.5, 3.0]), theta=2.0)
     hurdle = jaxnb.HurdleNegativeBinomial(mu=3.0, theta=2.0, zi_probs=0.3)

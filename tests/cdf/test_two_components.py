@@ -19,49 +19,99 @@ def sigmoid(q):
     return 1 / (1 + np.exp(-q))
 
 
-@pytest.mark.parametrize("q", [-3.0, 0.5, 40.0, -np.inf, np.inf])
-def test_are_the_weighted_sums(q, dtype):
-    x, q = X.astype(dtype), dtype.type(q)
-    rtol = 8 * float(np.finfo(dtype).eps)
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
+)
+@pytest.mark.quick
+def test_are_the_weighted_sums(dtype):
+    q = np.array([[-3.0], [0.5], [40.0], [-np.inf], [np.inf]], dtype)
+    eps = float(np.finfo(dtype).eps)
     first, second = nbinom(4, 0.7), nbinom(20, 3)
-    zinb = np.where(X < 0, 0, sigmoid(q) + sigmoid(-q) * first.cdf(X))
-    np.testing.assert_allclose(cdf.zinb_cdf(x, 4.0, 0.7, q), zinb, rtol=4 * rtol)
-    zinb = np.where(X < 0, 1, sigmoid(-q) * first.sf(X))
-    np.testing.assert_allclose(cdf.zinb_sf(x, 4.0, 0.7, q), zinb, rtol=8 * rtol)
-    parameters = (4.0, 20.0, 0.7, 3.0, q)
-    mixture = sigmoid(q) * first.cdf(X) + sigmoid(-q) * second.cdf(X)
-    np.testing.assert_allclose(cdf.mixture_nb_cdf(x, *parameters), mixture, rtol=8 * rtol)
-    mixture = sigmoid(q) * first.sf(X) + sigmoid(-q) * second.sf(X)
-    np.testing.assert_allclose(cdf.mixture_nb_sf(x, *parameters), mixture, rtol=8 * rtol)
+
+    @jax.jit
+    def found(x, q):
+        return {
+            "zinb_cdf": cdf.zinb_cdf(x, 4.0, 0.7, q),
+            "zinb_sf": cdf.zinb_sf(x, 4.0, 0.7, q),
+            "mixture_nb_cdf": cdf.mixture_nb_cdf(x, 4.0, 20.0, 0.7, 3.0, q),
+            "mixture_nb_sf": cdf.mixture_nb_sf(x, 4.0, 20.0, 0.7, 3.0, q),
+        }
+
+    with np.errstate(over="ignore"):
+        weight, other = sigmoid(q.astype(float)), sigmoid(-q.astype(float))
+    expected = {
+        "zinb_cdf": (np.where(X < 0, 0, weight + other * first.cdf(X)), 32),
+        "zinb_sf": (np.where(X < 0, 1, other * first.sf(X)), 64),
+        "mixture_nb_cdf": (weight * first.cdf(X) + other * second.cdf(X), 64),
+        "mixture_nb_sf": (weight * first.sf(X) + other * second.sf(X), 64),
+    }
+    for name, got in found(X.astype(dtype), q).items():
+        exact, units = expected[name]
+        np.testing.assert_allclose(got, exact, rtol=units * eps, err_msg=name)
 
 
-def test_shared_theta():
-    expected = cdf.mixture_nb_log_cdf(X, 4.0, 20.0, 0.7, 0.7, 0.3)
-    np.testing.assert_array_equal(
-        cdf.mixture_nb_log_cdf(X, 4.0, 20.0, 0.7, pi_logits=0.3), expected
-    )
+def test_scales_and_a_shared_theta():
+    """The logarithm of one mean beside the other mean, and a theta for both."""
+    x = X.astype(np.float32)
+    got = cdf.mixture_nb_cdf(x, 4.0, None, 0.7, pi_logits=0.3, log_mu_2=np.log(20.0))
+    expected = sigmoid(0.3) * nbinom(4, 0.7).cdf(X) + sigmoid(-0.3) * nbinom(20, 0.7).cdf(X)
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["zinb_log_cdf", "zinb_log_sf", "mixture_nb_log_cdf"])
-def test_derivatives_are_those_of_differences(name):
-    function = getattr(cdf, name)
-    parameters = (4.0, 0.7, -1.0) if name.startswith("zinb") else (4.0, 20.0, 0.7, 3.0, -1.0)
+def test_derivatives_are_those_of_differences():
+    """In each parameter, of all at once; X below 0 has none."""
+    point = np.array([4.0, 20.0, 0.7, 3.0, -1.0])
+    steps = np.diag(1e-6 * (1 + np.abs(point)))
+
+    def values(parameters):
+        mu_1, _, theta_1, _, q = parameters
+        return jnp.stack(
+            [
+                cdf.zinb_log_cdf(X, mu_1, theta_1, q),
+                cdf.zinb_log_sf(X, mu_1, theta_1, q),
+                cdf.mixture_nb_log_cdf(X, *parameters),
+                cdf.mixture_nb_log_sf(X, *parameters),
+            ]
+        )
+
+    # One program: the points of the differences are rows of the same, their derivatives unused.
+    rows = np.concatenate([point + steps, point - steps, np.tile(point, (len(point), 1))])
+    directions = np.tile(np.eye(len(point)), (3, 1))
     with jax.enable_x64(True):
-        values = [jnp.asarray(v) for v in parameters]
-        for position, value in enumerate(values):
+        along = jax.jit(jax.vmap(lambda row, direction: jax.jvp(values, (row,), (direction,))))
+        found, found_derivatives = map(np.asarray, along(rows, directions))
+    above, below, _ = np.split(found, 3)
+    derivatives = np.moveaxis(np.split(found_derivatives, 3)[2], 0, -1)
+    seen = X >= 0
+    differences = above[..., seen] - below[..., seen]
+    differences = np.moveaxis(differences, 0, -1) / (2 * np.diag(steps))
+    names = ("zinb_log_cdf", "zinb_log_sf", "mixture_nb_log_cdf", "mixture_nb_log_sf")
+    for name, got, expected in zip(names, derivatives, differences, strict=True):
+        np.testing.assert_allclose(got[seen], expected, rtol=1e-6, atol=1e-9, err_msg=name)
+        assert (got[~seen] == 0).all(), name
 
-            def along(parameter, position=position):
-                return function(X, *values[:position], parameter, *values[position + 1 :])
 
-            step = 1e-6 * (1 + abs(value))
-            difference = (along(value + step) - along(value - step)) / (2 * step)
-            derivative = jax.jacfwd(along)(value)
-            seen = X >= 0
-            np.testing.assert_allclose(derivative[seen], difference[seen], rtol=1e-6, atol=1e-9)
-            assert (derivative[~seen] == 0).all()
+# q and the parameters, and the quantile
+ENDS = {
+    "zinb": [
+        (0.4, 5, 2, 0, 0),  # sigmoid(0) is enough
+        (1, 5, 2, np.inf, 0),
+        (1, 5, 2, 0, np.inf),
+        (0.5, 5, 2, np.nan, np.nan),
+    ],
+    "mixture_nb": [(1, 0, 0, 1, 1, 0, 0), (1, 0, 2, 1, 1, 0, np.inf)],
+}
 
 
-@pytest.mark.parametrize("name", ["zinb", pytest.param("mixture_nb", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        *(pytest.param("zinb", dtype, marks=pytest.mark.slow) for dtype in ("float32", "float64")),
+        pytest.param("mixture_nb", "float32", marks=pytest.mark.slow),
+        pytest.param("mixture_nb", "float64", marks=pytest.mark.slow),
+    ],
+    indirect=["dtype"],
+)
 def test_quantiles(name, dtype):
     rng = np.random.default_rng(4)
     n = 5000
@@ -69,18 +119,18 @@ def test_quantiles(name, dtype):
     parameters = (*(values[:2] if name == "zinb" else values), 3 * rng.normal(size=n).astype(dtype))
     quantile, function = getattr(cdf, f"{name}_quantile"), getattr(cdf, f"{name}_cdf")
 
+    q = rng.uniform(size=n).astype(dtype)
+    *ends, expected = np.array(ENDS[name], dtype).T
+
     @jax.jit
-    def misses(q, *parameters):
+    def found(q, *parameters):
         x = quantile(q, *parameters)
-        right = (function(x, *parameters) >= q) & (function(x - 1, *parameters) < q)
-        return jnp.sum(~right | ~jnp.isfinite(x))
+        twice = (jnp.tile(parameter, 2) for parameter in parameters)
+        return x, *jnp.split(function(jnp.concatenate([x, x - 1]), *twice), 2)
 
-    assert misses(rng.uniform(size=n).astype(dtype), *parameters) == 0
-
-
-def test_ends_of_the_quantiles():
-    assert cdf.zinb_quantile(0.4, 5.0, 2.0, 0.0) == 0  # sigmoid(0) is enough
-    assert cdf.zinb_quantile(1.0, 5.0, 2.0, np.inf) == 0
-    assert cdf.zinb_quantile(1.0, 5.0, 2.0, 0.0) == np.inf
-    assert np.isnan(cdf.zinb_quantile(0.5, 5.0, 2.0, np.nan))
-    assert cdf.mixture_nb_quantile(1.0, 0.0, 0.0, 1.0, 1.0, 0.0) == 0
+    joined = [np.append(*both) for both in zip((q, *parameters), ends, strict=True)]
+    x, at, before = (np.asarray(a) for a in found(*joined))
+    wrong = np.flatnonzero(~((at >= joined[0]) & (before < joined[0]) & np.isfinite(x))[:n])
+    assert len(wrong) == 0, f"at {[[a[k] for a in joined] for k in wrong[:3]]}"
+    for point, value, end in zip(ENDS[name], x[n:], expected, strict=True):
+        np.testing.assert_array_equal(value, end, f"at {point[:-1]}")

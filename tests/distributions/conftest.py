@@ -1,7 +1,7 @@
-"""Fixtures over the registry of cases."""
+"""Fixtures over the parameterizations."""
 
 import pytest
-from distributions.cases import CASES, ONE_OF_EACH, made
+from distributions.cases import CASES, ONE_OF_EACH
 
 
 @pytest.fixture(params=CASES)
@@ -9,11 +9,6 @@ def case(request):
     return CASES[request.param]
 
 
-@pytest.fixture(params=CASES)
-def distribution(request):
-    return made(request.param)
-
-
 @pytest.fixture(params=ONE_OF_EACH)
 def one_of_each(request):
-    return made(request.param)
+    return ONE_OF_EACH[request.param]

@@ -79,6 +79,7 @@ def test_the_second_log_theta_is_the_first_where_it_is_left_out():
     assert np.isfinite(shared.log_prob(3))
 
 
+@pytest.mark.quick
 def test_forms_that_are_out_of_range_on_the_linear_scale():
     nb = NB(log_mu=-300.0, log_theta=-297.0)
     np.testing.assert_allclose(nb.logits, -3)

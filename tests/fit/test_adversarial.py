@@ -149,12 +149,20 @@ def cases() -> dict[str, tuple[Floats, Floats]]:
 CASES = cases()
 
 
+def _is_wide(name: str) -> bool:
+    """Whether the exposures differ by six orders: a shape of program of its own."""
+    exposures = CASES[name][1]
+    return bool(exposures.max() > 1e5 * exposures.min())
+
+
 @pytest.fixture(scope="module")
-def fits() -> dict[str, Fits]:
-    """The columns with the same size factors are fitted together."""
+def fits(request: pytest.FixtureRequest) -> dict[str, Fits]:
+    """The columns with the same size factors are fitted together, those that a test asks for."""
+    asked = {item.callspec.params["name"] for item in request.session.items if in_module(item)}
     together: dict[bytes, list[str]] = {}
     for name, (_, s) in CASES.items():
-        together.setdefault(s.tobytes(), []).append(name)
+        if name in asked:
+            together.setdefault(s.tobytes(), []).append(name)
     found = {}
     for names in together.values():
         columns, s = np.stack([CASES[name][0] for name in names], axis=1), CASES[names[0]][1]
@@ -163,6 +171,11 @@ def fits() -> dict[str, Fits]:
         for place, name in enumerate(names):
             found[name] = column(nb, place), column(zinb, place)
     return found
+
+
+def in_module(item: pytest.Item) -> bool:
+    named = "name" in getattr(getattr(item, "callspec", None), "params", ())
+    return named and item.module.__name__ == __name__  # type: ignore[attr-defined]
 
 
 def column(fit: FitResult, place: int) -> FitResult:
@@ -177,7 +190,10 @@ def stored() -> dict[str, list[Point]]:
     return found
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if _is_wide(name) else ()) for name in CASES],
+)
 def test_never_lower_than_another_optimizer(name: str, fits: dict[str, Fits]) -> None:
     x, s = CASES[name]
     with warnings.catch_warnings(), np.errstate(all="ignore"):

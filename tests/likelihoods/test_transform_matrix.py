@@ -169,7 +169,7 @@ def check(name, derivative, order, dtype):
     np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", ["nb", "mixture"])
+@pytest.mark.parametrize("name", ["nb", pytest.param("mixture", marks=pytest.mark.slow)])
 def test_second_derivatives_in_scan(name):
     """Reverse over reverse, where custom rules are dropped.
 
@@ -194,7 +194,7 @@ def test_matrix(name, transformation, mode, order, dtype):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("nb", marks=pytest.mark.quick),
+        pytest.param("nb", marks=pytest.mark.slow),
         pytest.param("zinb", marks=pytest.mark.slow),
         pytest.param("mixture", marks=pytest.mark.slow),
     ],
@@ -204,6 +204,7 @@ def test_behind_custom_vjp(name):
     check(name, jax.jacfwd(lambda t: mapped(on_line(name))(t)), 1, "float32")
 
 
+@pytest.mark.quick
 def test_without_jit():
     with jax.disable_jit():
         check("nb", forward_over_reverse(plain(on_line("nb")), 2), 2, "float32")
