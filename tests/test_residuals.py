@@ -63,6 +63,7 @@ def test_deviance_at_the_ends():
     )
 
 
+@pytest.mark.slow
 def test_deviance_is_twice_the_log_probability_lost():
     x = np.arange(40.0)
     with jax.enable_x64(True):

@@ -137,6 +137,7 @@ def test_from_the_probability_of_the_upper_tail():
     np.testing.assert_array_equal(np.asarray(again)[possible], x[possible])
 
 
+@pytest.mark.slow
 def test_is_scipys_on_typical_points(quantile):
     rng = np.random.default_rng(3)
     mu, theta = np.exp(rng.uniform(np.log(0.05), np.log(1e3), (2, SIZE)))

@@ -32,6 +32,7 @@ def _found(dtype):
             "log_cdf": cdf.zero_truncated_nb_log_cdf(x, mu, theta),
             "log_sf": cdf.zero_truncated_nb_log_sf(x, mu, theta),
             "hurdle_cdf": cdf.hurdle_nb_cdf(x, mu, theta, logits),
+            "hurdle_log_cdf": cdf.hurdle_nb_log_cdf(x, mu, theta, logits),
             "hurdle_sf": cdf.hurdle_nb_sf(x, mu, theta, logits),
             "hurdle_log_sf": cdf.hurdle_nb_log_sf(x, mu, theta, logits),
         }
@@ -55,6 +56,7 @@ def test_are_sums_of_the_probabilities(found, dtype):
     assert (got["log_cdf"][:, :2] == -np.inf).all()
     hurdle = np.where(X < 0, 0, 0.3 + 0.7 * summed)
     np.testing.assert_allclose(got["hurdle_cdf"], hurdle, rtol=rtol)
+    np.testing.assert_allclose(np.exp(got["hurdle_log_cdf"]), hurdle, rtol=rtol)
     np.testing.assert_allclose(got["hurdle_cdf"] + got["hurdle_sf"], 1, rtol=rtol)
     np.testing.assert_allclose(got["hurdle_log_sf"][:, 1], np.log(0.7), rtol=rtol)
 

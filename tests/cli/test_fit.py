@@ -200,6 +200,7 @@ def test_cells_without_counts_are_left_out_and_told(small: Path, run) -> None:
     assert "6 genes in 60 cells" in result.out
 
 
+@pytest.mark.slow
 def test_estimated_counts_have_to_be_allowed(small: Path, run) -> None:
     small.write_text(small.read_text().replace(",5", ",5.5"))
     refused = run(small)

@@ -154,6 +154,7 @@ def test_one_dimensional_theta_is_not_reshaped():
     assert jax.eval_shape(jaxnb.log_nb_positive, rows[0], 1.0, rows[0]).shape == (3,)
 
 
+@pytest.mark.slow
 def test_sharded_over_devices():
     """Automatic sharding gives the plain result without gathering the arrays; so does shard_map."""
     program = """
