@@ -1,5 +1,6 @@
 """Compiled programs: kept between the processes and the runs, freed after each module."""
 
+import ctypes
 import gc
 import os
 import resource
@@ -36,6 +37,8 @@ def _free_programs() -> Iterator[None]:
 
         jax.clear_caches()
         gc.collect()
+        if sys.platform == "linux":  # glibc would keep for itself what was freed
+            getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
 
 
 def _peak() -> int:

@@ -215,7 +215,7 @@ def _on_both_scales(scale: str, value: Array) -> tuple[Array, Array]:
     if scale == "log":
         bounded = jnp.clip(value, float(np.log(info.tiny)), float(np.log(info.max)) * (1 - 1e-6))
         return jnp.exp(bounded), jnp.clip(value, -float(info.max) / 8, float(info.max) / 8)
-    bounded = jnp.clip(value, float(info.smallest_subnormal), float(info.max))
+    bounded = jnp.where(value > 0, jnp.minimum(value, float(info.max)), float(info.tiny))
     return jnp.clip(value, 0.0, float(info.max)), log_of_any(bounded)
 
 

@@ -13,6 +13,15 @@ way is exact too: with r = mu / mu_0 and 1 + u = m / m_0,
 Derivatives in theta take of x only eta(t) - eta(n) and zeta(t) - zeta(n), whose steps of the
 recurrence have closed forms. That in log(theta), of second order and for small theta, is formed as
 the value is: its parts, 1 / t and more, have been canceled in that at x + 2.
+
+At x = 1 these derivatives vanish with the mean, and next to it the parts cancel. There they are
+those at 1 and what the distance y = x - 1 adds, with b = t + 1 and w = y / b:
+
+    dl/dt = [phi(-q) + q / t] + [phi(w) + y (mu - 1) / (b m) + eta(b) - eta(n)],
+    d2l/dt2 = (q / t) (q - (1 + p) / t)
+              + [y (b (y - 2 (mu - 1)) - (mu - 1)**2) / (m**2 n b) - (zeta(b) - zeta(n))],
+    d2l/dlog(t)2 = t (phi(-q) + q**2) - x p q
+                   + t [phi(w) + eta(b) - eta(n) + y x / (b n) - t (zeta(b) - zeta(n))].
 """
 
 import jax.numpy as jnp
@@ -53,6 +62,11 @@ class Fraction:
         self._one_plus_u = jnp.where(p.fraction, m * inverse_m, 1.0)
         self.m_ratio = jnp.where(p.fraction, (self._n + 1) * self._of_m, 1.0)
         self._small = self._t < RECURRENCE_STEPS
+        self._near_one = jnp.abs(self._x - 1) < 0.5
+        # the differences of eta and zeta are taken from base to n, over this distance
+        self._base = jnp.where(self._near_one, self._t + 1, self._t)
+        self._distance = jnp.where(self._near_one, self._x - 1, self._x)
+        self._raised = jnp.where(self._base < RECURRENCE_STEPS, RECURRENCE_STEPS, 0)
 
     def inverse_square(self) -> Array:
         """1 over the square of what two steps multiply the probability by, else 1.
@@ -80,34 +94,57 @@ class Fraction:
         return jnp.where(p.fraction, self._x * log_ratio - self._t * log1p_u, 0.0)
 
     def _ratios(self) -> tuple[Array, Array]:
-        """c and phi(c)."""
+        """c and phi(c); next to x = 1, w and phi(w)."""
         c = (self._x - self._mu) * self._of_m
-        return c, log1p_minus_x(c, self._n * self._of_m)
+        inverse_base = reciprocal(self._base)
+        u = jnp.where(self._near_one, self._distance * inverse_base, c)
+        one_plus_u = self._n * jnp.where(self._near_one, inverse_base, self._of_m)
+        return c, log1p_minus_x(u, one_plus_u)
+
+    def _of_one(self) -> tuple[Array, Array, Array]:
+        """p, q and phi(-q), of which the derivatives at x = 1 consist."""
+        p, q = self._t * self._of_m, self._mu * self._of_m
+        return p, q, log1p_minus_x(-q, p)
+
+    def _arguments(self) -> tuple[Array, Array]:
+        q = reciprocal_argument(self._n + self._raised)
+        p = jnp.where(self._near_one, reciprocal_argument(self._base + self._raised), self._d.p)
+        return jnp.where(self._p.fraction, p, q), q
 
     def _eta(self) -> Array:
-        """eta(t) - eta(n)."""
-        q = reciprocal_argument(self._n + jnp.where(self._small, RECURRENCE_STEPS, 0))
-        p = jnp.where(self._p.fraction, self._d.p, q)
-        steps = digamma_remainder_steps_difference(jnp.where(self._small, self._t, 1.0), self._x)
-        raised = digamma_remainder_difference(p, q, self._x)
-        return raised + jnp.where(self._small, steps, 0.0)
+        """eta(base) - eta(n)."""
+        small = self._raised > 0
+        base = jnp.where(small, self._base, 1.0)
+        steps = digamma_remainder_steps_difference(base, self._distance)
+        raised = digamma_remainder_difference(*self._arguments(), self._distance)
+        return raised + jnp.where(small, steps, 0.0)
 
     def _zeta(self) -> Array:
-        """zeta(t) - zeta(n)."""
-        q = reciprocal_argument(self._n + jnp.where(self._small, RECURRENCE_STEPS, 0))
-        p = jnp.where(self._p.fraction, self._d.p, q)
-        steps = trigamma_remainder_steps_difference(jnp.where(self._small, self._t, 1.0), self._x)
-        raised = trigamma_remainder_difference(p, q, self._x)
-        return raised + jnp.where(self._small, steps, 0.0)
+        """zeta(base) - zeta(n)."""
+        small = self._raised > 0
+        base = jnp.where(small, self._base, 1.0)
+        steps = trigamma_remainder_steps_difference(base, self._distance)
+        raised = trigamma_remainder_difference(*self._arguments(), self._distance)
+        return raised + jnp.where(small, steps, 0.0)
 
     def d_theta(self) -> Array:
         """dl/dt = phi(c) + eta(t) - eta(n)."""
-        return self._ratios()[1] + self._eta()
+        _, q, phi_of_q = self._of_one()
+        of_mean = self._distance * ((self._mu - 1) * self._of_m) * reciprocal(self._base)
+        of_one = (phi_of_q + q * reciprocal(self._t)) + of_mean
+        return jnp.where(self._near_one, of_one, 0.0) + (self._ratios()[1] + self._eta())
 
     def d_theta_d_theta(self) -> Array:
         """d2l/dt2 = c**2 / n - (zeta(t) - zeta(n))."""
         c, _ = self._ratios()
-        return c * (c * reciprocal(self._n)) - self._zeta()
+        p, q, _ = self._of_one()
+        i_t, i_n, i_b = reciprocal(self._t), reciprocal(self._n), reciprocal(self._base)
+        # y / m**2 - y / (n b) over a common denominator, with (mu - 1) / m for what is large
+        e = (self._mu - 1) * self._of_m
+        of_distance = (self._distance * self._of_m - 2 * e) * (self._of_m * i_n)
+        of_distance = self._distance * (of_distance - (e * e) * (i_n * i_b))
+        near = (q * i_t) * (q - (1 + p) * i_t) + of_distance
+        return jnp.where(self._near_one, near, c * (c * i_n)) - self._zeta()
 
     def d_log_theta_d_log_theta(self, at_x_plus_2: Array) -> Array:
         """d2l/dlog(t)2, of that at x + 2 and mu_0.
@@ -117,11 +154,17 @@ class Fraction:
         """
         x, t, n = self._x, self._t, self._n
         c, phi_c = self._ratios()
-        of_large = t * ((phi_c + c * (c * (t / n))) + (self._eta() - t * self._zeta()))
+        differences = self._eta() - t * self._zeta()
+        of_large = t * ((phi_c + c * (c * (t / n))) + differences)
+        p, q, phi_of_q = self._of_one()
+        of_distance = self._distance * (x * (reciprocal(self._base) * reciprocal(n)))
+        near_one = t * (phi_of_q + q * q) - x * (p * q)
+        near_one = near_one + t * ((phi_c + of_distance) + differences)
 
         i_0, i_1 = reciprocal(n), reciprocal(n + 1)
         u = (self._mu - (x + 1)) * i_1
         in_mean = u * (n * self._of_m) - self._log1p_u()
         in_mean = in_mean + t * ((u * self._of_m) * (2 - n * (self._of_m + i_1)))
         steps = (t * i_0) * i_1 * (x * i_0 - t * i_1)
-        return jnp.where(self._small, at_x_plus_2 + (t * in_mean - steps), of_large)
+        elsewhere = jnp.where(self._small, at_x_plus_2 + (t * in_mean - steps), of_large)
+        return jnp.where(self._near_one, near_one, elsewhere)

@@ -54,7 +54,7 @@ def test_the_usual_form_loses_the_derivative_in_theta():
         return 2 * (x * jnp.log(x / mu) - (x + theta) * jnp.log((x + theta) / (mu + theta)))
 
     *_, right = exact(x, mu, theta)
-    assert abs(jax.grad(usual)(theta) - right) > 0.5 * right
+    assert abs(jax.grad(usual)(theta) - right) > 1e-2 * right
     np.testing.assert_allclose(jax.grad(nb_deviance, 2)(x, mu, theta), right, rtol=1e-6)
 
 

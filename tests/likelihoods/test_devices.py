@@ -8,8 +8,13 @@ import pathlib
 import subprocess
 import sys
 
+import jax
+import numpy as np
 import pytest
+from jax.sharding import PartitionSpec as P
 from registry import DISTRIBUTIONS
+
+import jaxnb
 
 PROGRAM = """
 import sys
@@ -72,6 +77,20 @@ with jax.set_mesh(explicit):
 """
 
 TESTS = pathlib.Path(__file__).parents[1]
+
+
+@pytest.mark.quick
+def test_shard_map_on_one_device():
+    """With its checks, and an unusual mean, at a size at which columns go by blocks."""
+    mesh = jax.make_mesh((1,), ("cells",), axis_types=(jax.sharding.AxisType.Auto,))
+    x = np.full((8, 5000), 2, np.float32)
+    mu = np.full((8, 5000), 3, np.float32)
+    mu[3, 3] = 1e-33
+    specs = (P("cells"), P("cells"), P())
+    mapped = jax.shard_map(jaxnb.log_nb_positive, mesh=mesh, in_specs=specs, out_specs=P("cells"))
+    got = np.asarray(jax.jit(mapped)(x, mu, np.float32(1.5)))
+    expected = jaxnb.log_nb_positive(x[0, 0], mu[3, 2:4], 1.5)
+    np.testing.assert_allclose(got[3, 2:4], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,7 @@ def test_curvature_in_the_log_odds(name, pi):
     np.testing.assert_allclose(curvature(x, 2.0, 1.5, pi), expected, rtol=3e-6)
 
 
+@pytest.mark.quick
 def test_derivatives_in_x():
     """Of the extension by the gamma function, at counts that are whole and that are not."""
     x = np.array([0.0, 0.3, 1.0, 1.7, 4.0, 30.0], np.float32)
