@@ -43,7 +43,7 @@ exclude_patterns = [
 default_role = "py:obj"
 nitpicky = True
 # What jaxnb builds on is named in signatures, and its documentation is not read at build time.
-OTHERS = r"(jax|numpy|numpyro|pandas|scipy|torch|np|ndarray|ArrayLike|DTypeLike)\b.*"
+OTHERS = r"(jax|numpy|NDArray|numpyro|pandas|scipy|torch|np|ndarray|ArrayLike|DTypeLike)\b.*"
 STANDARD = r"(collections|enum|os|pathlib|typing)\b.*"
 PRIVATE = (
     r"factor_sums|jaxnb\.(glm\.[a-z]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
