@@ -180,3 +180,7 @@ def test_deviance_residuals_have_the_derivatives_of_pearson_s_at_the_mean():
     value, derivatives = jax.value_and_grad(residual, (0, 1))(5.0, 5.0)
     assert value == 0
     np.testing.assert_allclose(derivatives, np.array([1, -1]) / np.sqrt(17.5), rtol=1e-6)
+    hessian = np.array(jax.hessian(residual, (0, 1))(5.0, 5.0))
+    with jax.enable_x64(True):  # next to the mean, where the root is differentiated as it stands
+        around = [np.array(jax.hessian(residual, (0, 1))(5.0, 5.0 + h)) for h in (-1e-4, 1e-4)]
+    np.testing.assert_allclose(hessian, np.mean(around, 0), rtol=1e-5)

@@ -231,9 +231,12 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         deviance = self._function("deviance")(x, **self._arguments())
         deviation, vanishes = self._deviation(x), deviance == 0
         residual = jnp.sign(deviation) * jnp.sqrt(jnp.where(vanishes, 1.0, deviance))
-        # At the mean the root has no derivative, but the residual has that of Pearson's.
-        at_mean = jnp.where(deviation == 0, self.pearson_residuals(x), 0.0)
-        return jnp.where(vanishes, at_mean, residual)
+        # The root has no derivative at the mean. With d = x - mean, variance v and dv/dmean =
+        # 2 v / mean - 1, the residual is d / sqrt(v) (1 - dv/dmean d / (6 v)) to second order.
+        mean, variance = (jnp.where(vanishes & (m > 0), m, 1.0) for m in (self.mean, self.variance))
+        skew = (2 * variance / mean - 1) * deviation / (6 * variance)
+        at_mean = self.pearson_residuals(x) * (1 - skew)
+        return jnp.where(vanishes, jnp.where(deviation == 0, at_mean, 0.0), residual)
 
     def _deviation(self, x: ArrayLike) -> Array:
         mean = self.mean

@@ -181,14 +181,15 @@ def _parts(scales: Scales, x: Array, a: Array, b: Array) -> _Parts:
     far_c = jnp.abs(log_c) > _FAR
     far = far_c | ((jnp.abs(log_s) > _FAR) & (x > 0))
 
+    share_of_theta, share_of_mu = 1 / (1 + mu_over_theta), 1 / (1 + theta_over_mu)
     difference, error = two_sum(jnp.where(far_c, 1.0, x), -jnp.where(far_c, 1.0, mu))
     n, m = (jnp.where(far_c, 1.0, theta + value) for value in (x, mu))
     c, one_plus_c = (difference + error) / m, n / m
     own = far | (x == 0)
-    count, mean, t = (jnp.where(own, 1.0, value) for value in (x, mu, theta))
-    s = jnp.where(own, 0.0, -t * c / count)
+    count, mean = (jnp.where(own, 1.0, value) for value in (x, mu))
+    # by the share: the derivative of theta c in theta would cancel where theta is large
+    s = jnp.where(own, 0.0, -(difference + error) * share_of_theta / count)
     one_plus_s = jnp.where(own, 1.0, mean * one_plus_c / count)
-    share_of_theta, share_of_mu = 1 / (1 + mu_over_theta), 1 / (1 + theta_over_mu)
     return _Parts(
         scale=scale,
         x=x,

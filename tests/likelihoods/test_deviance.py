@@ -72,6 +72,15 @@ def test_the_hessian_is_symmetric_and_that_of_the_closed_form():
     np.testing.assert_allclose(np.diag(hessian), expected, rtol=2e-6)
 
 
+def test_mixed_derivatives_agree_in_either_order_where_theta_is_large():
+    x, mu = np.float32(5), np.float32(0.15214701)
+    theta = np.float32([1e3, 38115.066, 1e6, 1e9])
+    hessian = jax.vmap(jax.hessian(nb_deviance, (0, 2)), (None, None, 0))(x, mu, theta)
+    exact = 2 * (float(x) - float(mu)) / ((theta.astype(float) + mu) * (theta.astype(float) + x))
+    np.testing.assert_allclose(hessian[0][1], exact, rtol=1e-6)
+    np.testing.assert_allclose(hessian[1][0], exact, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("x", "logarithms", "value", "along_log_mu"),
     [(3.0, (-100.0, 0.0), 595.5013, -6.0), (3.0, (100.0, 0.0), 195.5013, 2.0)],
