@@ -22,15 +22,8 @@ from numpyro.util import not_jax_tracer
 from jaxnb._types import Array, ArrayLike
 from jaxnb._warnings import warn
 from jaxnb.cdf.quantile_residual import quantile_residual
-from jaxnb.distributions.parameters import (
-    Choices,
-    aligned,
-    as_float,
-    canonical,
-    chosen,
-    linear,
-    logarithm,
-)
+from jaxnb.choices import Choices, chosen
+from jaxnb.distributions.parameters import aligned, as_float, canonical, linear, logarithm
 from jaxnb.families import Family
 
 __all__ = ["CountDistribution"]

@@ -7,8 +7,9 @@ from typing import ClassVar
 from jax.nn import sigmoid
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb.choices import Choices, scale_choices
 from jaxnb.distributions.base import CountDistribution
-from jaxnb.distributions.parameters import Choices, constraints_of, scale_choices
+from jaxnb.distributions.parameters import constraints_of
 from jaxnb.families import NEGATIVE_BINOMIAL_MIXTURE, Family
 
 __all__ = ["NegativeBinomialMixture"]

@@ -9,10 +9,9 @@ from numpyro.distributions import constraints, kl_divergence
 
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf import nb_kl_divergence
+from jaxnb.choices import MEAN_AND_DISPERSION, Choices
 from jaxnb.distributions.base import CountDistribution
 from jaxnb.distributions.parameters import (
-    MEAN_AND_DISPERSION,
-    Choices,
     constraints_of,
     extended_real,
     log_ratio,

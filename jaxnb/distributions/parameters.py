@@ -1,6 +1,6 @@
 """From the parameters that a caller gives to those of the table, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -14,35 +14,17 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.families import Family
 
 __all__ = [
-    "MEAN_AND_DISPERSION",
-    "ZERO_INFLATION",
-    "Choices",
     "aligned",
     "as_float",
     "canonical",
-    "chosen",
     "constraints_of",
     "extended_real",
     "linear",
     "log_ratio",
     "logarithm",
     "normalized",
-    "scale_choices",
     "success_probability",
 ]
-
-Choices = Sequence[tuple[str, ...]]
-"""Sets of parameters of which a caller gives exactly one, in full."""
-
-MEAN_AND_DISPERSION: Choices = (
-    ("mu", "theta"),
-    ("mu", "log_theta"),
-    ("log_mu", "theta"),
-    ("log_mu", "log_theta"),
-    ("total_count", "probs"),
-    ("total_count", "logits"),
-)
-ZERO_INFLATION: Choices = (("zi_logits",), ("zi_probs",))
 
 
 class _ExtendedReal(constraints.ParameterFreeConstraint):
@@ -69,33 +51,6 @@ def constraints_of(family: Family) -> dict[str, constraints.Constraint]:
     linear = {p.attribute: by_name[p.constraint] for p in family.parameters}
     logarithms = [p.log_attribute for p in family.parameters if p.log_attribute is not None]
     return linear | dict.fromkeys(logarithms, extended_real)
-
-
-def scale_choices(family: Family) -> tuple[Choices, ...]:
-    """For each parameter of the table: on the linear scale, on the log scale, or left out."""
-    return tuple(
-        (
-            (p.attribute,),
-            *([(p.log_attribute,)] if p.log_attribute else []),
-            *([()] if p.default else []),
-        )
-        for p in family.parameters
-    )
-
-
-def chosen(owner: str, choices: Choices, **given: Any) -> dict[str, Any]:
-    """The parameters that are not None, arrays or tensors.
-
-    Raises:
-        ValueError: They are not one of the choices in full, and nothing else.
-    """
-    present = {name: value for name, value in given.items() if value is not None}
-    if set(present) not in [set(choice) for choice in choices]:
-        number = "at most" if () in choices else "exactly"
-        listed = " or ".join(f"({', '.join(choice)})" for choice in choices if choice)
-        got = ", ".join(present) or "none of them"
-        raise ValueError(f"{owner} needs {number} one of {listed}; got {got}")
-    return present
 
 
 def canonical(given: Mapping[str, Array]) -> dict[str, Array]:

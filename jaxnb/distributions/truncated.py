@@ -8,13 +8,9 @@ from jax.nn import sigmoid
 from numpyro.distributions import constraints
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb.choices import MEAN_AND_DISPERSION, ZERO_INFLATION, Choices
 from jaxnb.distributions.negative_binomial import MeanDispersion, NegativeBinomial
-from jaxnb.distributions.parameters import (
-    MEAN_AND_DISPERSION,
-    ZERO_INFLATION,
-    Choices,
-    constraints_of,
-)
+from jaxnb.distributions.parameters import constraints_of
 from jaxnb.families import (
     HURDLE_NEGATIVE_BINOMIAL,
     ZERO_TRUNCATED_NEGATIVE_BINOMIAL,

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.kl import register_kl
 
-from jaxnb.distributions.parameters import MEAN_AND_DISPERSION, ZERO_INFLATION, chosen
+from jaxnb.choices import MEAN_AND_DISPERSION, ZERO_INFLATION, chosen
 from jaxnb.families import NEGATIVE_BINOMIAL, ZERO_INFLATED_NEGATIVE_BINOMIAL
 from jaxnb.torch_bridge.arguments import broadcastable
 from jaxnb.torch_bridge.counts import Counts

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
-from jaxnb.distributions.parameters import chosen, scale_choices
+from jaxnb.choices import chosen, scale_choices
 from jaxnb.families import NEGATIVE_BINOMIAL_MIXTURE
 from jaxnb.torch_bridge.arguments import Arguments, broadcastable
 from jaxnb.torch_bridge.counts import Counts

@@ -1,0 +1,48 @@
+"""Which sets of parameters a caller of the classes may give, of arrays or of tensors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxnb.families import Family
+
+__all__ = ["MEAN_AND_DISPERSION", "ZERO_INFLATION", "Choices", "chosen", "scale_choices"]
+
+Choices = Sequence[tuple[str, ...]]
+"""Sets of parameters of which a caller gives exactly one, in full."""
+
+MEAN_AND_DISPERSION: Choices = (
+    ("mu", "theta"),
+    ("mu", "log_theta"),
+    ("log_mu", "theta"),
+    ("log_mu", "log_theta"),
+    ("total_count", "probs"),
+    ("total_count", "logits"),
+)
+ZERO_INFLATION: Choices = (("zi_logits",), ("zi_probs",))
+
+
+def scale_choices(family: Family) -> tuple[Choices, ...]:
+    """For each parameter of the table: on the linear scale, on the log scale, or left out."""
+    return tuple(
+        (
+            (p.attribute,),
+            *([(p.log_attribute,)] if p.log_attribute else []),
+            *([()] if p.default else []),
+        )
+        for p in family.parameters
+    )
+
+
+def chosen(owner: str, choices: Choices, **given: Any) -> dict[str, Any]:
+    """The parameters that are not None, arrays or tensors.
+
+    Raises:
+        ValueError: They are not one of the choices in full, and nothing else.
+    """
+    present = {name: value for name, value in given.items() if value is not None}
+    if set(present) not in [set(choice) for choice in choices]:
+        number = "at most" if () in choices else "exactly"
+        listed = " or ".join(f"({', '.join(choice)})" for choice in choices if choice)
+        got = ", ".join(present) or "none of them"
+        raise ValueError(f"{owner} needs {number} one of {listed}; got {got}")
+    return present
