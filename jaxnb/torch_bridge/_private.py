@@ -6,6 +6,7 @@ is safe: a public way to learn the same, the slower of two correct ways, or an e
 
 from contextlib import AbstractContextManager
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ __all__ = [
     "forward_mode_is_enabled",
     "function_transform_is_active",
     "has_no_values",
+    "inherited_jax",
     "is_tracing",
     "is_transformed",
     "jax_has_run",
@@ -125,6 +127,27 @@ def jax_has_run(*, through_the_bridge: bool) -> bool:
     """Whether this process has started JAX; asking does not start it."""
     initialized = _found["backends_are_initialized"]
     return through_the_bridge if initialized is None else bool(initialized())
+
+
+_FORKED_WITHOUT_EXEC = 0x40  # PF_FORKNOEXEC of Linux
+_XLA_THREADS = "tf_"  # how the names of the threads of XLA's pools begin
+
+
+def inherited_jax(process: Path = Path("/proc/self")) -> bool:
+    """Whether this process got JAX, started but without its threads, by a fork.
+
+    Both signs are needed: a process that was forked may have started JAX itself, and threads may
+    have other names in another version. Only Linux has these files; elsewhere the answer is no.
+    """
+    if not jax_has_run(through_the_bridge=False):
+        return False
+    try:
+        flags = int((process / "stat").read_text().rpartition(")")[2].split()[6])
+        threads = [(task / "comm").read_text() for task in (process / "task").iterdir()]
+    except (OSError, ValueError, IndexError):
+        return False
+    has_threads = any(name.startswith(_XLA_THREADS) for name in threads)
+    return bool(flags & _FORKED_WITHOUT_EXEC) and not has_threads
 
 
 def is_transformed(tensor: Tensor) -> bool:

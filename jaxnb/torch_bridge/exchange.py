@@ -176,7 +176,7 @@ def refuse_without_values(tensor: Tensor) -> None:
 
 # A forked child inherits JAX's locks but not its threads, and would wait for them for ever.
 _called_jax = False
-_forked_after_jax = False
+_forked_after_jax = _private.inherited_jax()  # before this module could take note of a fork
 
 
 def _note_fork() -> None:

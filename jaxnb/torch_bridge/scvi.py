@@ -2,9 +2,10 @@
 
 import functools
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterator
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Self
 
 from torch import Tensor
@@ -66,12 +67,10 @@ def patch_scvi() -> ScviPatch:
         Patching what is patched already changes nothing, and neither does undoing that.
 
     Raises:
-        ImportError: scvi-tools is not installed.
+        ImportError: scvi-tools is not installed, or its own import fails: beside JAX it needs flax,
+            which its installation does not bring along.
     """
-    try:
-        scvi = importlib.import_module("scvi.distributions._negative_binomial")
-    except ImportError as error:
-        raise ImportError("patch_scvi needs scvi-tools: pip install scvi-tools") from error
+    scvi = _source()
     classes = [(getattr(scvi, new.__name__), new) for new in _CLASSES]
     if classes[0][0] is classes[0][1]:
         return ScviPatch([])
@@ -81,6 +80,32 @@ def patch_scvi() -> ScviPatch:
     replacements = [*classes, *functions]
     _warn_of_names_elsewhere([old for old, _ in replacements])
     return ScviPatch(replacements)
+
+
+def _source() -> ModuleType:
+    """The module of scvi-tools that defines the six.
+
+    Raises:
+        ImportError: scvi-tools is not installed, or its own import fails.
+    """
+    try:
+        # The package first: after an import that failed, Python keeps the submodules that it got.
+        importlib.import_module("scvi")
+        return importlib.import_module("scvi.distributions._negative_binomial")
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "scvi":
+            raise ImportError("patch_scvi needs scvi-tools: pip install scvi-tools") from error
+        flax = (
+            "" if _is_installed("flax") else "; beside JAX, scvi-tools needs flax: pip install flax"
+        )
+        raise ImportError(f"scvi-tools cannot be imported ({error}){flax}") from error
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # a module without a specification
+        return name in sys.modules
 
 
 def _on_tensors(ours: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:

@@ -109,3 +109,45 @@ def test_without_scvi_tools_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "scvi", None)
     with pytest.raises(ImportError, match="pip install scvi-tools"):
         bridge.patch_scvi()
+
+
+BROKEN = """
+import scvi.distributions._negative_binomial
+from flax import linen
+"""
+
+
+@pytest.fixture
+def broken(monkeypatch, tmp_path):
+    """A scvi-tools whose import fails halfway, as beside JAX without flax."""
+    folder = tmp_path / "scvi" / "distributions"
+    folder.mkdir(parents=True)
+    (tmp_path / "scvi" / "__init__.py").write_text(BROKEN)
+    (folder / "__init__.py").touch()
+    contents = [f"def {name}(x): ..." for name in FUNCTIONS] + [f"class {c}: ..." for c in CLASSES]
+    (folder / "_negative_binomial.py").write_text("\n".join(contents))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, "flax", None)
+    yield
+    for name in [n for n in sys.modules if n.partition(".")[0] == "scvi"]:
+        del sys.modules[name]
+
+
+@pytest.mark.quick
+def test_an_import_of_scvi_tools_that_fails_is_reported_as_it_is(broken):
+    """Also the second time, when modules of scvi-tools are left over from the first."""
+    for _ in range(2):
+        with pytest.raises(ImportError) as raised:
+            bridge.patch_scvi()
+        message = str(raised.value)
+        assert "cannot be imported (import of flax halted" in message
+        assert message.endswith("scvi-tools needs flax: pip install flax")
+        assert "pip install scvi-tools" not in message
+        assert raised.value.__cause__.name == "flax"
+        assert "scvi.distributions._negative_binomial" in sys.modules
+
+
+def test_flax_is_not_named_where_it_is_installed(broken, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flax", types.ModuleType("flax"))
+    with pytest.raises(ImportError, match=r"cannot be imported \(cannot import name 'linen'.*\)$"):
+        bridge.patch_scvi()

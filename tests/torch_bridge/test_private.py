@@ -1,5 +1,9 @@
 """The private names of torch and JAX: that they exist, and what is done without them."""
 
+import sys
+from pathlib import Path
+
+import jax
 import pytest
 from torch_bridge.cases import bridge, torch
 
@@ -39,6 +43,38 @@ def test_a_fork_after_a_use_of_the_bridge_is_known_without(without):
     without("backends_are_initialized")
     assert _private.jax_has_run(through_the_bridge=True)
     assert not _private.jax_has_run(through_the_bridge=False)
+
+
+def process(folder, flags, threads):
+    """A folder like Linux's /proc/self; the name in brackets may hold anything."""
+    (folder / "stat").write_text(f"12 (a ) 4) S 1 2 3 4 5 {flags} 6 7 8")
+    for number, name in enumerate(threads):
+        (folder / "task" / str(number)).mkdir(parents=True)
+        (folder / "task" / str(number) / "comm").write_text(f"{name}\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("flags", "threads", "inherited"),
+    [
+        (0x400040, ["python"], True),
+        (0x400040, ["python", "tf_XLAEigen"], False),  # started by the child itself
+        (0x400000, ["python"], False),  # not forked, and the names are others
+    ],
+)
+def test_jax_got_by_a_fork_is_without_its_threads(flags, threads, inherited, tmp_path):
+    jax.devices()
+    assert _private.inherited_jax(process(tmp_path, flags, threads)) == inherited
+
+
+def test_jax_started_here_is_not_taken_for_inherited(tmp_path):
+    """Its threads are known by their names; where the system tells nothing, so it is."""
+    jax.devices()
+    assert not _private.inherited_jax()
+    assert not _private.inherited_jax(tmp_path / "missing")
+    if sys.platform == "linux":
+        names = [(task / "comm").read_text() for task in Path("/proc/self/task").iterdir()]
+        assert any(name.startswith(_private._XLA_THREADS) for name in names)
 
 
 @pytest.mark.parametrize("key", ["is_functorch_wrapped_tensor", "peek_interpreter_stack"])
