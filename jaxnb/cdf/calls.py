@@ -11,7 +11,7 @@ from jax import lax
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.search import Level, level, log_level, smallest_count
 from jaxnb.cdf.tails import Tails
-from jaxnb.likelihoods.arguments import Scales, on_scales, promote, refuse_tables, required
+from jaxnb.likelihoods.arguments import Scales, argument, on_scales, promote, required
 
 __all__ = ["Given", "Kernel", "log_tail", "mean_and_theta", "quantile"]
 
@@ -53,8 +53,7 @@ def mean_and_theta(
 def log_tail(kernel: Kernel, owner: str, upper: bool, x: ArrayLike, **parameters: Given) -> Array:
     """log(1 - F) if `upper`, else log F, for the arguments of the public function `owner`."""
     names, values, scales = _checked(owner, parameters)
-    refuse_tables(x=x)
-    result: Array = _log_tail(kernel, upper, scales, names, x, *values)
+    result: Array = _log_tail(kernel, upper, scales, names, argument("x", x), *values)
     return result
 
 
@@ -69,7 +68,6 @@ def quantile(
     """The quantile for the arguments of the public function `owner`."""
     (probability,), (kind,) = on_scales(owner, q=(q, log_q))
     names, values, scales = _checked(owner, parameters)
-    refuse_tables(q=probability)
     result: Array = _quantile(kernel, kind == "log", upper, scales, names, probability, *values)
     return result
 

@@ -12,7 +12,7 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.expectation import nodes
 from jaxnb.cdf.negative_binomial import nb_log_sf
 from jaxnb.cdf.zero_truncated import zero_truncated_nb_log_sf
-from jaxnb.likelihoods.arguments import on_scales, promote, required
+from jaxnb.likelihoods.arguments import on_scales, plain, promote, required
 from jaxnb.likelihoods.deviance import nb_deviance
 from jaxnb.likelihoods.mixture import log_mixture_nb
 from jaxnb.likelihoods.negative_binomial import log_nb_positive
@@ -159,7 +159,7 @@ def _linear(
 ) -> list[ArrayLike]:
     parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
     return [
-        jnp.exp(jnp.asarray(p)) if scale == "log" else p
+        jnp.exp(jnp.asarray(plain(p))) if scale == "log" else p
         for p, scale in zip(parameters, scales, strict=True)
     ]
 

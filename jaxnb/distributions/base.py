@@ -25,6 +25,7 @@ from jaxnb.cdf.quantile_residual import quantile_residual
 from jaxnb.choices import Choices, chosen
 from jaxnb.distributions.parameters import aligned, as_float, canonical, linear, logarithm
 from jaxnb.families import Family
+from jaxnb.likelihoods.arguments import argument, plain
 
 __all__ = ["CountDistribution"]
 
@@ -66,7 +67,8 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
             among = {name: value for name, value in parameters.items() if name in names}
             given |= chosen(type(self).__name__, choices, **among)
         self._eps = None if eps is None else float(eps)
-        # Validated as they are given: conversion makes tracers of constants under jit.
+        given = {name: plain(argument(name, value)) for name, value in given.items()}
+        # Validated before they become arrays of JAX, which makes tracers of constants under jit.
         self._given = given
         super().__init__(validate_args=validate_args)
         self._given = aligned({name: as_float(name, value) for name, value in given.items()})
@@ -129,10 +131,11 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
             counts are outside it, and there is a warning; without, real values are scored by the
             extension to them by the gamma function.
         """
+        value = argument("value", value)
         log_prob = self.family.log_prob(value, eps=self._eps, **self._arguments())
         if not self._validate_args:
             return log_prob
-        return jnp.where(self._validate_sample(value), log_prob, -jnp.inf)
+        return jnp.where(self._validate_sample(plain(value)), log_prob, -jnp.inf)
 
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         """Integer counts of shape `sample_shape + batch_shape`, by `jaxnb.random`.
@@ -232,9 +235,9 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         return jnp.where(vanishes, jnp.where(deviation == 0, at_mean, 0.0), residual)
 
     def _deviation(self, x: ArrayLike) -> Array:
-        mean = self.mean
-        floating = jnp.issubdtype(jnp.result_type(x), jnp.floating)
-        return (jnp.asarray(x) if floating else jnp.asarray(x, mean.dtype)) - mean
+        mean, counts = self.mean, jnp.asarray(plain(argument("x", x)))
+        floating = jnp.issubdtype(counts.dtype, jnp.floating)
+        return (counts if floating else counts.astype(mean.dtype)) - mean
 
     def quantile_residuals(self, key: Array, x: ArrayLike) -> Array:
         """Randomized quantile residuals (Dunn and Smyth 1996).
@@ -250,18 +253,23 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
             The residuals, of which neither tail is cut off; NaN for a count without probability.
         """
         shape = jnp.broadcast_shapes(jnp.shape(x), self.batch_shape)
-        dtype = self.mean.dtype
+        dtype = self._working_dtype()
         tiny = float(np.finfo(dtype).tiny)
         return self._quantile_residuals(x, jax.random.uniform(key, shape, dtype, tiny))
 
     def mid_quantile_residuals(self, x: ArrayLike) -> Array:
         """The normal quantile of F(x - 1) + P(x) / 2: `quantile_residuals` without the draw."""
-        return self._quantile_residuals(x, jnp.full((), 0.5, self.mean.dtype))
+        return self._quantile_residuals(x, jnp.full((), 0.5, self._working_dtype()))
+
+    def _working_dtype(self) -> jnp.dtype:
+        """That of the parameters, but not half precision, in which tails have no digits."""
+        return jnp.promote_types(self.mean.dtype, jnp.float32)
 
     def _quantile_residuals(self, x: ArrayLike, u: Array) -> Array:
-        x = jnp.floor(jnp.asarray(x, u.dtype))
+        x = jnp.floor(jnp.asarray(plain(argument("x", x)), u.dtype))
         log_p = self._function("log_prob")(x, eps=self._eps, **self._arguments())
-        return quantile_residual(self.log_cdf(x - 1), self.log_sf(x), log_p, u)
+        residuals = quantile_residual(self.log_cdf(x - 1), self.log_sf(x), log_p, u)
+        return residuals.astype(self.mean.dtype)
 
     def __repr__(self) -> str:
         listed = [f"{name}: {_described(value)}" for name, value in self._given.items()]

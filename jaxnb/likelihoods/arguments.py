@@ -1,7 +1,8 @@
 """Checking, casting and aligning the arguments of the likelihoods."""
 
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -11,11 +12,15 @@ from jaxnb._types import Array, ArrayLike
 __all__ = [
     "Scale",
     "Scales",
+    "Whole",
+    "argument",
+    "either_scale",
     "floor_of",
     "largest",
+    "needed",
     "on_scales",
+    "plain",
     "promote",
-    "refuse_tables",
     "required",
 ]
 
@@ -32,9 +37,93 @@ _DENSE_REMEDIES = {
 }
 
 
-def on_scales(
-    owner: str, **parameters: tuple[ArrayLike | None, ArrayLike | None]
-) -> tuple[list[ArrayLike], Scales]:
+class Whole(NamedTuple):
+    """Integers that JAX has no dtype for, rounded once to a float, and still integers to `promote`.
+
+    Without x64, JAX wraps integers of more than 32 bits around: 2**32 would be 0.
+    """
+
+    value: Any
+
+
+def argument(name: str, value: Any) -> Any:
+    """An argument in a form that JAX takes without changing its value.
+
+    Arrays of JAX are left alone, and so are numbers that JAX has a dtype for. Other integers, of
+    NumPy or of Python and alone or in lists, become `Whole`.
+
+    Raises:
+        TypeError: It is a sparse matrix, a table, a tensor or no number; the message says what to
+            pass.
+    """
+    if isinstance(value, (Array, float, bool, Whole)):
+        return value
+    if isinstance(value, int):
+        return value if -(2**31) <= value < 2**31 else _of_integers(value)
+    if isinstance(value, (list, tuple)):
+        return _of_list(name, value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _of_array(name, value)
+    _refuse(name, value)
+    return value
+
+
+def plain(value: Any) -> Any:
+    """An argument without the mark that its numbers were integers."""
+    return value.value if isinstance(value, Whole) else value
+
+
+def _of_array(name: str, value: Any) -> Any:
+    if value.dtype.kind in "fbc" or jnp.issubdtype(value.dtype, jnp.number):
+        wide = value.dtype.kind in "iu" and value.dtype.itemsize > _float_dtype().itemsize
+        return Whole(value.astype(_float_dtype())) if wide else value
+    if value.dtype == object and all(isinstance(v, int) for v in value.flat):
+        numbers = [plain(_of_integers(v)) for v in value.flat]
+        return Whole(np.asarray(numbers, _float_dtype()).reshape(value.shape))
+    raise TypeError(f"{name} must be numbers, got an array of {value.dtype}")
+
+
+def _of_list(name: str, value: Any) -> Any:
+    leaves = jax.tree.leaves(value)
+    if any(isinstance(leaf, Array) for leaf in leaves):
+        return value
+    for leaf in leaves:
+        _refuse(name, leaf)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # not a rectangle: JAX says so
+        return value
+    exact = array.dtype.kind in "iuO" or all(isinstance(leaf, (int, float)) for leaf in leaves)
+    return _of_array(name, array) if exact and leaves else value
+
+
+def _of_integers(value: int) -> Whole:
+    """A Python integer of any size, rounded once."""
+    shift = max(abs(value).bit_length() - 62, 0)
+    kept = value >> shift
+    kept |= kept << shift != value  # what is cut off decides a tie
+    with np.errstate(over="ignore"):
+        return Whole(np.ldexp(np.int64(kept).astype(_float_dtype()), shift))
+
+
+def _float_dtype() -> np.dtype[Any]:
+    return np.dtype(jnp.result_type(float))  # float64 with x64
+
+
+def _refuse(name: str, value: object) -> None:
+    package = type(value).__module__.partition(".")[0]
+    if package in _DENSE_REMEDIES:
+        raise TypeError(
+            f"{name} must be an array, not a {package} {type(value).__name__}: "
+            f"{_DENSE_REMEDIES[package]}"
+        )
+    if isinstance(value, (str, bytes, dict, set)):
+        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r:.50}")
+
+
+def either_scale(
+    owner: str, **parameters: tuple[Any | None, Any | None]
+) -> tuple[list[Any], Scales]:
     """The values given for each parameter, a pair (itself, its logarithm), and their scales.
 
     Raises:
@@ -54,7 +143,15 @@ def on_scales(
     return values, tuple(scales)  # type: ignore[arg-type]
 
 
-def required(owner: str, **argument: ArrayLike | None) -> ArrayLike:
+def on_scales(
+    owner: str, **parameters: tuple[ArrayLike | None, ArrayLike | None]
+) -> tuple[list[ArrayLike], Scales]:
+    """`either_scale` of arrays, each as `argument` returns it."""
+    values, scales = either_scale(owner, **parameters)
+    return [argument(*named) for named in zip(parameters, values, strict=True)], scales
+
+
+def needed(owner: str, **argument: Any | None) -> Any:
     """The value of an argument without which the function is not defined.
 
     Raises:
@@ -63,6 +160,13 @@ def required(owner: str, **argument: ArrayLike | None) -> ArrayLike:
     ((name, value),) = argument.items()
     if value is None:
         raise TypeError(f"{owner} needs {name}")
+    return value
+
+
+def required(owner: str, **parameter: ArrayLike | None) -> ArrayLike:
+    """`needed` of an array, as `argument` returns it."""
+    (name,) = parameter
+    value: ArrayLike = argument(name, needed(owner, **parameter))
     return value
 
 
@@ -80,8 +184,13 @@ def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[A
         TypeError: An argument is complex.
         ValueError: The shapes do not broadcast.
     """
-    arrays = {name: _numeric(name, value) for name, value in {"x": x, **parameters}.items()}
-    floating = [a for a in arrays.values() if jnp.issubdtype(a.dtype, jnp.floating)]
+    given = {"x": x, **parameters}
+    arrays = {name: _numeric(name, plain(value)) for name, value in given.items()}
+    floating = [
+        a
+        for name, a in arrays.items()
+        if jnp.issubdtype(a.dtype, jnp.floating) and not isinstance(given[name], Whole)
+    ]
     result_type = jnp.dtype(jnp.result_type(*floating) if floating else jnp.result_type(float))
     work_type = jnp.dtype(jnp.float32) if result_type.itemsize < 4 else result_type
     try:
@@ -96,21 +205,6 @@ def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[A
     barrier = lax.optimization_barrier
     aligned[0] = lax.platform_dependent(aligned[0], cpu=barrier, default=lambda counts: counts)
     return result_type, aligned
-
-
-def refuse_tables(**arguments: object) -> None:
-    """Raise for sparse matrices, tables and tensors, which are no arrays.
-
-    Raises:
-        TypeError: One of the arguments is such an object; the message says what to pass.
-    """
-    for name, value in arguments.items():
-        package = type(value).__module__.partition(".")[0]
-        if package in _DENSE_REMEDIES:
-            raise TypeError(
-                f"{name} must be an array, not a {package} {type(value).__name__}: "
-                f"{_DENSE_REMEDIES[package]}"
-            )
 
 
 def _numeric(name: str, value: ArrayLike) -> Array:

@@ -31,10 +31,11 @@ import numpy as np
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods.arguments import (
     Scales,
+    argument,
     largest,
     on_scales,
+    plain,
     promote,
-    refuse_tables,
     required,
 )
 from jaxnb.likelihoods.zero_inflated import log_zinb_positive
@@ -82,7 +83,7 @@ def nb_deviance(
     References:
         McCullagh and Nelder (1989), Generalized linear models, section 2.3 and exercise 11.3.
     """
-    refuse_tables(x=x)
+    x = argument("x", x)
     parameters, scales = on_scales("nb_deviance", mu=(mu, log_mu), theta=(theta, log_theta))
     deviance: Array = _nb_deviance(scales, x, *parameters)
     return deviance
@@ -117,11 +118,11 @@ def zinb_deviance(
         TypeError: `pi` is missing; and as `nb_deviance`.
         ValueError: The shapes do not broadcast.
     """
-    pi = required("zinb_deviance", pi=pi)
+    x, pi = argument("x", x), plain(required("zinb_deviance", pi=pi))
     logs = {"log_mu": log_mu, "log_theta": log_theta}
     positive = nb_deviance(x, mu, theta, **logs)
     at_zero = -2 * log_zinb_positive(jnp.zeros_like(positive), mu, theta, pi, 0.0, **logs)
-    return jnp.where(jnp.asarray(x) == 0, at_zero, positive + 0 * jnp.asarray(pi))
+    return jnp.where(jnp.asarray(plain(x)) == 0, at_zero, positive + 0 * jnp.asarray(pi))
 
 
 @partial(jax.jit, static_argnums=0)

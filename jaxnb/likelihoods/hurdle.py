@@ -13,10 +13,10 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import (
     Scales,
+    argument,
     floor_of,
     on_scales,
     promote,
-    refuse_tables,
     required,
 )
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
@@ -65,7 +65,7 @@ def log_hurdle_nb(
     References:
         Mullahy (1986), Specification and testing of some modified count data models.
     """
-    refuse_tables(x=x)
+    x = argument("x", x)
     owner = "log_hurdle_nb"
     parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
     value: Array = _log_hurdle_nb(scales, x, *parameters, required(owner, pi=pi), eps)

@@ -10,10 +10,10 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import (
     Scales,
+    argument,
     floor_of,
     on_scales,
     promote,
-    refuse_tables,
     required,
 )
 from jaxnb.likelihoods.mixture_kernel import MIXTURE
@@ -76,7 +76,7 @@ def log_mixture_nb(
         totalVI, for the mixture of foreground and background counts.
     """
     owner = "log_mixture_nb"
-    refuse_tables(x=x)
+    x = argument("x", x)
     if theta_2 is None and log_theta_2 is None:
         theta_2, log_theta_2 = theta_1, log_theta_1
     parameters, scales = on_scales(

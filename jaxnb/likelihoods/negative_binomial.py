@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import Scales, floor_of, on_scales, promote, refuse_tables
+from jaxnb.likelihoods.arguments import Scales, argument, floor_of, on_scales, promote
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
 from jaxnb.likelihoods.nb_evaluation import NegativeBinomial
 from jaxnb.likelihoods.ranges import ordinary
@@ -81,7 +81,7 @@ def log_nb_positive(
         Lopez et al. (2018), Deep generative modeling for single-cell transcriptomics, for the
         mean and inverse-dispersion form.
     """
-    refuse_tables(x=x)
+    x = argument("x", x)
     parameters, scales = on_scales("log_nb_positive", mu=(mu, log_mu), theta=(theta, log_theta))
     value: Array = _log_nb_positive(scales, x, *parameters, eps)
     return value

@@ -10,10 +10,10 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import (
     Scales,
+    argument,
     floor_of,
     on_scales,
     promote,
-    refuse_tables,
     required,
 )
 from jaxnb.likelihoods.zero_inflated_kernel import ZERO_INFLATED
@@ -64,7 +64,7 @@ def log_zinb_positive(
         Lopez et al. (2018), Deep generative modeling for single-cell transcriptomics.
     """
     owner = "log_zinb_positive"
-    refuse_tables(x=x)
+    x = argument("x", x)
     parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
     pi = required(owner, pi=pi)
     value: Array = _log_zinb_positive(scales, x, *parameters, pi, eps)

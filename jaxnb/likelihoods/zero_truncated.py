@@ -8,7 +8,7 @@ import jax
 
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import Scales, floor_of, on_scales, promote, refuse_tables
+from jaxnb.likelihoods.arguments import Scales, argument, floor_of, on_scales, promote
 from jaxnb.likelihoods.zero_truncated_kernel import ZERO_TRUNCATED
 
 __all__ = ["log_truncated", "log_zero_truncated_nb"]
@@ -54,7 +54,7 @@ def log_zero_truncated_nb(
     of second derivatives, half are within one rounding and 95 % within ten
     (`tests/likelihoods/test_hessians.py`).
     """
-    refuse_tables(x=x)
+    x = argument("x", x)
     owner = "log_zero_truncated_nb"
     parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
     value: Array = _log_zero_truncated_nb(scales, x, *parameters, eps)

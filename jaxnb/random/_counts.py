@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 
 from jaxnb._types import Array, ArrayLike, DTypeLike
+from jaxnb.likelihoods.arguments import argument, plain
 from jaxnb.random import _arguments
 from jaxnb.random._bits import ARRIVAL, COMPONENT, Key, fold_key, needs_wide, random_words, uniform
 from jaxnb.random._gamma import unit_mean_gamma
@@ -39,8 +40,9 @@ def draw(
     Raises:
       ValueError: If the shapes or the dtype do not fit; the message begins with `name`.
     """
+    numbers = tuple(plain(argument("a parameter", parameter)) for parameter in parameters)
     draws: Array = _draw_compiled(
-        name, rate, key, parameters, shape if shape is None else tuple(shape), dtype
+        name, rate, key, numbers, shape if shape is None else tuple(shape), dtype
     )
     return draws
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxnb._types import Array, ArrayLike, DTypeLike
+from jaxnb.likelihoods.arguments import argument, plain
 from jaxnb.random import _counts
 from jaxnb.random._gamma import draw_gamma
 
@@ -50,7 +51,8 @@ def gamma(
     References:
       Marsaglia and Tsang (2000), "A simple method for generating gamma variables".
     """
-    draws: Array = draw_gamma(key, a, shape if shape is None else tuple(shape), dtype)
+    alpha = plain(argument("a", a))
+    draws: Array = draw_gamma(key, alpha, shape if shape is None else tuple(shape), dtype)
     return draws
 
 

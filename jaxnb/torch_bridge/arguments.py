@@ -1,7 +1,6 @@
 """Checking the arguments, and casting them to one dtype and device by torch's rules."""
 
 from functools import reduce
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,10 +31,7 @@ def on_scales(
     Raises:
         TypeError: A parameter is given on no scale, or on both.
     """
-    pairs: Any = parameters
-    values: Any
-    values, scales = of_arrays.on_scales(owner, **pairs)
-    return values, scales
+    return of_arrays.either_scale(owner, **parameters)
 
 
 def required(owner: str, **argument: Value | None) -> Value:
@@ -44,8 +40,7 @@ def required(owner: str, **argument: Value | None) -> Value:
     Raises:
         TypeError: It is None.
     """
-    named: Any = argument
-    value: Any = of_arrays.required(owner, **named)
+    value: Value = of_arrays.needed(owner, **argument)
     return value
 
 
