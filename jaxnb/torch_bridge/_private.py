@@ -18,12 +18,14 @@ __all__ = [
     "NAMES",
     "PrivateName",
     "copy_validation",
+    "differentiating_transform_is_active",
     "dispatch_mode_is_active",
     "forward_mode_enabled",
     "forward_mode_is_active",
     "forward_mode_is_enabled",
     "function_transform_is_active",
     "has_no_values",
+    "hide_jax_from_the_compiler",
     "inherited_jax",
     "is_tracing",
     "is_transformed",
@@ -75,6 +77,24 @@ NAMES = {
         "_functorch.peek_interpreter_stack",
         "whether a transform of torch.func is active, so that its rules have to be followed",
         "one is taken to be active, which is slower",
+    ),
+    "get_interpreter_stack": PrivateName(
+        "torch._C",
+        "_functorch.get_interpreter_stack",
+        "whether compiled code is inside torch.func.grad or another transform that differentiates",
+        "none is taken to be active, and such code raises torch's error",
+    ),
+    "TransformType": PrivateName(
+        "torch._C",
+        "_functorch.TransformType",
+        "which of the transforms differentiate",
+        "none is taken to be active, and such code raises torch's error",
+    ),
+    "skip_when_compiling": PrivateName(
+        "torch._dynamo.trace_rules",
+        "add",
+        "that the compiler does not look into JAX where compiled code calls it",
+        "a first call of JAX from there raises JAX's error",
     ),
     "len_torch_dispatch_stack": PrivateName(
         "torch._C",
@@ -150,6 +170,12 @@ def inherited_jax(process: Path = Path("/proc/self")) -> bool:
     return bool(flags & _FORKED_WITHOUT_EXEC) and not has_threads
 
 
+def hide_jax_from_the_compiler() -> None:
+    """Let `torch.compile` call JAX's functions as they are."""
+    if (skip := _found["skip_when_compiling"]) is not None:
+        skip("jax")
+
+
 def is_transformed(tensor: Tensor) -> bool:
     """Whether the tensor is wrapped by `torch.func`, or a batch of gradients."""
     legacy = _found["is_legacy_batchedtensor"]
@@ -185,6 +211,18 @@ def function_transform_is_active() -> bool:
     """Whether the code runs inside `torch.func.grad`, `vmap` and the like."""
     stack = _found["peek_interpreter_stack"]
     return stack is None or stack() is not None
+
+
+@torch.compiler.assume_constant_result
+def differentiating_transform_is_active() -> bool:
+    """Whether the code runs inside `torch.func.grad`, `jvp` or the like, `vmap` not among them.
+
+    While code is compiled too: the compiler calls it and takes the result for a constant.
+    """
+    stack, kinds = _found["get_interpreter_stack"], _found["TransformType"]
+    if stack is None or kinds is None:
+        return False
+    return any(entry.key() in (kinds.Grad, kinds.Jvp) for entry in stack() or ())
 
 
 def dispatch_mode_is_active() -> bool:

@@ -10,11 +10,9 @@ from torch.distributions import Distribution, constraints
 from jaxnb._warnings import warn
 from jaxnb.families import Family
 from jaxnb.torch_bridge import _private
-from jaxnb.torch_bridge.arguments import Value, working_dtype
-from jaxnb.torch_bridge.exchange import call
+from jaxnb.torch_bridge.arguments import Value
 from jaxnb.torch_bridge.parameters import Parameter
 from jaxnb.torch_bridge.pointwise import evaluated
-from jaxnb.torch_bridge.programs import modes
 from jaxnb.torch_bridge.sampling import draw
 
 __all__ = ["Counts"]
@@ -105,14 +103,10 @@ class Counts(Distribution):
     @property
     def mode(self) -> Tensor:
         """The most probable count; the larger one of two equally probable ones."""
-        parameters = list(self._parameters().values())
-        result_type = parameters[0].dtype
-        work_type = working_dtype(result_type)
-        plain = [p.detach().to(work_type).contiguous() for p in parameters]
-        (mode,) = call(modes(self._family.name), None, plain)
-        return mode.to(result_type)
+        constants: dict[str, Value] = {n: p.detach() for n, p in self._parameters().items()}
+        return evaluated(f"{self._family.name}_mode", constants)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Value) -> Tensor:
         """Log-probability of counts, by the function of the bridge for this distribution.
 
         With `validate_args`, a value that is not a count causes a warning and has -inf. Without, a
@@ -163,6 +157,9 @@ class Counts(Distribution):
     ) -> Tensor:
         """Counts of shape `sample_shape + batch_shape` in the dtype of the parameters.
 
+        They have no derivatives. Under `torch.func.vmap`, `randomness="different"` gives each
+        example draws of its own, and "same" the same random bits to all of them.
+
         Args:
             sample_shape: Shape of the independent draws, in front.
             generator: Where the seed comes from; None for torch's default one.
@@ -171,11 +168,9 @@ class Counts(Distribution):
             ValueError: A parameter is negative or NaN, whether or not the distribution validates
                 its arguments. To learn that, a GPU is waited for.
         """
-        parameters = self._parameters()
-        for name, value in parameters.items():
-            self._refuse_invalid(name, value)
         shape = torch.Size(sample_shape or ()) + self.batch_shape
-        return draw(self._family.name, shape, *parameters.values(), generator=generator)
+        parameters = self._parameters().values()
+        return draw(self._family.name, shape, *parameters, generator=generator)
 
     def rsample(
         self, sample_shape: Any = None, *, generator: torch.Generator | None = None
@@ -183,29 +178,22 @@ class Counts(Distribution):
         """The same as `sample`: counts have no derivative, and `has_rsample` is false."""
         return self.sample(sample_shape, generator=generator)
 
-    def _refuse_invalid(self, name: str, value: Tensor) -> None:
-        constraint: constraints.Constraint = getattr(type(self), name).constraint
-        if _private.has_no_values(value) or (valid := constraint.check(value)).all():
-            return
-        wrong = value[~valid]
-        needed = "must not be NaN" if name.endswith("logits") else "must be >= 0"
-        raise ValueError(
-            f"{type(self).__name__} cannot be sampled: {name} {needed}, and {wrong.numel()} of"
-            f" {value.numel()} values are not so, such as {wrong[0].item()}"
-        )
-
-    def _masked(self, value: Tensor, log_prob: Tensor) -> Tensor:
+    def _masked(self, value: Value, log_prob: Tensor) -> Tensor:
         """The log-probabilities; if asked to validate, -inf where the value is not a count."""
         if not _private.validates(self):
             return log_prob
+        value = torch.as_tensor(value, device=log_prob.device)
         valid = self.support.check(value)
+        masked = torch.where(valid | value.isnan(), log_prob, -torch.inf)
+        if _private.has_no_values(valid):
+            return masked
         if valid.all():
             return log_prob
         warn(
             "The value argument must be within the support of the distribution: values that are"
             " not have the log-probability -inf",
         )
-        return torch.where(valid | value.isnan(), log_prob, -torch.inf)
+        return masked
 
     def pearson_residuals(self, x: Tensor) -> Tensor:
         """(x - mean) / sqrt(variance); of a point mass, 0 for x = 0, else infinity."""

@@ -10,6 +10,7 @@ from torch.distributions.kl import register_kl
 
 from jaxnb.choices import MEAN_AND_DISPERSION, ZERO_INFLATION, chosen
 from jaxnb.families import NEGATIVE_BINOMIAL, ZERO_INFLATED_NEGATIVE_BINOMIAL
+from jaxnb.torch_bridge import _private
 from jaxnb.torch_bridge.arguments import broadcastable
 from jaxnb.torch_bridge.counts import Counts
 from jaxnb.torch_bridge.likelihoods import log_nb_positive, log_zinb_positive
@@ -51,7 +52,8 @@ class MeanDispersion(Counts):
         parameters = chosen(owner, MEAN_AND_DISPERSION, **given)
         if zero_inflation is not None:
             parameters |= chosen(owner, ZERO_INFLATION, **zero_inflation)
-        tensors = float_parameters(owner, bool(validate_args), parameters)
+        validate = _private.validates(self) if validate_args is None else validate_args
+        tensors = float_parameters(owner, validate, parameters)
         kept = mean_and_dispersion(tensors)
         if zero_inflation is not None:
             kept["zi_logits"] = zero_inflation_logits(tensors)

@@ -22,7 +22,10 @@ _NARROWED_WITHOUT_X64 = {
     torch.uint64: "uint32",
 }
 
+_private.hide_jax_from_the_compiler()
 
+
+@torch.compiler.disable
 def to_jax(tensor: Tensor, *, copy: bool = True) -> Array:
     """A tensor as a JAX array of the same dtype on the same device.
 
@@ -67,6 +70,7 @@ def to_jax(tensor: Tensor, *, copy: bool = True) -> Array:
     return array
 
 
+@torch.compiler.disable
 def to_torch(array: Array, *, copy: bool = True) -> Tensor:
     """A JAX array as a tensor of the same dtype on the same device.
 

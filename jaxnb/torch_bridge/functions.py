@@ -1,7 +1,7 @@
 """The functions of arrays that the bridge makes functions of tensors, by name.
 
 They come from the table of distributions: the log-likelihoods with their kernels, and the
-distribution functions, quantiles and entropies as they are.
+distribution functions, quantiles, entropies and modes as they are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -71,10 +71,22 @@ def _as_it_is(
     return Pointwise(arguments, scaled, outputs)
 
 
+def _without_derivatives(function: Callable[..., Array], arguments: tuple[str, ...]) -> Pointwise:
+    """A function of arrays that is constant between its steps."""
+
+    def outputs(places: Sequence[int], *given: Any) -> list[Array]:
+        *arrays, _, _ = given
+        value = function(*arrays)
+        return [value if place == VALUE else jnp.zeros_like(value) for place in places]
+
+    return Pointwise(arguments, (), outputs)
+
+
 def _of_family(family: Family) -> Iterator[tuple[str, Pointwise]]:
     """Its functions, with and without the parameters that may be left out."""
     every = family.parameters
     kept = tuple(p for p in every if not p.default)
+    yield f"{family.name}_mode", _without_derivatives(family.mode, tuple(p.name for p in every))
     for suffix, parameters in (("", every), ("_tied", kept)) if kept != every else (("", every),):
         names = tuple(p.name for p in parameters)
         scaled = tuple(p.name for p in parameters if p.has_log_scale)

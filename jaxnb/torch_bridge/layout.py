@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Folded", "folded", "rounded_up"]
+__all__ = ["Folded", "batch_first", "folded", "rounded_up"]
 
 
 class Folded(NamedTuple):
@@ -62,6 +62,26 @@ def rounded_up(length: int) -> int:
     """The next of eight lengths in every doubling; below 16 the length itself."""
     step = 1 << max(0, length.bit_length() - 4)
     return -(-length // step) * step
+
+
+def batch_first(
+    tensors: Sequence[Tensor], in_dims: Sequence[int | None], rank: int = 0
+) -> list[Tensor]:
+    """The tensors with the axis of `vmap` first, and their other axes aligned at the end.
+
+    Args:
+        tensors: The tensors.
+        in_dims: Of each, the place of the axis of `vmap`; None if it has none.
+        rank: How many other axes there are at least.
+    """
+    others = [t.dim() - (d is not None) for t, d in zip(tensors, in_dims, strict=True)]
+    rank = max(rank, *others)
+    batched = []
+    for tensor, axis in zip(tensors, in_dims, strict=True):
+        front = tensor.unsqueeze(0) if axis is None else tensor.movedim(axis, 0)
+        length, *others = front.shape
+        batched.append(front.reshape(length, *[1] * (rank - len(others)), *others))
+    return batched
 
 
 def _aligned(tensor: Tensor, rank: int) -> Tensor:

@@ -6,7 +6,9 @@ formula for autograd, one for fake tensors and one for `vmap` serve all function
 
 torch differentiates a custom operator in reverse mode only. Forward mode and the transforms of
 `torch.func` need an `autograd.Function`, which the compiler and the exporter cannot look into.
-`_evaluate` therefore calls the operator while code is compiled, and the Function otherwise.
+`_evaluate` therefore calls the operator while code is compiled, and the Function otherwise. Where
+`torch.func.grad` or another transform that differentiates is itself compiled, the call is left out
+of the compiled code.
 """
 
 import inspect
@@ -28,10 +30,10 @@ from jaxnb.torch_bridge.arguments import (
 )
 from jaxnb.torch_bridge.exchange import call
 from jaxnb.torch_bridge.functions import FUNCTIONS, named
-from jaxnb.torch_bridge.layout import folded
+from jaxnb.torch_bridge.layout import batch_first, folded
 from jaxnb.torch_bridge.programs import Orders, partials
 
-__all__ = ["evaluated"]
+__all__ = ["evaluated", "is_plain"]
 
 
 def evaluated(function: str, arguments: Arguments, eps: float | None = None) -> Tensor:
@@ -59,9 +61,18 @@ def _evaluate(name: str, tensors: Sequence[Tensor], eps: float | None) -> Tensor
     The tensors have one dtype, float32 or float64, are on one device, and broadcast.
     """
     value = (0,) * len(tensors)
+    if torch.compiler.is_compiling() and _private.differentiating_transform_is_active():
+        return _outside_compiled_code(name, tensors, eps)
     if torch.compiler.is_compiling() or _private.is_tracing():
         return partial_derivatives(list(tensors), name, list(value), eps)[0]
     return _derivatives(name, eps, tensors, [value])[0]
+
+
+@torch.compiler.disable(
+    reason="torch.func differentiates the functions of jaxnb.torch_bridge outside of compiled code"
+)
+def _outside_compiled_code(name: str, tensors: Sequence[Tensor], eps: float | None) -> Tensor:
+    return _derivatives(name, eps, tensors, [(0,) * len(tensors)])[0]
 
 
 # JAX's work cannot be part of a CUDA graph; compiled code then leaves the operator out of one.
@@ -85,6 +96,7 @@ def partial_derivatives(
     return _compute(tensors, name, _in_groups(orders, len(tensors)), eps)
 
 
+@torch.compiler.disable  # which would otherwise compile what compiled code calls, this included
 def _compute(
     tensors: Sequence[Tensor], name: str, requested: Sequence[Orders], eps: float | None
 ) -> list[Tensor]:
@@ -127,7 +139,7 @@ def _(
     orders: Sequence[int],
     eps: float | None,
 ) -> tuple[list[Tensor], list[int]]:
-    results = partial_derivatives(_batch_first(tensors, in_dims[0]), name, list(orders), eps)
+    results = partial_derivatives(batch_first(tensors, in_dims[0]), name, list(orders), eps)
     return results, [0] * len(results)
 
 
@@ -157,7 +169,7 @@ class _PartialDerivatives(torch.autograd.Function):
     def forward(
         name: str, requested: Sequence[Orders], eps: float | None, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        if _plain(tensors):  # not by the dispatcher, which doubles the time of a small call
+        if is_plain(tensors):  # not by the dispatcher, which doubles the time of a small call
             return tuple(_compute(tensors, name, requested, eps))
         return tuple(partial_derivatives(list(tensors), name, _flat(requested), eps))
 
@@ -197,14 +209,14 @@ class _PartialDerivatives(torch.autograd.Function):
         eps: float | None,
         *tensors: Tensor,
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        batched = _batch_first(tensors, in_dims[3:])
+        batched = batch_first(tensors, in_dims[3:])
         return _derivatives(name, eps, batched, requested), (0,) * len(requested)
 
 
 def _derivatives(
     name: str, eps: float | None, tensors: Sequence[Tensor], requested: Sequence[Orders]
 ) -> tuple[Tensor, ...]:
-    if not torch.is_grad_enabled() and _plain(tensors) and not _has_transforms():
+    if not torch.is_grad_enabled() and is_plain(tensors) and not _has_transforms():
         return tuple(_compute(tensors, name, requested, eps))  # usually a first derivative
     results: tuple[Tensor, ...] = _PartialDerivatives.apply(name, tuple(requested), eps, *tensors)
     return results
@@ -273,18 +285,8 @@ def _in_groups(orders: Sequence[int], size: int) -> tuple[Orders, ...]:
     return tuple(tuple(orders[i : i + size]) for i in range(0, len(orders), size))
 
 
-def _batch_first(tensors: Sequence[Tensor], in_dims: Sequence[int | None]) -> list[Tensor]:
-    """The tensors with the axis of `vmap` first, and their other axes aligned at the end."""
-    rank = max(t.dim() - (d is not None) for t, d in zip(tensors, in_dims, strict=True))
-    batched = []
-    for tensor, axis in zip(tensors, in_dims, strict=True):
-        front = tensor.unsqueeze(0) if axis is None else tensor.movedim(axis, 0)
-        length, *others = front.shape
-        batched.append(front.reshape(length, *[1] * (rank - len(others)), *others))
-    return batched
-
-
-def _plain(tensors: Sequence[Tensor]) -> bool:
+def is_plain(tensors: Sequence[Tensor]) -> bool:
+    """Whether the tensors are of torch's own class, with values, and no mode looks at them."""
     if _private.dispatch_mode_is_active():
         return False
     return all(type(t) in (Tensor, torch.nn.Parameter) and not t.is_meta for t in tensors)

@@ -11,12 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxnb._types import Array
-from jaxnb.families import FAMILIES
 from jaxnb.likelihoods.arguments import Scales, floor_of, promote
 from jaxnb.likelihoods.evaluate import VALUE
 from jaxnb.torch_bridge.functions import Pointwise, along, found
 
-__all__ = ["Orders", "modes", "partials"]
+__all__ = ["Orders", "partials"]
 
 Orders = tuple[int, ...]
 """How often to differentiate in each tensor argument."""
@@ -74,9 +73,3 @@ def _beyond_first(
         for _ in range(order - (place == first)):
             derivative = along(derivative, place)
     return derivative(*aligned)
-
-
-@cache
-def modes(name: str) -> Callable[..., tuple[Array]]:
-    """A compiled function of (None, *parameters) that returns the modes of a distribution."""
-    return jax.jit(lambda _, *parameters: (FAMILIES[name].mode(*parameters),))

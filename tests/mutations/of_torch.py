@@ -19,7 +19,7 @@ TORCH = (
     Fault(
         "torch-vmap-axis",
         "the axis of vmap is taken to be the first one",
-        "torch_bridge/pointwise.py",
+        "torch_bridge/layout.py",
         "tensor.unsqueeze(0) if axis is None else tensor.movedim(axis, 0)",
         "tensor.unsqueeze(0) if axis is None else tensor",
         _BRIDGE,

@@ -27,6 +27,29 @@ def test_bad_parameters(kind, parameters, message):
         kind(**parameters, validate_args=True)
 
 
+def test_by_default_torch_says_whether_to_validate():
+    """What is converted is complained of under the name that it was given by."""
+    given = {"total_count": THETA, "probs": torch.tensor(1.5)}
+    with pytest.raises(ValueError, match="invalid probs"):
+        NB(**given, validate_args=None)
+    default = torch.distributions.Distribution._validate_args
+    torch.distributions.Distribution.set_default_validate_args(False)
+    try:
+        NB(**given, validate_args=None)
+    finally:
+        torch.distributions.Distribution.set_default_validate_args(default)
+
+
+@pytest.mark.parametrize("validate", [False, True])
+def test_a_count_may_be_a_number(validate):
+    d = NB(mu=MU, theta=THETA, validate_args=validate)
+    assert torch.equal(d.log_prob(3), d.log_prob(torch.tensor(3.0)))
+    assert torch.equal(d.pearson_residuals(3), d.pearson_residuals(torch.tensor(3.0)))
+    if validate:
+        with pytest.warns(UserWarning, match="within the support"):
+            assert (d.log_prob(-1) == -torch.inf).all()
+
+
 def test_unvalidated_parameters_are_not_looked_at():
     assert NB(mu=-MU, theta=THETA).log_prob(torch.tensor(1.0)).isnan().all()
 
