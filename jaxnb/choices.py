@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxnb.families import Family
 
-__all__ = ["MEAN_AND_DISPERSION", "ZERO_INFLATION", "Choices", "chosen", "scale_choices"]
+__all__ = ["HINTS", "MEAN_AND_DISPERSION", "ZERO_INFLATION", "Choices", "chosen", "scale_choices"]
 
 Choices = Sequence[tuple[str, ...]]
 """Sets of parameters of which a caller gives exactly one, in full."""
@@ -19,6 +19,12 @@ MEAN_AND_DISPERSION: Choices = (
     ("total_count", "logits"),
 )
 ZERO_INFLATION: Choices = (("zi_logits",), ("zi_probs",))
+
+HINTS = {
+    "probs": ". The first two positional arguments are total_count and probs: for a mean and a"
+    " concentration, as NumPyro's NegativeBinomial2 has them, write mu=mean, theta=concentration"
+}
+"""What may be meant by an invalid parameter."""
 
 
 def scale_choices(family: Family) -> tuple[Choices, ...]:

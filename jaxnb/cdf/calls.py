@@ -11,12 +11,9 @@ from jax import lax
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.search import Level, level, log_level, smallest_count
 from jaxnb.cdf.tails import Tails
-from jaxnb.likelihoods.arguments import Scales, argument, on_scales, promote, required
+from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, on_scales, promote
 
 __all__ = ["Given", "Kernel", "log_tail", "mean_and_theta", "quantile"]
-
-Given = ArrayLike | None | tuple[ArrayLike | None, ArrayLike | None]
-"""A parameter, or the pair of a parameter and its logarithm, of which one is given."""
 
 
 class Kernel(NamedTuple):
@@ -52,7 +49,7 @@ def mean_and_theta(
 
 def log_tail(kernel: Kernel, owner: str, upper: bool, x: ArrayLike, **parameters: Given) -> Array:
     """log(1 - F) if `upper`, else log F, for the arguments of the public function `owner`."""
-    names, values, scales = _checked(owner, parameters)
+    names, values, scales = checked(owner, parameters)
     result: Array = _log_tail(kernel, upper, scales, names, argument("x", x), *values)
     return result
 
@@ -67,20 +64,9 @@ def quantile(
 ) -> Array:
     """The quantile for the arguments of the public function `owner`."""
     (probability,), (kind,) = on_scales(owner, q=(q, log_q))
-    names, values, scales = _checked(owner, parameters)
+    names, values, scales = checked(owner, parameters)
     result: Array = _quantile(kernel, kind == "log", upper, scales, names, probability, *values)
     return result
-
-
-def _checked(
-    owner: str, parameters: dict[str, Given]
-) -> tuple[tuple[str, ...], list[ArrayLike], Scales]:
-    """The names of the parameters, their values, and the scales of those that have several."""
-    scaled = {name: given for name, given in parameters.items() if isinstance(given, tuple)}
-    others = {name: given for name, given in parameters.items() if not isinstance(given, tuple)}
-    values, scales = on_scales(owner, **scaled)
-    values += [required(owner, **{name: given}) for name, given in others.items()]
-    return (*scaled, *others), values, scales
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import jax.numpy as jnp
 
+from jaxnb._names import ZeroInflationName, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, mean_and_theta, quantile
 from jaxnb.cdf.truncated_kernels import HURDLE
@@ -17,6 +20,7 @@ __all__ = [
 ]
 
 
+@keywords
 def hurdle_nb_log_cdf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -25,6 +29,7 @@ def hurdle_nb_log_cdf(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     r"""Logarithm of the probability that a count of the hurdle model is at most x.
 
@@ -39,7 +44,7 @@ def hurdle_nb_log_cdf(
         x: Any real number, as in `nb_log_cdf`.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
-        pi: Log-odds of a zero, infinite or not.
+        pi: Log-odds of a zero, also as `zi_logits`, infinite or not.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -55,6 +60,7 @@ def hurdle_nb_log_cdf(
     return log_tail(HURDLE, "hurdle_nb_log_cdf", False, x, **given, pi=pi)
 
 
+@keywords
 def hurdle_nb_log_sf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -63,12 +69,14 @@ def hurdle_nb_log_sf(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Logarithm of the probability that a count exceeds x, as `hurdle_nb_log_cdf`."""
     given = mean_and_theta(mu, theta, log_mu, log_theta)
     return log_tail(HURDLE, "hurdle_nb_log_sf", True, x, **given, pi=pi)
 
 
+@keywords
 def hurdle_nb_cdf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -77,12 +85,14 @@ def hurdle_nb_cdf(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Probability that a count is at most x: the exponential of `hurdle_nb_log_cdf`."""
     given = mean_and_theta(mu, theta, log_mu, log_theta)
     return jnp.exp(log_tail(HURDLE, "hurdle_nb_cdf", False, x, **given, pi=pi))
 
 
+@keywords
 def hurdle_nb_sf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -91,12 +101,14 @@ def hurdle_nb_sf(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Probability that a count exceeds x: the exponential of `hurdle_nb_log_sf`."""
     given = mean_and_theta(mu, theta, log_mu, log_theta)
     return jnp.exp(log_tail(HURDLE, "hurdle_nb_sf", True, x, **given, pi=pi))
 
 
+@keywords
 def hurdle_nb_quantile(
     q: ArrayLike | None = None,
     mu: ArrayLike | None = None,
@@ -107,6 +119,7 @@ def hurdle_nb_quantile(
     upper: bool = False,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """The smallest count at which F reaches q, as `nb_quantile`.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import jax.numpy as jnp
 
+from jaxnb._names import MixtureNames, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import Given, log_tail, quantile
 from jaxnb.cdf.two_components import MIXTURE
+from jaxnb.likelihoods.mixture import components
 
 __all__ = [
     "mixture_nb_cdf",
@@ -17,6 +21,7 @@ __all__ = [
 ]
 
 
+@keywords
 def mixture_nb_log_cdf(
     x: ArrayLike,
     mu_1: ArrayLike | None = None,
@@ -29,6 +34,7 @@ def mixture_nb_log_cdf(
     log_mu_2: ArrayLike | None = None,
     log_theta_1: ArrayLike | None = None,
     log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     r"""Logarithm of the probability that a count from a mixture of two NBs is at most x.
 
@@ -45,11 +51,12 @@ def mixture_nb_log_cdf(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; None for that of component 1.
-        pi_logits: Log-odds of component 1, infinite or not.
+        pi_logits: Log-odds of component 1, also as `mixture_logits`, infinite or not.
         log_mu_1: log(mu_1), instead of `mu_1`.
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
         log_theta_2: log(theta_2), instead of `theta_2`.
+        **other: `mu1` for `mu_1`, and so on, as the class has them.
 
     Returns:
         The logarithm of the probability, in the dtype that the floating arguments promote to. Edges
@@ -65,6 +72,7 @@ def mixture_nb_log_cdf(
     return log_tail(MIXTURE, "mixture_nb_log_cdf", False, x, **given)
 
 
+@keywords
 def mixture_nb_log_sf(
     x: ArrayLike,
     mu_1: ArrayLike | None = None,
@@ -77,6 +85,7 @@ def mixture_nb_log_sf(
     log_mu_2: ArrayLike | None = None,
     log_theta_1: ArrayLike | None = None,
     log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     """Logarithm of the probability that a count exceeds x; otherwise as `mixture_nb_log_cdf`."""
     given = _given(
@@ -85,6 +94,7 @@ def mixture_nb_log_sf(
     return log_tail(MIXTURE, "mixture_nb_log_sf", True, x, **given)
 
 
+@keywords
 def mixture_nb_cdf(
     x: ArrayLike,
     mu_1: ArrayLike | None = None,
@@ -97,6 +107,7 @@ def mixture_nb_cdf(
     log_mu_2: ArrayLike | None = None,
     log_theta_1: ArrayLike | None = None,
     log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     """Probability that a count is at most x: the exponential of `mixture_nb_log_cdf`."""
     given = _given(
@@ -105,6 +116,7 @@ def mixture_nb_cdf(
     return jnp.exp(log_tail(MIXTURE, "mixture_nb_cdf", False, x, **given))
 
 
+@keywords
 def mixture_nb_sf(
     x: ArrayLike,
     mu_1: ArrayLike | None = None,
@@ -117,6 +129,7 @@ def mixture_nb_sf(
     log_mu_2: ArrayLike | None = None,
     log_theta_1: ArrayLike | None = None,
     log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     """Probability that a count exceeds x: the exponential of `mixture_nb_log_sf`."""
     given = _given(
@@ -125,6 +138,7 @@ def mixture_nb_sf(
     return jnp.exp(log_tail(MIXTURE, "mixture_nb_sf", True, x, **given))
 
 
+@keywords
 def mixture_nb_quantile(
     q: ArrayLike | None = None,
     mu_1: ArrayLike | None = None,
@@ -139,6 +153,7 @@ def mixture_nb_quantile(
     log_mu_2: ArrayLike | None = None,
     log_theta_1: ArrayLike | None = None,
     log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     """The smallest count at which F reaches q, as `nb_quantile`.
 
@@ -161,12 +176,5 @@ def _given(
     log_theta_1: ArrayLike | None,
     log_theta_2: ArrayLike | None,
 ) -> dict[str, Given]:
-    if theta_2 is None and log_theta_2 is None:
-        theta_2, log_theta_2 = theta_1, log_theta_1
-    return {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": (theta_2, log_theta_2),
-        "pi_logits": pi_logits,
-    }
+    given = components(mu_1, mu_2, theta_1, theta_2, log_mu_1, log_mu_2, log_theta_1, log_theta_2)
+    return given | {"pi_logits": pi_logits}

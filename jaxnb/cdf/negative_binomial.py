@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, quantile
 from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 
+@keywords
 def nb_log_cdf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -73,6 +75,7 @@ def nb_log_cdf(
     return _nb("nb_log_cdf", False, x, mu, theta, log_mu, log_theta)
 
 
+@keywords
 def nb_log_sf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -89,6 +92,7 @@ def nb_log_sf(
     return _nb("nb_log_sf", True, x, mu, theta, log_mu, log_theta)
 
 
+@keywords
 def nb_cdf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -105,6 +109,7 @@ def nb_cdf(
     return jnp.exp(_nb("nb_cdf", False, x, mu, theta, log_mu, log_theta))
 
 
+@keywords
 def nb_sf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -117,6 +122,7 @@ def nb_sf(
     return jnp.exp(_nb("nb_sf", True, x, mu, theta, log_mu, log_theta))
 
 
+@keywords
 def poisson_log_cdf(
     x: ArrayLike, mu: ArrayLike | None = None, *, log_mu: ArrayLike | None = None
 ) -> Array:
@@ -124,6 +130,7 @@ def poisson_log_cdf(
     return _poisson("poisson_log_cdf", False, x, mu, log_mu)
 
 
+@keywords
 def poisson_log_sf(
     x: ArrayLike, mu: ArrayLike | None = None, *, log_mu: ArrayLike | None = None
 ) -> Array:
@@ -131,6 +138,7 @@ def poisson_log_sf(
     return _poisson("poisson_log_sf", True, x, mu, log_mu)
 
 
+@keywords
 def poisson_cdf(
     x: ArrayLike, mu: ArrayLike | None = None, *, log_mu: ArrayLike | None = None
 ) -> Array:
@@ -138,6 +146,7 @@ def poisson_cdf(
     return jnp.exp(_poisson("poisson_cdf", False, x, mu, log_mu))
 
 
+@keywords
 def poisson_sf(
     x: ArrayLike, mu: ArrayLike | None = None, *, log_mu: ArrayLike | None = None
 ) -> Array:
@@ -145,6 +154,7 @@ def poisson_sf(
     return jnp.exp(_poisson("poisson_sf", True, x, mu, log_mu))
 
 
+@keywords
 def nb_quantile(
     q: ArrayLike | None = None,
     mu: ArrayLike | None = None,
@@ -185,6 +195,7 @@ def nb_quantile(
     return quantile(NEGATIVE_BINOMIAL, "nb_quantile", q, log_q, upper, **parameters)
 
 
+@keywords
 def poisson_quantile(
     q: ArrayLike | None = None,
     mu: ArrayLike | None = None,

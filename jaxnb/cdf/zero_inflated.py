@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import jax.numpy as jnp
 
+from jaxnb._names import ZeroInflationName, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, mean_and_theta, quantile
 from jaxnb.cdf.two_components import ZERO_INFLATED
@@ -11,6 +14,7 @@ from jaxnb.cdf.two_components import ZERO_INFLATED
 __all__ = ["zinb_cdf", "zinb_log_cdf", "zinb_log_sf", "zinb_quantile", "zinb_sf"]
 
 
+@keywords
 def zinb_log_cdf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -19,6 +23,7 @@ def zinb_log_cdf(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     r"""Logarithm of the probability that a zero-inflated negative binomial count is at most x.
 
@@ -32,7 +37,7 @@ def zinb_log_cdf(
         x: Any real number, as in `nb_log_cdf`.
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
-        pi: Log-odds of an extra zero, infinite or not.
+        pi: Log-odds of an extra zero, also as `zi_logits`, infinite or not.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -48,6 +53,7 @@ def zinb_log_cdf(
     return log_tail(ZERO_INFLATED, "zinb_log_cdf", False, x, **given, pi=pi)
 
 
+@keywords
 def zinb_log_sf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -56,12 +62,14 @@ def zinb_log_sf(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Logarithm of the probability that a count exceeds x; otherwise as `zinb_log_cdf`."""
     given = mean_and_theta(mu, theta, log_mu, log_theta)
     return log_tail(ZERO_INFLATED, "zinb_log_sf", True, x, **given, pi=pi)
 
 
+@keywords
 def zinb_cdf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -70,12 +78,14 @@ def zinb_cdf(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Probability that a count is at most x: the exponential of `zinb_log_cdf`."""
     given = mean_and_theta(mu, theta, log_mu, log_theta)
     return jnp.exp(log_tail(ZERO_INFLATED, "zinb_cdf", False, x, **given, pi=pi))
 
 
+@keywords
 def zinb_sf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -84,12 +94,14 @@ def zinb_sf(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Probability that a count exceeds x: the exponential of `zinb_log_sf`."""
     given = mean_and_theta(mu, theta, log_mu, log_theta)
     return jnp.exp(log_tail(ZERO_INFLATED, "zinb_sf", True, x, **given, pi=pi))
 
 
+@keywords
 def zinb_quantile(
     q: ArrayLike | None = None,
     mu: ArrayLike | None = None,
@@ -100,6 +112,7 @@ def zinb_quantile(
     upper: bool = False,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """The smallest count at which F reaches q, as `nb_quantile`; parameters as `zinb_log_cdf`."""
     given = mean_and_theta(mu, theta, log_mu, log_theta)

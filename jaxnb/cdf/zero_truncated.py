@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, mean_and_theta, quantile
 from jaxnb.cdf.truncated_kernels import ZERO_TRUNCATED
@@ -17,6 +18,7 @@ __all__ = [
 ]
 
 
+@keywords
 def zero_truncated_nb_log_cdf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -53,6 +55,7 @@ def zero_truncated_nb_log_cdf(
     return log_tail(ZERO_TRUNCATED, "zero_truncated_nb_log_cdf", False, x, **given)
 
 
+@keywords
 def zero_truncated_nb_log_sf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -66,6 +69,7 @@ def zero_truncated_nb_log_sf(
     return log_tail(ZERO_TRUNCATED, "zero_truncated_nb_log_sf", True, x, **given)
 
 
+@keywords
 def zero_truncated_nb_cdf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -79,6 +83,7 @@ def zero_truncated_nb_cdf(
     return jnp.exp(log_tail(ZERO_TRUNCATED, "zero_truncated_nb_cdf", False, x, **given))
 
 
+@keywords
 def zero_truncated_nb_sf(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -92,6 +97,7 @@ def zero_truncated_nb_sf(
     return jnp.exp(log_tail(ZERO_TRUNCATED, "zero_truncated_nb_sf", True, x, **given))
 
 
+@keywords
 def zero_truncated_nb_quantile(
     q: ArrayLike | None = None,
     mu: ArrayLike | None = None,

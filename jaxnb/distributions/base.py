@@ -22,8 +22,8 @@ from numpyro.util import not_jax_tracer
 from jaxnb._types import Array, ArrayLike
 from jaxnb._warnings import warn
 from jaxnb.cdf.quantile_residual import quantile_residual
-from jaxnb.choices import Choices, chosen
-from jaxnb.distributions.parameters import aligned, as_float, canonical, linear, logarithm
+from jaxnb.choices import HINTS, Choices, chosen
+from jaxnb.distributions.parameters import aligned, as_floats, canonical, linear, logarithm
 from jaxnb.families import Family
 from jaxnb.likelihoods.arguments import argument, plain
 
@@ -71,7 +71,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         # Validated before they become arrays of JAX, which makes tracers of constants under jit.
         self._given = given
         super().__init__(validate_args=validate_args)
-        self._given = aligned({name: as_float(name, value) for name, value in given.items()})
+        self._given = aligned(as_floats(given))
 
     @classmethod
     def gather_pytree_data_fields(cls) -> tuple[str, ...]:
@@ -85,6 +85,9 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
     def validate_args(self, strict: bool = True) -> None:
         """Check every parameter that has a concrete value.
 
+        In an array that holds numbers too, NaN stands for a missing parameter and is let through:
+        the log-probability is NaN there unless `mask` leaves it out.
+
         Args:
             strict: Whether to refuse values that are being traced, which cannot be checked.
 
@@ -95,9 +98,10 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         with jax.ensure_compile_time_eval():
             for name, value in self.get_args().items():
                 constraint = self.arg_constraints[name]
-                valid = constraint(value)
+                valid, missing = constraint(value), value != value
                 if not_jax_tracer(valid):
-                    _raise_unless(valid, type(self).__name__, name, constraint, value)
+                    allowed = valid if np.all(missing) else valid | missing
+                    _raise_unless(allowed, type(self).__name__, name, constraint, value)
                 elif strict:
                     raise RuntimeError(f"{name} is traced, and cannot be validated")
 
@@ -162,6 +166,13 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
     def variance(self) -> Array:
         """The variance."""
         return self.family.variance(*self._parameters())
+
+    @property
+    def stddev(self) -> Array:
+        """The standard deviation, the root of the variance."""
+        variance = self.variance
+        positive = variance > 0
+        return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), variance)
 
     @property
     def mode(self) -> Array:
@@ -351,7 +362,7 @@ def _raise_unless(
         example = f", such as {np.asarray(value)[invalid][0]}" if not_jax_tracer(value) else ""
         raise ValueError(
             f"{owner} got an invalid {name}: {invalid.sum()} of {invalid.size} values{example}, do"
-            f" not satisfy {constraint}"
+            f" not satisfy {constraint}{HINTS.get(name, '')}"
         )
 
 

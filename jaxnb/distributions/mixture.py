@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from jax.nn import sigmoid
 
+from jaxnb._names import MixtureNamesOfClasses, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.choices import Choices, scale_choices
 from jaxnb.distributions.base import CountDistribution
@@ -34,12 +35,13 @@ class NegativeBinomialMixture(CountDistribution):
         mu1: Mean of component 1, >= 0.
         mu2: Mean of component 2, >= 0.
         theta1: Inverse dispersion of component 1, >= 0; infinity is the Poisson distribution.
-        mixture_logits: Log-odds of component 1, infinite or not.
+        mixture_logits: Log-odds of component 1, also as `pi_logits`, infinite or not.
         theta2: Inverse dispersion of component 2; None for that of component 1.
         log_mu1: log(mu1) instead of `mu1`.
         log_mu2: log(mu2) instead of `mu2`.
         log_theta1: log(theta1) instead of `theta1`.
         log_theta2: log(theta2) instead of `theta2`.
+        **other: `mu_1` for `mu1`, and so on, as the functions have them.
         eps: Floor on both means in `log_prob`, as in `NegativeBinomial`.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
@@ -53,6 +55,7 @@ class NegativeBinomialMixture(CountDistribution):
     family: ClassVar[Family] = NEGATIVE_BINOMIAL_MIXTURE
     choices: ClassVar[tuple[Choices, ...]] = scale_choices(NEGATIVE_BINOMIAL_MIXTURE)
 
+    @keywords
     def __init__(
         self,
         mu1: ArrayLike | None = None,
@@ -67,6 +70,7 @@ class NegativeBinomialMixture(CountDistribution):
         log_theta2: ArrayLike | None = None,
         eps: float | None = None,
         validate_args: bool | None = None,
+        **other: Unpack[MixtureNamesOfClasses[ArrayLike]],
     ) -> None:
         super().__init__(
             mu1=mu1,

@@ -7,6 +7,7 @@ from typing import ClassVar
 from jax.nn import sigmoid
 from numpyro.distributions import constraints, kl_divergence
 
+from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf import nb_kl_divergence
 from jaxnb.choices import MEAN_AND_DISPERSION, Choices
@@ -140,6 +141,7 @@ class NegativeBinomial(MeanDispersion):
     family: ClassVar[Family] = NEGATIVE_BINOMIAL
     choices: ClassVar[tuple[Choices, ...]] = (MEAN_AND_DISPERSION,)
 
+    @keywords
     def __init__(
         self,
         total_count: ArrayLike | None = None,

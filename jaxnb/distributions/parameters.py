@@ -15,7 +15,7 @@ from jaxnb.families import Family
 
 __all__ = [
     "aligned",
-    "as_float",
+    "as_floats",
     "canonical",
     "constraints_of",
     "extended_real",
@@ -111,8 +111,18 @@ def normalized(key: str, mu: Any, scale: Any) -> Any:
     raise ValueError(f"key must be 'mu' or 'scale', got {key!r}")
 
 
-def as_float(name: str, value: ArrayLike) -> Array:
-    """The value as an array of a real float dtype; integers take the default one."""
+def as_floats(parameters: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """The parameters as arrays of real float dtypes; integers take the default one.
+
+    Python numbers take the dtype of the others and keep it: a weakly typed array in the carry of a
+    scan would not match the one that comes out of it.
+    """
+    arrays = {name: _as_float(name, value) for name, value in parameters.items()}
+    dtype = jnp.result_type(*arrays.values())
+    return {name: a.astype(dtype) if a.weak_type else a for name, a in arrays.items()}
+
+
+def _as_float(name: str, value: ArrayLike) -> Array:
     array = jnp.asarray(value)
     if jnp.iscomplexobj(array):
         raise TypeError(f"{name} must be real, got {array.dtype}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from jax.nn import sigmoid
 from numpyro.distributions import constraints
 
+from jaxnb._names import ZeroInflationNameOfClasses, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.choices import MEAN_AND_DISPERSION, ZERO_INFLATION, Choices
 from jaxnb.distributions.negative_binomial import MeanDispersion, NegativeBinomial
@@ -53,6 +54,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
     family: ClassVar[Family] = ZERO_TRUNCATED_NEGATIVE_BINOMIAL
     choices: ClassVar[tuple[Choices, ...]] = (MEAN_AND_DISPERSION,)
 
+    @keywords
     def __init__(
         self,
         total_count: ArrayLike | None = None,
@@ -99,7 +101,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         logits: Log-odds of success before truncation.
         mu: Mean before truncation.
         theta: Inverse dispersion.
-        zi_logits: Log-odds of a zero, infinite or not.
+        zi_logits: Log-odds of a zero, also as `pi`, infinite or not.
         log_mu: log(mu) instead of `mu`.
         log_theta: log(theta) instead of `theta`.
         zi_probs: Probability of a zero, in [0, 1], instead of `zi_logits`.
@@ -120,6 +122,7 @@ class HurdleNegativeBinomial(MeanDispersion):
     family: ClassVar[Family] = HURDLE_NEGATIVE_BINOMIAL
     choices: ClassVar[tuple[Choices, ...]] = (MEAN_AND_DISPERSION, ZERO_INFLATION)
 
+    @keywords
     def __init__(
         self,
         total_count: ArrayLike | None = None,
@@ -134,6 +137,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         zi_probs: ArrayLike | None = None,
         eps: float | None = None,
         validate_args: bool | None = None,
+        **other: Unpack[ZeroInflationNameOfClasses[ArrayLike]],
     ) -> None:
         self.scale = None
         super().__init__(

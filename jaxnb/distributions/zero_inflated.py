@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from jax.nn import sigmoid
 from numpyro.distributions import constraints
 
+from jaxnb._names import ZeroInflationNameOfClasses, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.choices import MEAN_AND_DISPERSION, ZERO_INFLATION, Choices
 from jaxnb.distributions.negative_binomial import MeanDispersion, NegativeBinomial
@@ -36,7 +37,7 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         logits: Log-odds of success of the negative binomial part.
         mu: Mean of the negative binomial part.
         theta: Inverse dispersion of the negative binomial part.
-        zi_logits: Log-odds of an additional zero, infinite or not.
+        zi_logits: Log-odds of an additional zero, also as `pi`, infinite or not.
         scale: Normalized expression, carried along untouched.
         log_mu: log(mu) instead of `mu`.
         log_theta: log(theta) instead of `theta`.
@@ -59,6 +60,7 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
     family: ClassVar[Family] = ZERO_INFLATED_NEGATIVE_BINOMIAL
     choices: ClassVar[tuple[Choices, ...]] = (MEAN_AND_DISPERSION, ZERO_INFLATION)
 
+    @keywords
     def __init__(
         self,
         total_count: ArrayLike | None = None,
@@ -74,6 +76,7 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         zi_probs: ArrayLike | None = None,
         eps: float | None = None,
         validate_args: bool | None = None,
+        **other: Unpack[ZeroInflationNameOfClasses[ArrayLike]],
     ) -> None:
         self.scale = scale
         super().__init__(

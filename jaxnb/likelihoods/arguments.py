@@ -10,10 +10,12 @@ from jax import lax
 from jaxnb._types import Array, ArrayLike
 
 __all__ = [
+    "Given",
     "Scale",
     "Scales",
     "Whole",
     "argument",
+    "checked",
     "either_scale",
     "floor_of",
     "largest",
@@ -28,6 +30,9 @@ Scale = Literal["linear", "log"]
 """Whether a parameter is given itself or by its natural logarithm."""
 
 Scales = tuple[Scale, ...]
+
+Given = ArrayLike | None | tuple[ArrayLike | None, ArrayLike | None]
+"""A parameter, or the pair of a parameter and its logarithm, of which one is given."""
 
 _DENSE_REMEDIES = {
     "scipy": "make it dense with .toarray(), or fit it with jaxnb.fit",
@@ -86,7 +91,7 @@ def _of_array(name: str, value: Any) -> Any:
 def _of_list(name: str, value: Any) -> Any:
     leaves = jax.tree.leaves(value)
     if any(isinstance(leaf, Array) for leaf in leaves):
-        return value
+        return jnp.asarray(value)
     for leaf in leaves:
         _refuse(name, leaf)
     try:
@@ -168,6 +173,22 @@ def required(owner: str, **parameter: ArrayLike | None) -> ArrayLike:
     (name,) = parameter
     value: ArrayLike = argument(name, needed(owner, **parameter))
     return value
+
+
+def checked(
+    owner: str, parameters: dict[str, Given]
+) -> tuple[tuple[str, ...], list[ArrayLike], Scales]:
+    """The names of the parameters, their values, and the scales of those that have several.
+
+    Raises:
+        TypeError: A parameter is missing, given on both scales or no array; the message begins with
+            `owner`, the public function.
+    """
+    scaled = {name: given for name, given in parameters.items() if isinstance(given, tuple)}
+    others = {name: given for name, given in parameters.items() if not isinstance(given, tuple)}
+    values, scales = on_scales(owner, **scaled)
+    values += [required(owner, **{name: given}) for name, given in others.items()]
+    return (*scaled, *others), values, scales
 
 
 def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[Array]]:

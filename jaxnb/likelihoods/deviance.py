@@ -22,12 +22,13 @@ are outside the range of the dtype.
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnb._names import ZeroInflationName, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods.arguments import (
     Scales,
@@ -45,6 +46,7 @@ from jaxnb.special.log1p import log1p_minus_x, log_of_any
 __all__ = ["nb_deviance", "zinb_deviance"]
 
 
+@keywords
 def nb_deviance(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -89,6 +91,7 @@ def nb_deviance(
     return deviance
 
 
+@keywords
 def zinb_deviance(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -97,6 +100,7 @@ def zinb_deviance(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """The unit deviance under a zero-inflated negative binomial, theta and pi held fixed.
 
@@ -107,7 +111,7 @@ def zinb_deviance(
         x: Counts, x >= 0.
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0.
-        pi: Log-odds of an extra zero.
+        pi: Log-odds of an extra zero, also as `zi_logits`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import Final, Unpack
 
 import jax
 import jax.numpy as jnp
 from jax.nn import log_sigmoid, sigmoid
 
+from jaxnb._names import ZeroInflationName, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import (
-    Scales,
-    argument,
-    floor_of,
-    on_scales,
-    promote,
-    required,
-)
+from jaxnb.likelihoods.arguments import Scales, floor_of, promote
+from jaxnb.likelihoods.calls import log_probability
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
 from jaxnb.likelihoods.ranges import ordinary
 from jaxnb.likelihoods.zero_truncated_kernel import Truncated, support
 
-__all__ = ["log_hurdle_nb"]
+__all__ = ["compiled_hurdle", "log_hurdle_nb"]
 
 
+@keywords
 def log_hurdle_nb(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -35,6 +31,7 @@ def log_hurdle_nb(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     r"""Log-probability of counts under a hurdle model: a zero, or a zero-truncated NB count.
 
@@ -50,7 +47,7 @@ def log_hurdle_nb(
         x: Counts, as in `log_zero_truncated_nb`.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
-        pi: Log-odds of a zero, infinite or not.
+        pi: Log-odds of a zero, also as `zi_logits`, infinite or not.
         eps: Floor on the mean, as in `log_zero_truncated_nb`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
@@ -65,15 +62,12 @@ def log_hurdle_nb(
     References:
         Mullahy (1986), Specification and testing of some modified count data models.
     """
-    x = argument("x", x)
-    owner = "log_hurdle_nb"
-    parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
-    value: Array = _log_hurdle_nb(scales, x, *parameters, required(owner, pi=pi), eps)
-    return value
+    given = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return log_probability(compiled_hurdle, "log_hurdle_nb", x, eps, **given, pi=pi)
 
 
 @partial(jax.jit, static_argnums=0)
-def _log_hurdle_nb(
+def compiled_hurdle(
     scales: Scales,
     x: ArrayLike,
     mu: ArrayLike,
@@ -81,6 +75,7 @@ def _log_hurdle_nb(
     pi: ArrayLike,
     eps: ArrayLike | None,
 ) -> Array:
+    """The log-probability of arguments that are checked."""
     result_type, arguments = promote(x=x, mu=mu, theta=theta, pi=pi)
     floor = floor_of(0.0 if eps is None else eps, arguments[0].dtype, scales[0])
     return primitives.value(HURDLE, *arguments, floor, scales).astype(result_type)

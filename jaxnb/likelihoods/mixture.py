@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Unpack
 
 import jax
 
+from jaxnb._names import MixtureNames, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import (
-    Scales,
-    argument,
-    floor_of,
-    on_scales,
-    promote,
-    required,
-)
+from jaxnb.likelihoods.arguments import Given, Scales, floor_of, promote
+from jaxnb.likelihoods.calls import log_probability
 from jaxnb.likelihoods.mixture_kernel import MIXTURE
 
-__all__ = ["log_mixture_nb"]
+__all__ = ["compiled_mixture", "components", "log_mixture_nb"]
 
 
+@keywords
 def log_mixture_nb(
     x: ArrayLike,
     mu_1: ArrayLike | None = None,
@@ -34,6 +31,7 @@ def log_mixture_nb(
     log_mu_2: ArrayLike | None = None,
     log_theta_1: ArrayLike | None = None,
     log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     r"""Log-probability of counts under a mixture of two negative binomials.
 
@@ -51,12 +49,13 @@ def log_mixture_nb(
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2. If neither it nor `log_theta_2` is given, it is
             that of component 1.
-        pi_logits: Log-odds of component 1, infinite or not.
+        pi_logits: Log-odds of component 1, also as `mixture_logits`, infinite or not.
         eps: Floor on both means, as in `log_nb_positive`.
         log_mu_1: log(mu_1), instead of `mu_1`; and so on.
         log_mu_2: log(mu_2).
         log_theta_1: log(theta_1).
         log_theta_2: log(theta_2).
+        **other: `mu1` for `mu_1`, and so on, as the class has them.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to. Edges, derivatives
@@ -75,24 +74,33 @@ def log_mixture_nb(
         Gayoso et al. (2021), Joint probabilistic modeling of single-cell multi-omic data with
         totalVI, for the mixture of foreground and background counts.
     """
-    owner = "log_mixture_nb"
-    x = argument("x", x)
+    given = components(mu_1, mu_2, theta_1, theta_2, log_mu_1, log_mu_2, log_theta_1, log_theta_2)
+    return log_probability(compiled_mixture, "log_mixture_nb", x, eps, **given, pi_logits=pi_logits)
+
+
+def components(
+    mu_1: ArrayLike | None,
+    mu_2: ArrayLike | None,
+    theta_1: ArrayLike | None,
+    theta_2: ArrayLike | None,
+    log_mu_1: ArrayLike | None,
+    log_mu_2: ArrayLike | None,
+    log_theta_1: ArrayLike | None,
+    log_theta_2: ArrayLike | None,
+) -> dict[str, Given]:
+    """The parameters of both components, as `checked` takes them."""
     if theta_2 is None and log_theta_2 is None:
         theta_2, log_theta_2 = theta_1, log_theta_1
-    parameters, scales = on_scales(
-        owner,
-        mu_1=(mu_1, log_mu_1),
-        mu_2=(mu_2, log_mu_2),
-        theta_1=(theta_1, log_theta_1),
-        theta_2=(theta_2, log_theta_2),
-    )
-    pi_logits = required(owner, pi_logits=pi_logits)
-    value: Array = _log_mixture_nb(scales, x, *parameters, pi_logits, eps)
-    return value
+    return {
+        "mu_1": (mu_1, log_mu_1),
+        "mu_2": (mu_2, log_mu_2),
+        "theta_1": (theta_1, log_theta_1),
+        "theta_2": (theta_2, log_theta_2),
+    }
 
 
 @partial(jax.jit, static_argnums=0)
-def _log_mixture_nb(
+def compiled_mixture(
     scales: Scales,
     x: ArrayLike,
     mu_1: ArrayLike,
@@ -102,6 +110,7 @@ def _log_mixture_nb(
     pi_logits: ArrayLike,
     eps: ArrayLike | None,
 ) -> Array:
+    """The log-probability of arguments that are checked."""
     result_type, arguments = promote(
         x=x, mu_1=mu_1, mu_2=mu_2, theta_1=theta_1, theta_2=theta_2, pi_logits=pi_logits
     )

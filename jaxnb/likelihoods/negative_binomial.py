@@ -8,16 +8,19 @@ from typing import Final
 import jax
 import jax.numpy as jnp
 
+from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import Scales, argument, floor_of, on_scales, promote
+from jaxnb.likelihoods.arguments import Scales, floor_of, promote
+from jaxnb.likelihoods.calls import log_probability
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
 from jaxnb.likelihoods.nb_evaluation import NegativeBinomial
 from jaxnb.likelihoods.ranges import ordinary
 
-__all__ = ["NEGATIVE_BINOMIAL", "log_nb", "log_nb_positive"]
+__all__ = ["NEGATIVE_BINOMIAL", "compiled_nb", "log_nb", "log_nb_positive"]
 
 
+@keywords
 def log_nb_positive(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -81,16 +84,15 @@ def log_nb_positive(
         Lopez et al. (2018), Deep generative modeling for single-cell transcriptomics, for the
         mean and inverse-dispersion form.
     """
-    x = argument("x", x)
-    parameters, scales = on_scales("log_nb_positive", mu=(mu, log_mu), theta=(theta, log_theta))
-    value: Array = _log_nb_positive(scales, x, *parameters, eps)
-    return value
+    given = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return log_probability(compiled_nb, "log_nb_positive", x, eps, **given)
 
 
 @partial(jax.jit, static_argnums=0)
-def _log_nb_positive(
+def compiled_nb(
     scales: Scales, x: ArrayLike, mu: ArrayLike, theta: ArrayLike, eps: ArrayLike | None
 ) -> Array:
+    """The log-probability of arguments that are checked."""
     result_type, (x, mu, theta) = promote(x=x, mu=mu, theta=theta)
     floor = floor_of(eps, mu.dtype, scales[0])
     return log_nb(x, mu, theta, floor, scales).astype(result_type)

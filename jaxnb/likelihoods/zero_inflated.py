@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Unpack
 
 import jax
 
+from jaxnb._names import ZeroInflationName, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import (
-    Scales,
-    argument,
-    floor_of,
-    on_scales,
-    promote,
-    required,
-)
+from jaxnb.likelihoods.arguments import Scales, floor_of, promote
+from jaxnb.likelihoods.calls import log_probability
 from jaxnb.likelihoods.zero_inflated_kernel import ZERO_INFLATED
 
-__all__ = ["log_zinb_positive"]
+__all__ = ["compiled_zinb", "log_zinb_positive"]
 
 
+@keywords
 def log_zinb_positive(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -30,6 +27,7 @@ def log_zinb_positive(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     r"""Log-probability of counts under a zero-inflated negative binomial distribution.
 
@@ -43,8 +41,8 @@ def log_zinb_positive(
         x: Counts, as in `log_nb_positive`.
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
-        pi: Log-odds of an extra zero, infinite or not: -inf is the plain negative binomial, +inf a
-            point mass at zero.
+        pi: Log-odds of an extra zero, also as `zi_logits`, infinite or not: -inf is the plain
+            negative binomial, +inf a point mass at zero.
         eps: Floor on the mean, as in `log_nb_positive`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
@@ -63,16 +61,12 @@ def log_zinb_positive(
     References:
         Lopez et al. (2018), Deep generative modeling for single-cell transcriptomics.
     """
-    owner = "log_zinb_positive"
-    x = argument("x", x)
-    parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
-    pi = required(owner, pi=pi)
-    value: Array = _log_zinb_positive(scales, x, *parameters, pi, eps)
-    return value
+    given = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return log_probability(compiled_zinb, "log_zinb_positive", x, eps, **given, pi=pi)
 
 
 @partial(jax.jit, static_argnums=0)
-def _log_zinb_positive(
+def compiled_zinb(
     scales: Scales,
     x: ArrayLike,
     mu: ArrayLike,
@@ -80,6 +74,7 @@ def _log_zinb_positive(
     pi: ArrayLike,
     eps: ArrayLike | None,
 ) -> Array:
+    """The log-probability of arguments that are checked."""
     result_type, arguments = promote(x=x, mu=mu, theta=theta, pi=pi)
     floor = floor_of(eps, arguments[0].dtype, scales[0])
     return primitives.value(ZERO_INFLATED, *arguments, floor, scales).astype(result_type)

@@ -6,14 +6,17 @@ from functools import partial
 
 import jax
 
+from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import Scales, argument, floor_of, on_scales, promote
+from jaxnb.likelihoods.arguments import Scales, floor_of, promote
+from jaxnb.likelihoods.calls import log_probability
 from jaxnb.likelihoods.zero_truncated_kernel import ZERO_TRUNCATED
 
-__all__ = ["log_truncated", "log_zero_truncated_nb"]
+__all__ = ["compiled_zero_truncated", "log_truncated", "log_zero_truncated_nb"]
 
 
+@keywords
 def log_zero_truncated_nb(
     x: ArrayLike,
     mu: ArrayLike | None = None,
@@ -54,17 +57,15 @@ def log_zero_truncated_nb(
     of second derivatives, half are within one rounding and 95 % within ten
     (`tests/likelihoods/test_hessians.py`).
     """
-    x = argument("x", x)
-    owner = "log_zero_truncated_nb"
-    parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
-    value: Array = _log_zero_truncated_nb(scales, x, *parameters, eps)
-    return value
+    given = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    return log_probability(compiled_zero_truncated, "log_zero_truncated_nb", x, eps, **given)
 
 
 @partial(jax.jit, static_argnums=0)
-def _log_zero_truncated_nb(
+def compiled_zero_truncated(
     scales: Scales, x: ArrayLike, mu: ArrayLike, theta: ArrayLike, eps: ArrayLike | None
 ) -> Array:
+    """The log-probability of arguments that are checked."""
     result_type, (x, mu, theta) = promote(x=x, mu=mu, theta=theta)
     return log_truncated(scales, x, mu, theta, eps).astype(result_type)
 

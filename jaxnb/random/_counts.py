@@ -7,6 +7,7 @@ is to be added.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import zip_longest
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ import numpy as np
 from jax import lax
 
 from jaxnb._types import Array, ArrayLike, DTypeLike
-from jaxnb.likelihoods.arguments import argument, plain
+from jaxnb.likelihoods.arguments import Given, Scales, checked, plain
 from jaxnb.random import _arguments
 from jaxnb.random._bits import ARRIVAL, COMPONENT, Key, fold_key, needs_wide, random_words, uniform
 from jaxnb.random._gamma import unit_mean_gamma
@@ -28,7 +29,7 @@ def draw(
     name: str,
     rate: Callable[..., Rates],
     key: ArrayLike,
-    parameters: tuple[ArrayLike, ...],
+    parameters: dict[str, Given],
     shape: Sequence[int] | None,
     dtype: DTypeLike,
 ) -> Array:
@@ -39,20 +40,22 @@ def draw(
 
     Raises:
       ValueError: If the shapes or the dtype do not fit; the message begins with `name`.
+      TypeError: If a parameter is missing, given on both scales or no array.
     """
-    numbers = tuple(plain(argument("a parameter", parameter)) for parameter in parameters)
-    draws: Array = _draw_compiled(
-        name, rate, key, numbers, shape if shape is None else tuple(shape), dtype
-    )
+    _, values, scales = checked(name, parameters)
+    numbers = tuple(map(plain, values))
+    sizes = shape if shape is None else tuple(shape)
+    draws: Array = _draw_compiled(name, rate, key, numbers, scales, sizes, dtype)
     return draws
 
 
-@partial(jax.jit, static_argnums=(0, 1, 4, 5))
+@partial(jax.jit, static_argnums=(0, 1, 4, 5, 6))
 def _draw_compiled(
     name: str,
     rate: Callable[..., Rates],
     key: ArrayLike,
     parameters: tuple[ArrayLike, ...],
+    scales: Scales,
     shape: tuple[int, ...] | None,
     dtype: DTypeLike,
 ) -> Array:
@@ -60,7 +63,10 @@ def _draw_compiled(
     full_shape = _arguments.result_shape(name, shape, *parameters)
     working = _arguments.working_float(available)
     folded = fold_key(key)
-    flat = (_arguments.flat(parameter, full_shape, working) for parameter in parameters)
+    cast = [lax.convert_element_type(jnp.asarray(p), working) for p in parameters]
+    logs = [scale == "log" for scale in scales]
+    linear = [jnp.exp(p) if log else p for p, log in zip_longest(cast, logs, fillvalue=False)]
+    flat = (_arguments.flat(parameter, full_shape, working) for parameter in linear)
     drawn = rate(folded, *map(lax.stop_gradient, flat))
     rates, added = drawn if isinstance(drawn, tuple) else (drawn, None)
     counting = _arguments.working_count(available)

@@ -9,9 +9,12 @@ over for large or small parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
+from jaxnb._names import MixtureNames, ZeroInflationName, keywords
 from jaxnb._types import Array, ArrayLike, DTypeLike
-from jaxnb.likelihoods.arguments import argument, plain
+from jaxnb.likelihoods.arguments import Given, argument, plain
+from jaxnb.likelihoods.mixture import components
 from jaxnb.random import _counts
 from jaxnb.random._gamma import draw_gamma
 
@@ -26,6 +29,7 @@ __all__ = [
 ]
 
 
+@keywords
 def gamma(
     key: ArrayLike, a: ArrayLike, shape: Sequence[int] | None = None, dtype: DTypeLike = float
 ) -> Array:
@@ -56,8 +60,14 @@ def gamma(
     return draws
 
 
+@keywords
 def poisson(
-    key: ArrayLike, lam: ArrayLike, shape: Sequence[int] | None = None, dtype: DTypeLike = int
+    key: ArrayLike,
+    lam: ArrayLike | None = None,
+    shape: Sequence[int] | None = None,
+    dtype: DTypeLike = int,
+    *,
+    log_lam: ArrayLike | None = None,
 ) -> Array:
     r"""Draw from the Poisson distribution with rate lam.
 
@@ -69,6 +79,7 @@ def poisson(
       shape: Shape of the result; that of lam by default.
       dtype: An integer or float dtype. It decides the precision of the computation: float64 for the
         64-bit dtypes (slower), float32 for all others, which rounds the rate to float32.
+      log_lam: log(lam), instead of `lam`; its exponential is taken in that precision.
 
     Returns:
       An array of that shape and dtype. Integer counts saturate at the maximum of their dtype; float
@@ -77,21 +88,26 @@ def poisson(
 
     Raises:
       ValueError: If lam does not broadcast to shape, dtype is no number, or key is several keys.
-      TypeError: If key is no key.
+      TypeError: If key is no key, or the rate is missing or given on both scales.
 
     References:
       Hörmann (1993), "The transformed rejection method for generating Poisson random variables",
       for rates from 10; inversion below.
     """
-    return _counts.draw("poisson", _counts.poisson_rate, key, (lam,), shape, dtype)
+    given: dict[str, Given] = {"lam": (lam, log_lam)}
+    return _counts.draw("poisson", _counts.poisson_rate, key, given, shape, dtype)
 
 
+@keywords
 def negative_binomial(
     key: ArrayLike,
-    mu: ArrayLike,
-    theta: ArrayLike,
+    mu: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
     shape: Sequence[int] | None = None,
     dtype: DTypeLike = int,
+    *,
+    log_mu: ArrayLike | None = None,
+    log_theta: ArrayLike | None = None,
 ) -> Array:
     r"""Draw from the negative binomial with mean mu and inverse dispersion theta.
 
@@ -104,6 +120,8 @@ def negative_binomial(
       theta: Inverse dispersion, 0 ≤ theta ≤ ∞, broadcast to shape; ∞ is the Poisson case.
       shape: Shape of the result; that of the parameters broadcast together by default.
       dtype: An integer or float dtype, as for `poisson`.
+      log_mu: log(mu), instead of `mu`; its exponential is taken in the precision of the draw.
+      log_theta: log(theta), instead of `theta`, likewise.
 
     Returns:
       An array of that shape and dtype, as from `poisson`. It is 0 where mu or theta is 0; infinity,
@@ -113,19 +131,25 @@ def negative_binomial(
     Raises:
       ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
         keys.
-      TypeError: If key is no key.
+      TypeError: If key is no key, or a parameter is missing or given on both scales.
     """
+    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
     rate = _counts.negative_binomial_rate
-    return _counts.draw("negative_binomial", rate, key, (mu, theta), shape, dtype)
+    return _counts.draw("negative_binomial", rate, key, given, shape, dtype)
 
 
+@keywords
 def zero_inflated_negative_binomial(
     key: ArrayLike,
-    mu: ArrayLike,
-    theta: ArrayLike,
-    pi: ArrayLike,
+    mu: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
+    pi: ArrayLike | None = None,
     shape: Sequence[int] | None = None,
     dtype: DTypeLike = int,
+    *,
+    log_mu: ArrayLike | None = None,
+    log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Draw from the negative binomial with additional zeros.
 
@@ -136,9 +160,11 @@ def zero_inflated_negative_binomial(
       key: One key of jax.random, typed or raw, of any implementation.
       mu: Mean of the negative binomial, 0 ≤ mu ≤ ∞, broadcast to shape.
       theta: Inverse dispersion, 0 ≤ theta ≤ ∞, broadcast to shape.
-      pi: Logit of the additional zero, -∞ ≤ pi ≤ ∞, broadcast to shape.
+      pi: Log-odds of the additional zero, also as `zi_logits`, -∞ ≤ pi ≤ ∞, broadcast to shape.
       shape: Shape of the result; that of the parameters broadcast together by default.
       dtype: An integer or float dtype, as for `poisson`.
+      log_mu: log(mu), instead of `mu`; its exponential is taken in the precision of the draw.
+      log_theta: log(theta), instead of `theta`, likewise.
 
     Returns:
       An array of that shape and dtype, as from `negative_binomial`.
@@ -146,21 +172,29 @@ def zero_inflated_negative_binomial(
     Raises:
       ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
         keys.
-      TypeError: If key is no key.
+      TypeError: If key is no key, or a parameter is missing or given on both scales.
     """
+    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
     name, rate = "zero_inflated_negative_binomial", _counts.zero_inflated_rate
-    return _counts.draw(name, rate, key, (mu, theta, pi), shape, dtype)
+    return _counts.draw(name, rate, key, given | {"pi": pi}, shape, dtype)
 
 
+@keywords
 def negative_binomial_mixture(
     key: ArrayLike,
-    mu_1: ArrayLike,
-    mu_2: ArrayLike,
-    theta_1: ArrayLike,
-    theta_2: ArrayLike | None,
-    pi_logits: ArrayLike,
+    mu_1: ArrayLike | None = None,
+    mu_2: ArrayLike | None = None,
+    theta_1: ArrayLike | None = None,
+    theta_2: ArrayLike | None = None,
+    pi_logits: ArrayLike | None = None,
     shape: Sequence[int] | None = None,
     dtype: DTypeLike = int,
+    *,
+    log_mu_1: ArrayLike | None = None,
+    log_mu_2: ArrayLike | None = None,
+    log_theta_1: ArrayLike | None = None,
+    log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     """Draw from a mixture of two negative binomials.
 
@@ -172,10 +206,16 @@ def negative_binomial_mixture(
       mu_1: Mean of component 1, 0 ≤ mu_1 ≤ ∞, broadcast to shape.
       mu_2: Mean of component 2, likewise.
       theta_1: Inverse dispersion of component 1, 0 ≤ theta_1 ≤ ∞, broadcast to shape.
-      theta_2: Inverse dispersion of component 2, likewise; None for theta_1.
-      pi_logits: Log-odds of component 1, -∞ ≤ pi_logits ≤ ∞, broadcast to shape.
+      theta_2: Inverse dispersion of component 2, likewise; that of component 1 if not given.
+      pi_logits: Log-odds of component 1, also as `mixture_logits`, -∞ ≤ pi_logits ≤ ∞, broadcast to
+        shape.
       shape: Shape of the result; that of the parameters broadcast together by default.
       dtype: An integer or float dtype, as for `poisson`.
+      log_mu_1: log(mu_1), instead of `mu_1`, as in `negative_binomial`; and so on.
+      log_mu_2: log(mu_2).
+      log_theta_1: log(theta_1).
+      log_theta_2: log(theta_2).
+      **other: `mu1` for `mu_1`, and so on, as the class has them.
 
     Returns:
       An array of that shape and dtype, as from `negative_binomial`. A NaN or negative parameter of
@@ -184,20 +224,23 @@ def negative_binomial_mixture(
     Raises:
       ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
         keys.
-      TypeError: If key is no key.
+      TypeError: If key is no key, or a parameter is missing or given on both scales.
     """
-    theta_2 = theta_1 if theta_2 is None else theta_2
-    parameters = (mu_1, mu_2, theta_1, theta_2, pi_logits)
+    given = components(mu_1, mu_2, theta_1, theta_2, log_mu_1, log_mu_2, log_theta_1, log_theta_2)
     name, rate = "negative_binomial_mixture", _counts.mixture_rate
-    return _counts.draw(name, rate, key, parameters, shape, dtype)
+    return _counts.draw(name, rate, key, given | {"pi_logits": pi_logits}, shape, dtype)
 
 
+@keywords
 def zero_truncated_negative_binomial(
     key: ArrayLike,
-    mu: ArrayLike,
-    theta: ArrayLike,
+    mu: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
     shape: Sequence[int] | None = None,
     dtype: DTypeLike = int,
+    *,
+    log_mu: ArrayLike | None = None,
+    log_theta: ArrayLike | None = None,
 ) -> Array:
     """Draw from the negative binomial without its zeros.
 
@@ -210,6 +253,8 @@ def zero_truncated_negative_binomial(
       theta: Inverse dispersion, 0 < theta ≤ ∞, broadcast to shape.
       shape: Shape of the result; that of the parameters broadcast together by default.
       dtype: An integer or float dtype, as for `poisson`.
+      log_mu: log(mu), instead of `mu`; its exponential is taken in the precision of the draw.
+      log_theta: log(theta), instead of `theta`, likewise.
 
     Returns:
       An array of that shape and dtype, as from `negative_binomial`; 1 where mu = 0, and NaN (-1 or
@@ -218,19 +263,25 @@ def zero_truncated_negative_binomial(
     Raises:
       ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
         keys.
-      TypeError: If key is no key.
+      TypeError: If key is no key, or a parameter is missing or given on both scales.
     """
+    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
     name, rate = "zero_truncated_negative_binomial", _counts.zero_truncated_rate
-    return _counts.draw(name, rate, key, (mu, theta), shape, dtype)
+    return _counts.draw(name, rate, key, given, shape, dtype)
 
 
+@keywords
 def hurdle_negative_binomial(
     key: ArrayLike,
-    mu: ArrayLike,
-    theta: ArrayLike,
-    pi: ArrayLike,
+    mu: ArrayLike | None = None,
+    theta: ArrayLike | None = None,
+    pi: ArrayLike | None = None,
     shape: Sequence[int] | None = None,
     dtype: DTypeLike = int,
+    *,
+    log_mu: ArrayLike | None = None,
+    log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Draw from the hurdle model: a zero, or a zero-truncated negative binomial count.
 
@@ -241,9 +292,11 @@ def hurdle_negative_binomial(
       key: One key of jax.random, typed or raw, of any implementation.
       mu: Mean of the negative binomial before truncation, 0 ≤ mu ≤ ∞, broadcast to shape.
       theta: Inverse dispersion, 0 < theta ≤ ∞, broadcast to shape.
-      pi: Logit of a zero, -∞ ≤ pi ≤ ∞, broadcast to shape.
+      pi: Log-odds of a zero, also as `zi_logits`, -∞ ≤ pi ≤ ∞, broadcast to shape.
       shape: Shape of the result; that of the parameters broadcast together by default.
       dtype: An integer or float dtype, as for `poisson`.
+      log_mu: log(mu), instead of `mu`; its exponential is taken in the precision of the draw.
+      log_theta: log(theta), instead of `theta`, likewise.
 
     Returns:
       An array of that shape and dtype, as from `zero_truncated_negative_binomial`.
@@ -251,7 +304,8 @@ def hurdle_negative_binomial(
     Raises:
       ValueError: If the parameters do not broadcast to shape, dtype is no number, or key is several
         keys.
-      TypeError: If key is no key.
+      TypeError: If key is no key, or a parameter is missing or given on both scales.
     """
+    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
     name, rate = "hurdle_negative_binomial", _counts.hurdle_rate
-    return _counts.draw(name, rate, key, (mu, theta, pi), shape, dtype)
+    return _counts.draw(name, rate, key, given | {"pi": pi}, shape, dtype)

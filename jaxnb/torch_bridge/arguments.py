@@ -1,10 +1,12 @@
 """Checking the arguments, and casting them to one dtype and device by torch's rules."""
 
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from jaxnb._types import Array
 from jaxnb.likelihoods import arguments as of_arrays
 from jaxnb.likelihoods.arguments import Scales
 
@@ -48,8 +50,13 @@ def common_dtype(owner: str, arguments: Arguments) -> torch.dtype:
     """The dtype that the floating tensors promote to; those without axes count if all are.
 
     Raises:
-        TypeError: No argument is a tensor, or one is complex, sparse or quantized.
+        TypeError: No argument is a tensor, or one is complex, sparse, quantized or no number.
     """
+    given: dict[str, Any] = {**arguments}
+    for name, value in given.items():
+        if isinstance(value, (str, bytes, Array)):
+            kind = "an array of JAX" if isinstance(value, Array) else repr(value)
+            raise TypeError(f"{name} must be a tensor or a number, got {kind}")
     tensors = {name: a for name, a in arguments.items() if isinstance(a, Tensor)}
     if not tensors:
         raise TypeError(f"{owner} needs at least one tensor: for arrays there is jaxnb.{owner}")

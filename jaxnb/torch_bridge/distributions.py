@@ -1,13 +1,14 @@
 """The negative binomial and its zero-inflated form, drop-ins for those of scvi-tools and STEP."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.kl import register_kl
 
+from jaxnb._names import ZeroInflationNameOfClasses, keywords
 from jaxnb.choices import MEAN_AND_DISPERSION, ZERO_INFLATION, chosen
 from jaxnb.families import NEGATIVE_BINOMIAL, ZERO_INFLATED_NEGATIVE_BINOMIAL
 from jaxnb.torch_bridge import _private
@@ -114,6 +115,7 @@ class NegativeBinomial(MeanDispersion):
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_nb_positive)
     scale = Parameter(constraints.nonnegative)
 
+    @keywords
     def __init__(
         self,
         total_count: Tensor | None = None,
@@ -166,7 +168,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         logits: Log-odds of success of the negative binomial part.
         mu: Mean of the negative binomial part.
         theta: Inverse dispersion of the negative binomial part.
-        zi_logits: Log-odds of an additional zero, infinite or not.
+        zi_logits: Log-odds of an additional zero, also as `pi`, infinite or not.
         scale: Normalized expression, returned by `get_normalized("scale")`.
         validate_args: Whether to check parameters and counts.
         zi_probs: Probability of an additional zero, in [0, 1], instead of `zi_logits`.
@@ -184,6 +186,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
     _function = staticmethod(log_zinb_positive)
     zi_logits = Parameter(extended_real)
 
+    @keywords
     def __init__(
         self,
         total_count: Tensor | None = None,
@@ -199,6 +202,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         log_mu: Tensor | None = None,
         log_theta: Tensor | None = None,
         eps: float | None = None,
+        **other: Unpack[ZeroInflationNameOfClasses[Tensor]],
     ) -> None:
         given = {"total_count": total_count, "probs": probs, "logits": logits, "mu": mu}
         given |= {"theta": theta, "log_mu": log_mu, "log_theta": log_theta}

@@ -1,9 +1,11 @@
 """The log-likelihoods on torch tensors."""
 
 from collections.abc import Callable
+from typing import Unpack
 
 from torch import Tensor
 
+from jaxnb._names import MixtureNames, ZeroInflationName, keywords
 from jaxnb.families import (
     HURDLE_NEGATIVE_BINOMIAL,
     NEGATIVE_BINOMIAL,
@@ -24,6 +26,7 @@ __all__ = [
     "log_hurdle_nb",
     "log_mixture_nb",
     "log_nb_positive",
+    "log_probability",
     "log_zero_truncated_nb",
     "log_zinb_positive",
 ]
@@ -31,6 +34,7 @@ __all__ = [
 _Unused = Callable[[Tensor], Tensor] | None
 
 
+@keywords
 def log_nb_positive(
     x: Tensor,
     mu: Value | None = None,
@@ -68,9 +72,10 @@ def log_nb_positive(
         RuntimeError: JAX has no such device, or this process was forked from one that ran JAX.
     """
     scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return _log_likelihood(NEGATIVE_BINOMIAL, eps, x, scaled)
+    return log_probability(NEGATIVE_BINOMIAL, eps, x, scaled)
 
 
+@keywords
 def log_zinb_positive(
     x: Tensor,
     mu: Value | None = None,
@@ -82,6 +87,7 @@ def log_zinb_positive(
     *,
     log_mu: Value | None = None,
     log_theta: Value | None = None,
+    **other: Unpack[ZeroInflationName[Value]],
 ) -> Tensor:
     """Log-probability of counts under a zero-inflated negative binomial.
 
@@ -93,7 +99,7 @@ def log_zinb_positive(
         x: Counts.
         mu: Mean of the negative binomial part, >= 0.
         theta: Inverse dispersion, >= 0.
-        pi: Log-odds of an extra zero.
+        pi: Log-odds of an extra zero, also as `zi_logits`.
         eps: Floor on the mean, as in `log_nb_positive`.
         log_fn: Ignored.
         lgamma_fn: Ignored.
@@ -109,9 +115,10 @@ def log_zinb_positive(
         RuntimeError: As `log_nb_positive`.
     """
     scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return _log_likelihood(ZERO_INFLATED_NEGATIVE_BINOMIAL, eps, x, scaled, pi=pi)
+    return log_probability(ZERO_INFLATED_NEGATIVE_BINOMIAL, eps, x, scaled, pi=pi)
 
 
+@keywords
 def log_mixture_nb(
     x: Tensor,
     mu_1: Value | None = None,
@@ -127,6 +134,7 @@ def log_mixture_nb(
     log_mu_2: Value | None = None,
     log_theta_1: Value | None = None,
     log_theta_2: Value | None = None,
+    **other: Unpack[MixtureNames[Value]],
 ) -> Tensor:
     """Log-probability of counts under a mixture of two negative binomials.
 
@@ -139,7 +147,7 @@ def log_mixture_nb(
         mu_2: Mean of component 2, >= 0.
         theta_1: Inverse dispersion of component 1, >= 0.
         theta_2: Inverse dispersion of component 2; None for that of component 1.
-        pi_logits: Log-odds of component 1.
+        pi_logits: Log-odds of component 1, also as `mixture_logits`.
         eps: Floor on both means, as in `log_nb_positive`.
         log_fn: Ignored.
         lgamma_fn: Ignored.
@@ -147,6 +155,7 @@ def log_mixture_nb(
         log_mu_2: log(mu_2) instead of `mu_2`.
         log_theta_1: log(theta_1) instead of `theta_1`.
         log_theta_2: log(theta_2) instead of `theta_2`.
+        **other: `mu1` for `mu_1`, and so on, as the class has them.
 
     Returns:
         As `log_nb_positive`.
@@ -158,9 +167,10 @@ def log_mixture_nb(
     """
     scaled = {"mu_1": (mu_1, log_mu_1), "mu_2": (mu_2, log_mu_2)}
     scaled |= {"theta_1": (theta_1, log_theta_1), "theta_2": (theta_2, log_theta_2)}
-    return _log_likelihood(NEGATIVE_BINOMIAL_MIXTURE, eps, x, scaled, pi_logits=pi_logits)
+    return log_probability(NEGATIVE_BINOMIAL_MIXTURE, eps, x, scaled, pi_logits=pi_logits)
 
 
+@keywords
 def log_zero_truncated_nb(
     x: Tensor,
     mu: Value | None = None,
@@ -192,9 +202,10 @@ def log_zero_truncated_nb(
         RuntimeError: As `log_nb_positive`.
     """
     scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return _log_likelihood(ZERO_TRUNCATED_NEGATIVE_BINOMIAL, eps or 0.0, x, scaled)
+    return log_probability(ZERO_TRUNCATED_NEGATIVE_BINOMIAL, eps or 0.0, x, scaled)
 
 
+@keywords
 def log_hurdle_nb(
     x: Tensor,
     mu: Value | None = None,
@@ -204,6 +215,7 @@ def log_hurdle_nb(
     *,
     log_mu: Value | None = None,
     log_theta: Value | None = None,
+    **other: Unpack[ZeroInflationName[Value]],
 ) -> Tensor:
     """Log-probability of counts under a hurdle model: a zero, or a zero-truncated NB count.
 
@@ -214,7 +226,7 @@ def log_hurdle_nb(
         x: Counts.
         mu: Mean of the negative binomial before truncation, >= 0.
         theta: Inverse dispersion, >= 0.
-        pi: Log-odds of a zero.
+        pi: Log-odds of a zero, also as `zi_logits`.
         eps: Floor on the mean; None for none.
         log_mu: log(mu) instead of `mu`.
         log_theta: log(theta) instead of `theta`.
@@ -228,18 +240,22 @@ def log_hurdle_nb(
         RuntimeError: As `log_nb_positive`.
     """
     scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return _log_likelihood(HURDLE_NEGATIVE_BINOMIAL, eps or 0.0, x, scaled, pi=pi)
+    return log_probability(HURDLE_NEGATIVE_BINOMIAL, eps or 0.0, x, scaled, pi=pi)
 
 
-def _log_likelihood(
+def log_probability(
     family: Family,
     eps: float | None,
     x: Tensor,
     scaled: dict[str, tuple[Value | None, Value | None]],
+    owner: str | None = None,
     **others: Value | None,
 ) -> Tensor:
-    """The function of a family, of pairs (itself, its logarithm) and of the other parameters."""
-    owner = family.function_name
+    """The function of a family, of pairs (itself, its logarithm) and of the other parameters.
+
+    `owner` is the public function that messages name; by default that of the table.
+    """
+    owner = family.function_name if owner is None else owner
     optional = [p.name for p in family.parameters if p.default and scaled[p.name] == (None, None)]
     pairs = {name: pair for name, pair in scaled.items() if name not in optional}
     values, scales = on_scales(owner, **pairs)
@@ -248,4 +264,5 @@ def _log_likelihood(
     ]
     arguments: Arguments = {"x": x, **dict(zip(names, values, strict=True))}
     arguments |= {name: required(owner, **{name: value}) for name, value in others.items()}
-    return evaluated(owner, arguments, None if eps is None else float(eps))
+    floor = None if eps is None else float(eps)
+    return evaluated(family.function_name, arguments, floor, owner)

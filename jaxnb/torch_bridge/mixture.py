@@ -1,9 +1,12 @@
 """The mixture of two negative binomials, a drop-in for that of scvi-tools."""
 
+from typing import Unpack
+
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from jaxnb._names import MixtureNamesOfClasses, keywords
 from jaxnb.choices import chosen, scale_choices
 from jaxnb.families import NEGATIVE_BINOMIAL_MIXTURE
 from jaxnb.torch_bridge.arguments import Arguments, broadcastable
@@ -30,13 +33,14 @@ class NegativeBinomialMixture(Counts):
         mu1: Mean of component 1, >= 0.
         mu2: Mean of component 2, >= 0.
         theta1: Inverse dispersion of component 1, >= 0.
-        mixture_logits: Log-odds of component 1.
+        mixture_logits: Log-odds of component 1, also as `pi_logits`.
         theta2: Inverse dispersion of component 2; None for that of component 1.
         validate_args: Whether to check parameters and counts.
         log_mu1: log(mu1) instead of `mu1`.
         log_mu2: log(mu2) instead of `mu2`.
         log_theta1: log(theta1) instead of `theta1`.
         log_theta2: log(theta2) instead of `theta2`.
+        **other: `mu_1` for `mu1`, and so on, as the functions have them.
         eps: Floor on both means in `log_prob`, as in `log_mixture_nb`.
 
     Raises:
@@ -57,6 +61,7 @@ class NegativeBinomialMixture(Counts):
     log_theta1 = LogScale()
     log_theta2 = LogScale()
 
+    @keywords
     def __init__(
         self,
         mu1: Tensor | None = None,
@@ -71,6 +76,7 @@ class NegativeBinomialMixture(Counts):
         log_theta1: Tensor | None = None,
         log_theta2: Tensor | None = None,
         eps: float | None = None,
+        **other: Unpack[MixtureNamesOfClasses[Tensor]],
     ) -> None:
         owner = type(self).__name__
         every = {"mu1": mu1, "mu2": mu2, "theta1": theta1, "theta2": theta2}

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from jaxnb.choices import HINTS
 from jaxnb.torch_bridge.arguments import Arguments, cast, common_dtype
 
 __all__ = [
@@ -117,7 +118,7 @@ def _check_what_is_converted(owner: str, parameters: dict[str, Tensor]) -> None:
             wrong = value[~valid]
             raise ValueError(
                 f"{owner} got an invalid {name}: {wrong.numel()} of {value.numel()} values, such as"
-                f" {wrong[0].item()}, do not satisfy {constraint}"
+                f" {wrong[0].item()}, do not satisfy {constraint}{HINTS.get(name, '')}"
             )
 
 

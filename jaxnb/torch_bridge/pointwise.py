@@ -36,11 +36,13 @@ from jaxnb.torch_bridge.programs import Orders, partials
 __all__ = ["evaluated", "is_plain"]
 
 
-def evaluated(function: str, arguments: Arguments, eps: float | None = None) -> Tensor:
+def evaluated(
+    function: str, arguments: Arguments, eps: float | None = None, owner: str | None = None
+) -> Tensor:
     """The function of arguments that are named, and cast and aligned here.
 
     They are in the order of the table of distributions, each under its name or that of its
-    logarithm; one that has a default may be missing.
+    logarithm; one that has a default may be missing. `owner` is the function that messages name.
 
     Raises:
         TypeError: No argument is a tensor, or one is complex, sparse or quantized.
@@ -48,7 +50,7 @@ def evaluated(function: str, arguments: Arguments, eps: float | None = None) -> 
     """
     missing = len(arguments) < len(FUNCTIONS[function].arguments)
     logarithms = [name for name in arguments if name.startswith("log_")]
-    result_type = common_dtype(function, arguments)
+    result_type = common_dtype(owner or function, arguments)
     tensors = cast(arguments, working_dtype(result_type))
     broadcastable(tensors)
     name = named(f"{function}_tied" if missing else function, logarithms)

@@ -1,12 +1,13 @@
 """The zero-truncated negative binomial distribution and the hurdle model on tensors."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import torch
 from torch import Tensor
 from torch.distributions import constraints
 
+from jaxnb._names import ZeroInflationNameOfClasses, keywords
 from jaxnb.families import HURDLE_NEGATIVE_BINOMIAL, ZERO_TRUNCATED_NEGATIVE_BINOMIAL
 from jaxnb.torch_bridge.distributions import MeanDispersion
 from jaxnb.torch_bridge.likelihoods import log_hurdle_nb, log_zero_truncated_nb
@@ -38,6 +39,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_zero_truncated_nb)
     support = constraints.positive_integer
 
+    @keywords
     def __init__(
         self,
         total_count: Tensor | None = None,
@@ -65,7 +67,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         logits: Log-odds of success before truncation.
         mu: Mean before truncation.
         theta: Inverse dispersion.
-        zi_logits: Log-odds of a zero, infinite or not.
+        zi_logits: Log-odds of a zero, also as `pi`, infinite or not.
         validate_args: Whether to check parameters and counts.
         zi_probs: Probability of a zero, in [0, 1], instead of `zi_logits`.
         log_mu: log(mu) instead of `mu`.
@@ -82,6 +84,7 @@ class HurdleNegativeBinomial(MeanDispersion):
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_hurdle_nb)
     zi_logits = Parameter(extended_real)
 
+    @keywords
     def __init__(
         self,
         total_count: Tensor | None = None,
@@ -96,6 +99,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         log_mu: Tensor | None = None,
         log_theta: Tensor | None = None,
         eps: float | None = None,
+        **other: Unpack[ZeroInflationNameOfClasses[Tensor]],
     ) -> None:
         given = {"total_count": total_count, "probs": probs, "logits": logits, "mu": mu}
         given |= {"theta": theta, "log_mu": log_mu, "log_theta": log_theta}
