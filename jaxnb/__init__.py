@@ -1,26 +1,49 @@
 """Negative binomial count likelihoods in JAX, exact at every parameter value.
 
 Submodules and names are imported when they are first used, so that the command line answers at once
-and `jaxnb.torch_bridge` costs nothing to those who have no torch.
+and `jaxnb.glm` and `jaxnb.torch_bridge` cost nothing to those who have no pandas or no torch.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import importlib.util
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jaxnb import (
-        cdf,
-        datasets,
-        distributions,
-        fit,
-        glm,
-        io,
-        plots,
-        random,
-        residuals,
-        torch_bridge,
+    from jaxnb import cdf, datasets, distributions, fit, io, plots, random, residuals
+    from jaxnb import glm as glm
+    from jaxnb import torch_bridge as torch_bridge
+    from jaxnb.cdf import (
+        hurdle_nb_cdf,
+        hurdle_nb_log_cdf,
+        hurdle_nb_log_sf,
+        hurdle_nb_quantile,
+        hurdle_nb_sf,
+        mixture_nb_cdf,
+        mixture_nb_log_cdf,
+        mixture_nb_log_sf,
+        mixture_nb_quantile,
+        mixture_nb_sf,
+        nb_cdf,
+        nb_log_cdf,
+        nb_log_sf,
+        nb_quantile,
+        nb_sf,
+        poisson_cdf,
+        poisson_log_cdf,
+        poisson_log_sf,
+        poisson_quantile,
+        poisson_sf,
+        zero_truncated_nb_cdf,
+        zero_truncated_nb_log_cdf,
+        zero_truncated_nb_log_sf,
+        zero_truncated_nb_quantile,
+        zero_truncated_nb_sf,
+        zinb_cdf,
+        zinb_log_cdf,
+        zinb_log_sf,
+        zinb_quantile,
+        zinb_sf,
     )
-    from jaxnb.cdf import nb_cdf, nb_log_cdf, nb_log_sf, nb_quantile, nb_sf
     from jaxnb.distributions import (
         HurdleNegativeBinomial,
         NegativeBinomial,
@@ -29,11 +52,18 @@ if TYPE_CHECKING:
         ZeroTruncatedNegativeBinomial,
     )
     from jaxnb.likelihoods import (
+        hurdle_nb_log_prob,
         log_hurdle_nb,
         log_mixture_nb,
         log_nb_positive,
         log_zero_truncated_nb,
         log_zinb_positive,
+        mixture_nb_log_prob,
+        nb_log_prob,
+        poisson_log_prob,
+        zero_truncated_nb_log_prob,
+        zinb_log_prob,
+        zip_log_prob,
     )
 
 __version__ = "0.1.0"
@@ -48,46 +78,94 @@ __all__ = [
     "datasets",
     "distributions",
     "fit",
-    "glm",
+    "hurdle_nb_cdf",
+    "hurdle_nb_log_cdf",
+    "hurdle_nb_log_prob",
+    "hurdle_nb_log_sf",
+    "hurdle_nb_quantile",
+    "hurdle_nb_sf",
     "io",
     "log_hurdle_nb",
     "log_mixture_nb",
     "log_nb_positive",
     "log_zero_truncated_nb",
     "log_zinb_positive",
+    "mixture_nb_cdf",
+    "mixture_nb_log_cdf",
+    "mixture_nb_log_prob",
+    "mixture_nb_log_sf",
+    "mixture_nb_quantile",
+    "mixture_nb_sf",
     "nb_cdf",
     "nb_log_cdf",
+    "nb_log_prob",
     "nb_log_sf",
     "nb_quantile",
     "nb_sf",
     "plots",
+    "poisson_cdf",
+    "poisson_log_cdf",
+    "poisson_log_prob",
+    "poisson_log_sf",
+    "poisson_quantile",
+    "poisson_sf",
     "random",
     "residuals",
-    "torch_bridge",
+    "zero_truncated_nb_cdf",
+    "zero_truncated_nb_log_cdf",
+    "zero_truncated_nb_log_prob",
+    "zero_truncated_nb_log_sf",
+    "zero_truncated_nb_quantile",
+    "zero_truncated_nb_sf",
+    "zinb_cdf",
+    "zinb_log_cdf",
+    "zinb_log_prob",
+    "zinb_log_sf",
+    "zinb_quantile",
+    "zinb_sf",
+    "zip_log_prob",
 ]
 
-_HOMES = {
-    **dict.fromkeys(("nb_cdf", "nb_log_cdf", "nb_log_sf", "nb_quantile", "nb_sf"), "cdf"),
-    "HurdleNegativeBinomial": "distributions",
-    "NegativeBinomial": "distributions",
-    "NegativeBinomialMixture": "distributions",
-    "ZeroInflatedNegativeBinomial": "distributions",
-    "ZeroTruncatedNegativeBinomial": "distributions",
-    "log_hurdle_nb": "likelihoods",
-    "log_mixture_nb": "likelihoods",
-    "log_nb_positive": "likelihoods",
-    "log_zero_truncated_nb": "likelihoods",
-    "log_zinb_positive": "likelihoods",
+# Submodules that need more than jaxnb itself does: not among what `import *` imports.
+_OPTIONAL = {"glm": ("formulaic", "pandas"), "torch_bridge": ("torch",)}
+_SUBMODULES = {
+    *_OPTIONAL,
+    "cdf",
+    "datasets",
+    "distributions",
+    "fit",
+    "io",
+    "plots",
+    "random",
+    "residuals",
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"jaxnb.{_HOMES[name]}"), name)
-    if name in __all__:
-        return importlib.import_module(f"jaxnb.{name}")
-    raise AttributeError(f"module 'jaxnb' has no attribute {name!r}")
+def _home(name: str) -> str:
+    """The submodule of a function or class."""
+    if name[0].isupper():
+        return "distributions"
+    is_log_probability = name.startswith("log_") or name.endswith("_log_prob")
+    return "likelihoods" if is_log_probability else "cdf"
+
+
+if not TYPE_CHECKING:  # for type checkers, a name that is not above does not exist
+
+    def __getattr__(name: str) -> object:
+        if name in _SUBMODULES:
+            return importlib.import_module(f"jaxnb.{name}")
+        if name in __all__:
+            return getattr(importlib.import_module(f"jaxnb.{_home(name)}"), name)
+        raise AttributeError(f"module 'jaxnb' has no attribute {name!r}")
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:
+        return False
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    usable = [name for name, packages in _OPTIONAL.items() if all(map(_installed, packages))]
+    return sorted([*__all__, *usable, "__version__"])

@@ -28,6 +28,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class _Distribution(Protocol):
     def pearson_residuals(self, x: ArrayLike) -> Array: ...
 

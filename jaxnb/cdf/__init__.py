@@ -90,3 +90,7 @@ __all__ = [
     "zinb_quantile",
     "zinb_sf",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

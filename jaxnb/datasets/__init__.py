@@ -3,3 +3,7 @@
 from jaxnb.datasets.pbmc import CountData, pbmc68k
 
 __all__ = ["CountData", "pbmc68k"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -313,9 +313,14 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         ]
 
     def _linear(self, attribute: str, default: str | None = None) -> Array:
+        # what was given is read without a computation, so that tools for trees find the leaf
+        if attribute in self._given:
+            return self._given[attribute]
         return linear(canonical(self._given), attribute, default)
 
     def _logarithm(self, attribute: str, default: str | None = None) -> Array:
+        if f"log_{attribute}" in self._given:
+            return self._given[f"log_{attribute}"]
         return logarithm(canonical(self._given), attribute, default)
 
     def _validate_sample(self, value: ArrayLike) -> Array:

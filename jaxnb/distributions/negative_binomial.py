@@ -56,7 +56,7 @@ class MeanDispersion(CountDistribution):
     @property
     def total_count(self) -> Array:
         """The number of failures to wait for, which is theta."""
-        return self.theta
+        return self._given["total_count"] if "total_count" in self._given else self.theta
 
     @property
     def probs(self) -> Array:

@@ -38,3 +38,7 @@ __all__ = [
     "statistics_of_dask",
     "sum_over_processes",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

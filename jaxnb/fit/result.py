@@ -1,7 +1,7 @@
 """What a fit returns: one entry per column, and a status that says what happened to it."""
 
 from enum import IntEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,27 +21,31 @@ class FitStatus(IntEnum):
     point was found inside.
     """
 
-    message: str
+    CONVERGED = 0
+    POISSON = 1
+    NO_INFLATION = 2
+    POISSON_NO_INFLATION = 3
+    ALL_ZEROS = 4
+    NOT_CONVERGED = 5
 
-    def __new__(cls, code: int, message: str) -> Self:
-        """Make a member that is its integer code and carries a sentence."""
-        member = int.__new__(cls, code)
-        member._value_ = code
-        member.message = message
-        return member
+    @property
+    def message(self) -> str:
+        """The outcome in a sentence."""
+        return _MESSAGES[self]
 
-    CONVERGED = 0, "converged: the maximum lies inside the parameter space"
-    POISSON = (
-        1,
-        "at the Poisson boundary (theta = inf): no more variance than a Poisson distribution has",
-    )
-    NO_INFLATION = (
-        2,
-        "at the no-inflation boundary (zi_logits = -inf): no more zeros than the NB has",
-    )
-    POISSON_NO_INFLATION = 3, "at both boundaries: a plain Poisson distribution fits best"
-    ALL_ZEROS = 4, "all counts are zero: the mean is 0 and nothing else can be estimated"
-    NOT_CONVERGED = 5, "not converged: do not rely on these estimates"
+
+_MESSAGES = {
+    FitStatus.CONVERGED: "converged: the maximum lies inside the parameter space",
+    FitStatus.POISSON: (
+        "at the Poisson boundary (theta = inf): no more variance than a Poisson distribution has"
+    ),
+    FitStatus.NO_INFLATION: (
+        "at the no-inflation boundary (zi_logits = -inf): no more zeros than the NB has"
+    ),
+    FitStatus.POISSON_NO_INFLATION: "at both boundaries: a plain Poisson distribution fits best",
+    FitStatus.ALL_ZEROS: "all counts are zero: the mean is 0 and nothing else can be estimated",
+    FitStatus.NOT_CONVERGED: "not converged: do not rely on these estimates",
+}
 
 
 class StandardErrors(NamedTuple):

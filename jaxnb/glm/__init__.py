@@ -1,6 +1,6 @@
 """Negative binomial regression: differential expression of every gene of a count matrix."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jaxnb.glm.fit import fit
 from jaxnb.glm.pseudobulk import pseudobulk
@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 __all__ = ["GLMFit", "GLMStatus", "PyDESeq2Inference", "fit", "pseudobulk"]
 
 
-def __getattr__(name: str) -> Any:
-    """`PyDESeq2Inference` when it is asked for: only it needs PyDESeq2."""
-    if name == "PyDESeq2Inference":
-        from jaxnb.glm.pydeseq2 import PyDESeq2Inference
+if not TYPE_CHECKING:
 
-        return PyDESeq2Inference
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """`PyDESeq2Inference` when it is asked for: only it needs PyDESeq2."""
+        if name == "PyDESeq2Inference":
+            from jaxnb.glm.pydeseq2 import PyDESeq2Inference
+
+            return PyDESeq2Inference
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,3 +19,7 @@ __all__ = [
     "plot_rootogram",
     "plot_zero_excess",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,3 +19,7 @@ __all__ = [
     "zero_inflated_negative_binomial",
     "zero_truncated_negative_binomial",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -63,3 +63,7 @@ __all__ = [
     "zinb_log_prob",
     "zip_log_prob",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
