@@ -49,7 +49,6 @@ for name in jaxnb.__all__:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-@pytest.mark.quick
 def test_modules_show_their_public_names_only():
     program = """
 import jaxnb
