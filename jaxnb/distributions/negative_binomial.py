@@ -103,6 +103,9 @@ class NegativeBinomial(MeanDispersion):
     where their ranks differ; the other forms are computed from them when read. The batch shape is
     that of the parameters broadcast together.
 
+    NaN among the numbers of a parameter stands for a missing one: it passes validation, and the
+    log-probability is NaN there unless `mask` leaves it out.
+
     The mean is mu, 0 where theta is 0; the variance is 0 there and mu at theta = inf. The mode is
     floor(mu (theta - 1) / theta) where theta > 1, the larger one of two, and else 0.
 
