@@ -253,12 +253,13 @@ def _mode_between(log_prob: Callable[[Array], Array], low: Array, high: Array) -
     Exact where there is one mode between the bounds, or one near each of them. The first grid is
     therefore dense at both ends; later ones divide the bracket around the best point evenly.
     """
-    steps = jnp.minimum(_column(2.0 ** jnp.arange(-1.0, 53.0), low), high - low)
-    first = jnp.sort(jnp.concatenate([low + jnp.floor(steps), high - jnp.floor(steps)]), axis=0)
+    width = _row(high - low)
+    steps = jnp.floor(jnp.minimum(_column(2.0 ** jnp.arange(-1.0, 53.0), low), width))
+    first = jnp.sort(jnp.concatenate([_row(low) + steps, _row(high) - steps]), axis=0)
     fractions = _column(jnp.arange(_INTERVALS + 1) / _INTERVALS, low)
 
     def divided(low: Array, high: Array) -> Array:
-        return jnp.floor(low + (high - low) * fractions)
+        return jnp.floor(_row(low) + _row(high - low) * fractions)
 
     def narrow(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         return _around_best(log_prob, divided(*bracket), 1)
@@ -266,6 +267,10 @@ def _mode_between(log_prob: Callable[[Array], Array], low: Array, high: Array) -
     bracket = _around_best(log_prob, first, 1)
     last = divided(*lax.fori_loop(0, _ROUNDS, narrow, bracket))
     return _around_best(log_prob, last, 0)[0]
+
+
+def _row(values: Array) -> Array:
+    return jnp.expand_dims(values, 0)
 
 
 def _column(values: Array, like: Array) -> Array:

@@ -6,6 +6,7 @@ float64, is in `likelihoods/test_scan.py`, which runs the same programs.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from device_code import (
     BITS_ON_CPU,
@@ -177,6 +178,33 @@ def test_symbolic_batch_sizes(function, dtype):
     means, theta = (jax.ShapeDtypeStruct(s, "float32") for s in ((rows, 3), (3,)))
     export_it = export.export(jax.jit(gradient(function, 3)), platforms=["cpu", *DEVICES])
     assert "rows" in str([a.shape for a in export_it(counts, means, theta).out_avals])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "negative_binomial" else pytest.mark.slow)
+        for name in DISTRIBUTIONS
+    ],
+)
+def test_samplers_with_a_symbolic_batch_size_draw_the_same(name):
+    """Beyond the size from which the sampler of a known size draws in another order, too."""
+    case = DISTRIBUTIONS[name]
+    (rows,) = export.symbolic_shape("rows")
+
+    def draw(key, *parameters):
+        return case.family.sampler(jax.random.wrap_key_data(key), *parameters)
+
+    words = jax.ShapeDtypeStruct((2,), "uint32")
+    symbolic = [jax.ShapeDtypeStruct((rows, 3), "float32") for _ in case.values]
+    exported = export.export(jax.jit(draw))(words, *symbolic)
+    key = jax.random.key(0)
+    for length in (7, 2000):
+        parameters = case.arrays((length, 3))
+        expected = case.family.sampler(key, *parameters)
+        np.testing.assert_array_equal(
+            exported.call(jax.random.key_data(key), *parameters), expected
+        )
 
 
 def test_the_conditional_is_there_on_cpu_and_reserves_little_memory():

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import scipy.stats
+from registry import DISTRIBUTIONS
 
 import jaxnb
 from jaxnb import residuals
@@ -184,3 +185,56 @@ def test_deviance_residuals_have_the_derivatives_of_pearson_s_at_the_mean():
     with jax.enable_x64(True):  # next to the mean, where the root is differentiated as it stands
         around = [np.array(jax.hessian(residual, (0, 1))(5.0, 5.0 + h)) for h in (-1e-4, 1e-4)]
     np.testing.assert_allclose(hessian, np.mean(around, 0), rtol=1e-5)
+
+
+def distribution(case, dtype=np.float32):
+    shapes = [(3, 2), (2,), (), (3, 1), (2,)]
+    given = {
+        p.attribute: np.full(shape, value, dtype)
+        for p, value, shape in zip(case.family.parameters, case.values, shapes, strict=False)
+    }
+    return getattr(jaxnb, case.family.class_name)(**given)
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        (name, method)
+        for name, case in DISTRIBUTIONS.items()
+        for method in ("pearson_residuals", "deviance_residuals", "mode", "stddev")
+        if case.family.deviance or method != "deviance_residuals"
+    ]
+    + [("negative_binomial", "mid_quantile_residuals")],
+)
+def test_ranks_and_dtypes_are_promoted_explicitly(name, method):
+    for dtype in (np.float32, np.float16, jnp.bfloat16):
+        made = distribution(DISTRIBUTIONS[name], dtype)
+        with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+            for counts in (np.ones((4, 3, 2), dtype), np.ones(2, np.int32), 1):
+
+                def computed(counts=counts, made=made):
+                    value = getattr(made, method)
+                    return value(counts) if callable(value) else value
+
+                assert jax.eval_shape(computed).dtype == dtype
+
+
+@pytest.mark.quick
+def test_zero_inflated_deviance_at_infinite_log_odds():
+    counts, infinite = np.float32([0, 3]), np.float32([[-np.inf], [np.inf], [np.nan]])
+    got = zinb_deviance(counts, 2.0, 1.0, infinite)
+    plain = nb_deviance(counts, 2.0, 1.0)
+    expected = [plain, [0, plain[1]], [np.nan, np.nan]]
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("dtype", [pytest.param(np.float16, marks=pytest.mark.slow), jnp.bfloat16])
+def test_quantile_residuals_of_half_precision_are_rounded_once(dtype):
+    counts = np.arange(0, 40, 3)
+    made = jaxnb.NegativeBinomial(mu=dtype(3.0), theta=dtype(2.0))
+    exact = jaxnb.NegativeBinomial(mu=3.0, theta=2.0).mid_quantile_residuals(counts)
+    got = made.mid_quantile_residuals(counts)
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, exact.astype(dtype))
+    randomized = jax.eval_shape(made.quantile_residuals, jax.random.key(0), counts)
+    assert randomized.dtype == dtype

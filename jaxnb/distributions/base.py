@@ -218,7 +218,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
             The residuals; where the distribution is a point mass, 0 for x = 0 and infinity for
             other counts.
         """
-        variance, deviation = self.variance, self._deviation(x)
+        deviation, _, variance = self._deviation_and_moments(x)
         certain = variance == 0
         residual = deviation / jnp.sqrt(jnp.where(certain, 1.0, variance))
         return jnp.where(certain & (deviation != 0), jnp.inf, residual)
@@ -235,20 +235,24 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         Raises:
             NotImplementedError: For the mixture, which has no unit deviance.
         """
+        deviation, mean, variance = self._deviation_and_moments(x)
         deviance = self._function("deviance")(x, **self._arguments())
-        deviation, vanishes = self._deviation(x), deviance == 0
+        vanishes = deviance == 0
         residual = jnp.sign(deviation) * jnp.sqrt(jnp.where(vanishes, 1.0, deviance))
         # The root has no derivative at the mean. With d = x - mean, variance v and dv/dmean =
         # 2 v / mean - 1, the residual is d / sqrt(v) (1 - dv/dmean d / (6 v)) to second order.
-        mean, variance = (jnp.where(vanishes & (m > 0), m, 1.0) for m in (self.mean, self.variance))
+        mean, variance = (jnp.where(vanishes & (m > 0), m, 1.0) for m in (mean, variance))
         skew = (2 * variance / mean - 1) * deviation / (6 * variance)
         at_mean = self.pearson_residuals(x) * (1 - skew)
         return jnp.where(vanishes, jnp.where(deviation == 0, at_mean, 0.0), residual)
 
-    def _deviation(self, x: ArrayLike) -> Array:
-        mean, counts = self.mean, jnp.asarray(plain(argument("x", x)))
-        floating = jnp.issubdtype(counts.dtype, jnp.floating)
-        return (counts if floating else counts.astype(mean.dtype)) - mean
+    def _deviation_and_moments(self, x: ArrayLike) -> tuple[Array, Array, Array]:
+        """x - mean, the mean and the variance, all of one rank."""
+        counts, mean, variance = jnp.asarray(plain(argument("x", x))), self.mean, self.variance
+        if not jnp.issubdtype(counts.dtype, jnp.floating):
+            counts = counts.astype(mean.dtype)
+        same_rank = aligned({"x": counts, "mean": mean, "variance": variance})
+        return same_rank["x"] - same_rank["mean"], same_rank["mean"], same_rank["variance"]
 
     def quantile_residuals(self, key: Array, x: ArrayLike) -> Array:
         """Randomized quantile residuals (Dunn and Smyth 1996).
@@ -274,12 +278,16 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
 
     def _working_dtype(self) -> jnp.dtype:
         """That of the parameters, but not half precision, in which tails have no digits."""
-        return jnp.promote_types(self.mean.dtype, jnp.float32)
+        dtype = self.mean.dtype
+        return dtype if dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
 
     def _quantile_residuals(self, x: ArrayLike, u: Array) -> Array:
         x = jnp.floor(jnp.asarray(plain(argument("x", x)), u.dtype))
-        log_p = self._function("log_prob")(x, eps=self._eps, **self._arguments())
-        residuals = quantile_residual(self.log_cdf(x - 1), self.log_sf(x), log_p, u)
+        given = self._arguments().items()
+        arguments = {name: None if p is None else p.astype(u.dtype) for name, p in given}
+        log_p = self._function("log_prob")(x, eps=self._eps, **arguments)
+        log_cdf, log_sf = self._function("log_cdf"), self._function("log_sf")
+        residuals = quantile_residual(log_cdf(x - 1, **arguments), log_sf(x, **arguments), log_p, u)
         return residuals.astype(self.mean.dtype)
 
     def __repr__(self) -> str:

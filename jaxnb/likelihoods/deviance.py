@@ -126,7 +126,11 @@ def zinb_deviance(
     logs = {"log_mu": log_mu, "log_theta": log_theta}
     positive = nb_deviance(x, mu, theta, **logs)
     at_zero = -2 * log_zinb_positive(jnp.zeros_like(positive), mu, theta, pi, 0.0, **logs)
-    return jnp.where(jnp.asarray(plain(x)) == 0, at_zero, positive + 0 * jnp.asarray(pi))
+    zero, missing, positive = (
+        jnp.broadcast_to(part, at_zero.shape)
+        for part in (jnp.asarray(plain(x)) == 0, jnp.isnan(jnp.asarray(pi)), positive)
+    )
+    return jnp.where(zero | missing, at_zero, positive.astype(at_zero.dtype))
 
 
 @partial(jax.jit, static_argnums=0)

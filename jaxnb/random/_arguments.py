@@ -1,6 +1,7 @@
 """Shapes and dtypes of the samplers' arguments, by the rules of jax.random."""
 
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,8 @@ def result_shape(name: str, shape: Sequence[int] | None, *parameters: ArrayLike)
     broadcast = jnp.broadcast_shapes(*(jnp.shape(parameter) for parameter in parameters))
     if shape is None:
         shape = broadcast
-    shape = tuple(int(length) for length in shape)
+    # A length that is a symbol, of a program for export, is known only when the program runs.
+    shape = tuple(int(n) if isinstance(n, SupportsIndex) else n for n in shape)
     if any(length < 0 for length in shape):
         raise ValueError(f"{name}: shape must hold non-negative integers, got {shape}")
     if jnp.broadcast_shapes(shape, broadcast) != shape:
@@ -29,7 +31,7 @@ def result_shape(name: str, shape: Sequence[int] | None, *parameters: ArrayLike)
             f"{name}: the parameters have the shape {broadcast} together, which does not broadcast"
             f" to shape={shape}"
         )
-    if np.prod(shape, dtype=float) > _MAX_SIZE:
+    if np.prod([n for n in shape if isinstance(n, int)], dtype=float) > _MAX_SIZE:
         raise ValueError(
             f"{name}: shape={shape} has more than {_MAX_SIZE} elements: split the key and draw"
             " in parts"

@@ -48,7 +48,8 @@ def accept_reject(
       parameters.
     """
     size = parameters[0].size
-    if size <= _SMALL:
+    # A size that is a symbol, of a program for export, may be any: the draws are the same.
+    if not isinstance(size, int) or size <= _SMALL:
         return _retry_whole(_unsettled(size, dtype, key, *parameters), attempt, key, *parameters)
     draws, trial = first_pass()
     return _retry_queued(draws, trial, attempt, key, *parameters)
