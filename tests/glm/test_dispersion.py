@@ -7,6 +7,7 @@ from jaxnb.glm.coefficients import fit_coefficients
 from jaxnb.glm.dispersion import fit_dispersion
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.pseudo_cells import pseudo_cells
+from jaxnb.glm.shrinkage import DispersionPrior
 
 ALL_ALPHAS = np.geomspace(1e-5, 1e5, 201)
 
@@ -76,3 +77,10 @@ def test_one_dispersion_far_from_the_others():
     found = fit_dispersion(problem, np.zeros(1, int), cox_reid=False)
     assert found.converged[0]
     assert found.adjusted[0] >= highest_of_profiles(problem, False)[0] - 1e-9
+
+
+@pytest.mark.quick
+def test_the_trend_of_the_dispersions_is_piecewise_linear_in_the_log_mean():
+    prior = DispersionPrior(np.log([1.0, 100.0]), np.log([2.0, 0.02]), 1.0)
+    # halfway on both logarithmic scales, and constant beyond the ends
+    np.testing.assert_allclose(prior.trend(np.array([0, 1, 10, 100, 1e9])), [2, 2, 0.2, 0.02, 0.02])

@@ -117,6 +117,25 @@ def test_estimated_counts(tmp_path: Path) -> None:
         read_counts(path)
 
 
+@pytest.mark.quick
+def test_the_message_names_the_cell_whose_first_entry_is_refused(tmp_path: Path) -> None:
+    wrong = COUNTS.astype(np.float32)
+    wrong[41, :2] = 0, -3
+    with pytest.raises(InputError, match=r"negative counts \(-3 in cell 42, gene GAPDH\)"):
+        read_counts(count_files.h5ad(sparse.csr_matrix(wrong))(tmp_path))
+
+
+def test_raw_has_genes_of_its_own(tmp_path: Path) -> None:
+    data = count_files.annotated()
+    data.raw = data
+    data = data[:, :5].copy()  # as after the choice of highly variable genes
+    data.var["gene_ids"] = [f"X{at}" for at in range(5)]
+    read = read_counts(count_files.h5ad_file(tmp_path / "m.h5ad", data), raw=True)
+    assert list(read.genes) == count_files.GENES
+    assert list(read.var["gene_ids"]) == count_files.IDS
+    np.testing.assert_array_equal(read.counts.toarray(), COUNTS)
+
+
 def test_counts_per_ten_thousand_are_recognized(tmp_path: Path) -> None:
     scaled = 1e4 * COUNTS / COUNTS.sum(axis=1, keepdims=True)
     with pytest.raises(InputError, match="they were scaled to 10000 per cell"):
