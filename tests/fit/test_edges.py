@@ -124,6 +124,14 @@ def test_too_few_steps_are_reported_and_not_hidden() -> None:
     assert fit.status[NAMES.index("constant")] == FitStatus.POISSON
 
 
+@pytest.mark.quick
+def test_a_maximum_that_is_not_reached_is_not_called_poisson() -> None:
+    # The Poisson boundary is a local maximum: the largest cell is as a Poisson distribution has it.
+    counts, factors = np.array([[10_000]] + [[2], [0]] * 10), np.array([1e4] + [0.01] * 20)
+    assert fit_nb(counts, factors).status == [FitStatus.CONVERGED]
+    assert fit_nb(counts, factors, max_iter=1).status == [FitStatus.NOT_CONVERGED]
+
+
 def test_every_status_has_a_sentence() -> None:
     assert [int(status) for status in FitStatus] == list(range(6))
     assert all(FitStatus(code).message for code in range(6))
