@@ -20,7 +20,6 @@ each_case = pytest.mark.parametrize("name", _ORDER)
 each_distribution = pytest.mark.parametrize("name", DISTRIBUTIONS)
 
 
-@pytest.mark.quick
 @each_case
 @pytest.mark.slow
 def test_logarithms_of_the_distribution_functions(name):
@@ -37,6 +36,7 @@ def test_logarithms_of_the_distribution_functions(name):
     np.testing.assert_allclose(np.exp(log_sf), 1 - expected, atol=1e-6)
 
 
+@pytest.mark.quick
 @each_distribution
 def test_names_are_those_of_the_functions_and_classes(name):
     family = DISTRIBUTIONS[name].family
@@ -84,6 +84,42 @@ def test_the_kernel_is_the_function_and_its_derivatives(name):
     names = family.arguments
     for argument, got, derivative in zip(names, derivatives, expected, strict=True):
         np.testing.assert_allclose(got, derivative, rtol=1e-5, atol=1e-7, err_msg=argument)
+
+
+@each_distribution
+@pytest.mark.parametrize(
+    "functions",
+    [
+        ("log_prob", "deviance"),
+        pytest.param(
+            ("log_cdf", "log_sf", "cdf", "sf", "quantile", "entropy", "mode"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_nan_in_any_argument_gives_nan(functions, name):
+    case = DISTRIBUTIONS[name]
+    given = [np.float32(0.5), *case.parameters]
+    # One argument is NaN in each row, and none in the last.
+    rows = np.tile(np.float32(given), (len(given) + 1, 1))
+    np.fill_diagonal(rows, np.nan)
+    of_counts = {function for function in functions if function not in ("mode", "entropy")}
+    # The count 1 is in the support of all.
+    counts = np.where(np.isnan(rows[:, 0]), rows[:, 0], np.float32(1))
+
+    @jax.jit
+    def every(counts, *columns):
+        found = {}
+        for function in functions:
+            if (evaluated := getattr(case.family, function)) is not None:
+                first = columns[0] if function == "quantile" else counts
+                found[function] = evaluated(*[first] * (function in of_counts), *columns[1:])
+        return found
+
+    for function, values in every(counts, *rows.T).items():
+        values = np.asarray(values if function in of_counts else values[1:])
+        assert np.isnan(values[:-1]).all(), f"{function}: {values}"
+        assert np.isfinite(values[-1]), f"{function}: {values}"
 
 
 @functools.cache

@@ -12,6 +12,8 @@ import pytest
 from scipy import sparse
 
 from jaxnb import glm
+from jaxnb.glm.counts import count_data
+from jaxnb.glm.size_factors import size_factors_of
 
 RNG = np.random.default_rng(2)
 OBS = pd.DataFrame(
@@ -72,6 +74,14 @@ def test_size_factors():
     logs = np.log(everywhere)
     expected = np.exp(np.median(logs - logs.mean(axis=0), axis=1))
     np.testing.assert_allclose(ratios / ratios.iloc[0], expected / expected[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("genes", "default"), [(99, "total"), (100, "median-ratio")])
+def test_median_ratios_are_the_default_where_enough_genes_have_counts(genes, default):
+    counts = np.ones((4, 120), int)
+    counts[np.arange(genes, 120) % 4, np.arange(genes, 120)] = 0
+    _, how = size_factors_of(count_data(counts, obs=OBS[:4]), None)
+    assert how == default
 
 
 def test_statuses_and_no_unexplained_nan():
