@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
+from scipy import sparse, stats
 
 from jaxnb.fit import FitResult, FitStatus, fit_nb, fit_poisson, fit_zinb
 
@@ -122,6 +122,17 @@ def test_too_few_steps_are_reported_and_not_hidden() -> None:
     fit = fit_nb(COUNTS, ONES, max_iter=1)
     assert fit.status[NAMES.index("dispersed")] == FitStatus.NOT_CONVERGED
     assert fit.status[NAMES.index("constant")] == FitStatus.POISSON
+
+
+def test_the_higher_of_two_maxima_is_found_though_a_coarse_scan_prefers_the_other() -> None:
+    counts = np.array([[0, 1, 0, 0, 1, 14], [1, 0, 1, 0, 2, 0]]).T
+    factors = np.array([3.816, 0.014, 14.896, 81.67, 200.583, 584.194])
+    fit = fit_nb(counts, factors)
+    log_mean, log_theta = np.linspace(-9, 3, 241)[:, None, None], np.linspace(-6, 6, 121)[:, None]
+    mean, theta = np.exp(log_mean) * factors, np.exp(log_theta)
+    for column, found in zip(counts.T, fit.log_likelihood, strict=True):
+        heights = stats.nbinom.logpmf(column, theta, theta / (theta + mean)).sum(axis=-1)
+        assert found > heights.max() - 1e-9
 
 
 @pytest.mark.quick

@@ -125,6 +125,13 @@ def test_the_message_names_the_cell_whose_first_entry_is_refused(tmp_path: Path)
         read_counts(count_files.h5ad(sparse.csr_matrix(wrong))(tmp_path))
 
 
+@pytest.mark.parametrize("kind", STORED)
+def test_a_matrix_without_cells_is_refused_as_such(tmp_path: Path, kind: str) -> None:
+    path = count_files.h5ad_file(tmp_path / "m.h5ad", count_files.annotated(STORED[kind])[:0])
+    with pytest.raises(InputError, match=r"the matrix is empty \(shape \(0, 8\)\)"):
+        read_counts(path)
+
+
 def test_raw_has_genes_of_its_own(tmp_path: Path) -> None:
     data = count_files.annotated()
     data.raw = data
