@@ -47,6 +47,7 @@ def test_table_pictures_and_words(de, folder):
     assert "condition: B over A" in printed.out
     assert "3 of 30 genes differ at a false discovery rate of 5%, 3 up and 0 down" in printed.out
     assert "next:" in printed.out
+    assert "the rows of one donor are not replicates" in printed.err
 
 
 def test_reduced_design_and_pdf(de, folder):
