@@ -98,6 +98,7 @@ def in_the_poisson_limit(log_theta, decoder):
 
 
 @pytest.mark.quick
+@pytest.mark.slow
 def test_textbook_formula_bounds_nothing_in_the_poisson_limit():
     """A log-probability of counts cannot be positive; at log theta = 20 the textbook's is."""
     with jax.enable_x64(False):

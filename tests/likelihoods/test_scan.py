@@ -24,10 +24,15 @@ STEP, AT = 4e-3, np.arange(-2, 3)
 FIRST, SECOND = np.array([[1, -8, 0, 8, -1], [-1, 16, -30, 16, -1]]) / 12
 
 
-every_case = pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in DISTRIBUTIONS else pytest.mark.slow) for name in CASES],
-)
+def cases(by_default):
+    """All of them, of which the others run by night."""
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(name, marks=() if name in by_default else pytest.mark.slow)
+            for name in CASES
+        ],
+    )
 
 
 def arguments(case):
@@ -97,7 +102,8 @@ def narrowed(elements, shape):
     return elements.sum(axes).reshape(shape)
 
 
-@every_case
+# The rules are those of two primitives, which all distributions share.
+@cases(by_default=("negative_binomial", "hurdle_negative_binomial"))
 def test_derivatives_agree_with_differences(name):
     case = CASES[name]
     parameters, direction = arguments(case)
@@ -120,7 +126,7 @@ def test_derivatives_agree_with_differences(name):
             assert (off <= granted).all(), (parameter.name, off)
 
 
-@every_case
+@cases(by_default=DISTRIBUTIONS)
 def test_the_programs_hold_none_of_our_cpu_code_on_devices(name):
     case = CASES[name]
     for platform in DEVICES:
