@@ -150,7 +150,7 @@ def test_stored_zeros_are_zeros() -> None:
 
 def test_the_choice_where_fits_have_failed_or_have_no_dispersion() -> None:
     failed = NB._replace(status=np.array([FitStatus.NOT_CONVERGED, 0, 4]))
-    zip_ = ZINB._replace(theta=np.array([np.inf, 3, np.inf]))
+    zip_ = ZINB._replace(theta=np.full(3, np.inf))
     choice = compare_fits(COUNTS, FACTORS, {"NB": failed, "ZINB": ZINB}).table["bic_choice"]
     assert list(choice) == ["?", "NB", "-"]
     choice = compare_fits(COUNTS, FACTORS, {"NB": NB, "ZINB": zip_}).table["bic_choice"]
