@@ -50,6 +50,18 @@ def test_the_likelihood_of_the_bundled_genes(zero_inflation: bool) -> None:
 
 
 @pytest.mark.quick
+def test_stored_zeros_are_no_counts() -> None:
+    x = RNG.poisson(1.0, (40, 3)).astype(np.float64)
+    stored = sparse.csr_array(x + 1)
+    stored.data -= 1
+    expected, found = (
+        CountStatistics.of(counts, np.ones(40), zero_inflation=True) for counts in (x, stored)
+    )
+    for name in ("nonzeros", "histogram", "squares", "totals", "nonzero_weights"):
+        assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
+
+
+@pytest.mark.quick
 def test_sums_of_the_nonzeros() -> None:
     """The probability of a zero under an inflation of 0.01."""
     s = np.exp(RNG.normal(0, 1, 300))
