@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from scipy.special import gammaln, xlogy
 
-from jaxnb import datasets
+from jaxnb import datasets, log_zinb_positive
 from jaxnb.fit import CountStatistics, FitResult, FitStatus, fit_nb, fit_poisson, fit_zinb
 from jaxnb.fit.columns import Columns
 from jaxnb.fit.negative_binomial import nb_of_columns
@@ -109,13 +109,13 @@ def alike(actual: FitResult, whole: FitResult) -> None:
         assert np.all(np.abs(distance) < 1e-7 * error[inside])
 
 
-@pytest.mark.filterwarnings("ignore:1 of 61 columns hold numbers")
 def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
     """It is fitted cell by cell, the others are not."""
     data = datasets.pbmc68k()
     half = data.counts[:, [column("LYZ")]].toarray() / 2
     matrix = np.insert(data.counts[:, :60].toarray().astype(np.float64), [20], half, axis=1)
-    fit = fit_nb(matrix, data.total_counts)
+    with pytest.warns(UserWarning, match="1 of 61 columns hold numbers that are not whole"):
+        fit = fit_nb(matrix, data.total_counts)
     assert fit.status[20] == FitStatus.CONVERGED
     others = jax.tree.map(lambda entry: np.delete(entry, 20), fit)
     jax.tree.map(assert_array_equal, others, jax.tree.map(lambda entry: entry[:60], fitted[0]))
@@ -132,6 +132,28 @@ def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
     for change in (0.999, 1.001):
         assert log_likelihood(mean * change, theta) < highest
         assert log_likelihood(mean, theta * change) < highest
+
+
+def test_standard_errors_of_a_zero_inflated_fit_are_those_of_the_information(
+    fitted: Fitted,
+) -> None:
+    data, fit = datasets.pbmc68k(), fitted[1]
+    (inside,) = np.nonzero(fit.status == FitStatus.CONVERGED)
+    at = inside[np.argmin(np.abs(fit.zi_logits[inside]))]
+    x, totals = data.counts[:, [at]].toarray()[:, 0].astype(float), data.total_counts.astype(float)
+
+    @jax.jit
+    @jax.hessian
+    def curvature(point):
+        log_mean, log_theta, zi_logits = point
+        mu = totals * jnp.exp(log_mean)
+        return log_zinb_positive(x, mu, jnp.exp(log_theta), zi_logits, 0.0).sum()
+
+    point = np.array([np.log(fit.mean[at]), np.log(fit.theta[at]), fit.zi_logits[at]])
+    with jax.enable_x64(True):
+        covariance = np.linalg.inv(-np.asarray(curvature(point)))
+    errors = [column[at] for column in fit.standard_errors]
+    assert_allclose(errors, np.sqrt(np.diagonal(covariance)), rtol=1e-4)
 
 
 def test_standard_errors_are_those_of_the_observed_information() -> None:
