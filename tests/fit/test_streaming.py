@@ -128,15 +128,19 @@ def test_a_truncated_file_is_one_error(file: Path) -> None:
         read_statistics(file)
 
 
+@pytest.mark.parametrize("before", [0, 2])  # in the arrays, and in what names them
 def test_a_full_disk_is_one_error_and_loses_nothing(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "kept"
     kept = Checkpoint(folder, {"a": 1}, seconds=0)
     kept.write("totals", 3, {"x": np.arange(3)})
 
+    calls = iter(range(10))
+
     def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+        if next(calls) >= before:
+            raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match="No space left on device"):
