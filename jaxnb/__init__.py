@@ -43,6 +43,11 @@ if TYPE_CHECKING:
         zinb_log_sf,
         zinb_quantile,
         zinb_sf,
+        zip_cdf,
+        zip_log_cdf,
+        zip_log_sf,
+        zip_quantile,
+        zip_sf,
     )
     from jaxnb.distributions import (
         HurdleNegativeBinomial,
@@ -123,7 +128,12 @@ __all__ = [
     "zinb_log_sf",
     "zinb_quantile",
     "zinb_sf",
+    "zip_cdf",
+    "zip_log_cdf",
     "zip_log_prob",
+    "zip_log_sf",
+    "zip_quantile",
+    "zip_sf",
 ]
 
 # Submodules that need more than jaxnb itself does: not among what `import *` imports.

@@ -34,7 +34,7 @@ def functions(name):
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("name", [*map(prefix, DISTRIBUTIONS), "poisson"])
+@pytest.mark.parametrize("name", [*map(prefix, DISTRIBUTIONS), "poisson", "zip"])
 def test_functions_of_one_distribution_differ_in_the_last_part_of_their_names(name):
     parameters = []
     for kind in KINDS:
@@ -85,6 +85,24 @@ def test_poisson_log_probabilities_are_those_of_an_infinite_theta():
     assert program(jaxnb.zip_log_prob, 2.0, 0.5) == expected
     assert program(jaxnb.zip_log_prob, 2.0, pi=0.5) == expected
     np.testing.assert_array_equal(jaxnb.poisson_log_prob(np.float32(0.0), 2.0), -2.0)
+
+
+def test_distribution_functions_of_the_zero_inflated_poisson_are_those_of_an_infinite_theta():
+    for kind in ("log_cdf", "log_sf", "cdf", "sf", "quantile"):
+        function, of_zinb = (getattr(jaxnb, f"{prefix}_{kind}") for prefix in ("zip", "zinb"))
+        expected = program(of_zinb, 2.0, np.inf, 0.5)
+        assert program(function, 2.0, 0.5) == expected
+        assert program(function, 2.0, zi_logits=0.5) == expected
+        expected = program(of_zinb, log_mu=2.0, theta=np.inf, pi=0.5)
+        assert program(function, log_mu=2.0, pi=0.5) == expected
+
+
+@pytest.mark.quick
+def test_log_odds_may_be_a_sequence():
+    """Which is no pair of a parameter and its logarithm."""
+    expected = jaxnb.zinb_log_prob(0, 2.0, np.inf, np.array([0.5, -0.5]))
+    np.testing.assert_array_equal(jaxnb.zip_log_prob(0, 2.0, (0.5, -0.5)), expected)
+    np.testing.assert_array_equal(jaxnb.zip_log_prob(0, 2.0, [0.5, -0.5]), expected)
 
 
 @pytest.mark.quick

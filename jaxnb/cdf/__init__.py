@@ -44,6 +44,13 @@ from jaxnb.cdf.zero_inflated import (
     zinb_quantile,
     zinb_sf,
 )
+from jaxnb.cdf.zero_inflated_poisson import (
+    zip_cdf,
+    zip_log_cdf,
+    zip_log_sf,
+    zip_quantile,
+    zip_sf,
+)
 from jaxnb.cdf.zero_truncated import (
     zero_truncated_nb_cdf,
     zero_truncated_nb_log_cdf,
@@ -89,6 +96,11 @@ __all__ = [
     "zinb_log_sf",
     "zinb_quantile",
     "zinb_sf",
+    "zip_cdf",
+    "zip_log_cdf",
+    "zip_log_sf",
+    "zip_quantile",
+    "zip_sf",
 ]
 
 

@@ -34,6 +34,9 @@ Scales = tuple[Scale, ...]
 Given = ArrayLike | None | tuple[ArrayLike | None, ArrayLike | None]
 """A parameter, or the pair of a parameter and its logarithm, of which one is given."""
 
+# They have one scale: a tuple of them is a sequence of numbers and no pair.
+_LOG_ODDS = {"mixture_logits", "pi", "pi_logits", "zi_logits"}
+
 _DENSE_REMEDIES = {
     "scipy": "make it dense with .toarray(), or fit it with jaxnb.fit",
     "pandas": "pass .to_numpy(), or fit it with jaxnb.fit",
@@ -79,10 +82,13 @@ def plain(value: Any) -> Any:
 
 
 def _of_array(name: str, value: Any) -> Any:
-    if value.dtype.kind in "fbc" or jnp.issubdtype(value.dtype, jnp.number):
-        wide = value.dtype.kind in "iu" and value.dtype.itemsize > _float_dtype().itemsize
-        return Whole(value.astype(_float_dtype())) if wide else value
-    if value.dtype == object and all(isinstance(v, int) for v in value.flat):
+    kind = value.dtype.kind
+    if kind in "iu":
+        wide = value.dtype.itemsize > 4 and _float_dtype().itemsize == 4
+        return Whole(value.astype(np.float32)) if wide else value
+    if kind in "fbc" or jnp.issubdtype(value.dtype, jnp.number):
+        return value
+    if kind == "O" and all(isinstance(v, int) for v in value.flat):
         numbers = [plain(_of_integers(v)) for v in value.flat]
         return Whole(np.asarray(numbers, _float_dtype()).reshape(value.shape))
     raise TypeError(f"{name} must be numbers, got an array of {value.dtype}")
@@ -112,7 +118,7 @@ def _of_integers(value: int) -> Whole:
 
 
 def _float_dtype() -> np.dtype[Any]:
-    return np.dtype(jnp.result_type(float))  # float64 with x64
+    return np.dtype(jax.dtypes.canonicalize_dtype(np.float64))  # float32 without x64
 
 
 def _refuse(name: str, value: object) -> None:
@@ -135,17 +141,22 @@ def either_scale(
         TypeError: A parameter is given on no scale, or on both.
     """
     values, scales = [], []
-    for name, (value, log_value) in parameters.items():
-        if value is not None and log_value is None:
-            values.append(value)
-            scales.append("linear")
-        elif log_value is not None and value is None:
-            values.append(log_value)
-            scales.append("log")
-        else:
-            got = "neither" if value is None else "both"
-            raise TypeError(f"{owner} needs exactly one of {name} and log_{name}; got {got}")
-    return values, tuple(scales)  # type: ignore[arg-type]
+    for name, given in parameters.items():
+        value, scale = _on_one_scale(owner, name, *given)
+        values.append(value)
+        scales.append(scale)
+    return values, tuple(scales)
+
+
+def _on_one_scale(
+    owner: str, name: str, value: Any | None, log_value: Any | None
+) -> tuple[Any, Scale]:
+    if log_value is None and value is not None:
+        return value, "linear"
+    if value is None and log_value is not None:
+        return log_value, "log"
+    got = "neither" if value is None else "both"
+    raise TypeError(f"{owner} needs exactly one of {name} and log_{name}; got {got}")
 
 
 def on_scales(
@@ -180,15 +191,22 @@ def checked(
 ) -> tuple[tuple[str, ...], list[ArrayLike], Scales]:
     """The names of the parameters, their values, and the scales of those that have several.
 
+    These come first.
+
     Raises:
         TypeError: A parameter is missing, given on both scales or no array; the message begins with
             `owner`, the public function.
     """
-    scaled = {name: given for name, given in parameters.items() if isinstance(given, tuple)}
-    others = {name: given for name, given in parameters.items() if not isinstance(given, tuple)}
-    values, scales = on_scales(owner, **scaled)
-    values += [required(owner, **{name: given}) for name, given in others.items()]
-    return (*scaled, *others), values, scales
+    values: list[ArrayLike] = []
+    scales: list[Scale] = []
+    for name, given in parameters.items():
+        if isinstance(given, tuple) and name not in _LOG_ODDS:
+            value, scale = _on_one_scale(owner, name, *given)
+            scales.append(scale)
+        else:
+            value = needed(owner, **{name: given})
+        values.append(argument(name, value))
+    return tuple(parameters), values, tuple(scales)
 
 
 def promote(*, x: ArrayLike, **parameters: ArrayLike) -> tuple[jnp.dtype, list[Array]]:

@@ -1,7 +1,8 @@
 """What the classes on tensors refuse, and the other forms of what they were given."""
 
+import jax.numpy as jnp
 import pytest
-from torch_bridge.cases import torch
+from torch_bridge.cases import CASES, COUNTS, bridge, torch
 from torch_bridge.classes import MIX, MU, NB, PI, THETA, ZINB
 
 MIXED = {"mu1": MU, "mu2": 2 * MU + 1, "theta1": THETA, "mixture_logits": PI}
@@ -100,3 +101,72 @@ def test_in_a_mixture_of_torchs_own():
     torch.testing.assert_close(mixture.log_prob(x), ours.log_prob(x))
     torch.testing.assert_close(mixture.variance, ours.variance)
     assert mixture.sample((7,)).shape == (7,)
+
+
+FAMILIES = {
+    "nb": "negative_binomial",
+    "zinb": "zero_inflated_negative_binomial",
+    "mixture_nb": "negative_binomial_mixture",
+    "zero_truncated_nb": "zero_truncated_negative_binomial",
+    "hurdle_nb": "hurdle_negative_binomial",
+}
+
+
+@pytest.mark.parametrize("prefix", FAMILIES)
+def test_regular_names_are_those_of_the_functions_on_arrays(prefix):
+    (case,) = (case for case in CASES if case.arrays.name == FAMILIES[prefix])
+    values = [torch.tensor(float(v)) for v in case.arrays.values]
+    regular = getattr(bridge, f"{prefix}_log_prob")
+    expected = case(COUNTS, *values)
+    assert torch.equal(regular(COUNTS, *values), expected)
+    for attribute in ("name", "attribute"):
+        names = [getattr(parameter, attribute) for parameter in case.parameters]
+        named = dict(zip(names, values, strict=True))
+        assert torch.equal(regular(COUNTS, **named), expected)
+        assert torch.equal(case.function(COUNTS, **named), expected)
+        by_name = case.kind(**named)
+        assert set(by_name.arg_constraints) == {p.attribute for p in case.parameters}
+
+
+def test_poisson_log_probabilities():
+    infinite = torch.tensor(torch.inf)
+    expected = bridge.log_nb_positive(COUNTS, MU[0, 0], infinite)
+    assert torch.equal(bridge.poisson_log_prob(COUNTS, MU[0, 0]), expected)
+    expected = bridge.log_zinb_positive(COUNTS, MU[0, 0], infinite, PI)
+    assert torch.equal(bridge.zip_log_prob(COUNTS, MU[0, 0], PI), expected)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("function", "name", "answer"),
+    [
+        (bridge.nb_log_prob, "mean", "pass mu=mean"),
+        (bridge.log_nb_positive, "dispersion", "pass theta=1 / dispersion"),
+        (bridge.log_zinb_positive, "gate", r"pass zi_logits=log\(gate\)"),
+        (NB, "concentration", "pass theta=concentration"),
+        (ZINB, "gate", "pass zi_probs=gate"),
+        (MIX, "mixture_probs", "pass mixture_logits=log"),
+        (MIX, "foo", "there are eps, log_mu1"),
+    ],
+)
+def test_a_name_of_another_library_is_answered_with_ours(function, name, answer):
+    with pytest.raises(TypeError, match=f"{function.__name__} has no parameter '{name}': {answer}"):
+        function(MU, **{name: MU})
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("wrong", ["2", jnp.ones(2)])
+def test_what_is_neither_a_tensor_nor_a_number_is_refused_by_name(wrong):
+    with pytest.raises(TypeError, match="mu must be a tensor or a number"):
+        bridge.nb_log_prob(COUNTS, wrong, THETA)
+    with pytest.raises(TypeError, match="theta must be a tensor or a number"):
+        NB(mu=MU, theta=wrong)
+
+
+def test_large_integers_are_rounded_once():
+    large = torch.tensor([2**33, 2**32, 2**40 + 2**20])
+    mean = torch.tensor(1e9)
+    expected = bridge.nb_log_prob(large.float(), mean, THETA[0])
+    assert torch.equal(bridge.nb_log_prob(large, mean, THETA[0]), expected)
+    assert torch.equal(bridge.nb_log_prob(2**33, mean, THETA[0]), expected[0])
+    assert bridge.nb_log_prob(2**70, mean, THETA[0]).isfinite()
