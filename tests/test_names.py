@@ -193,7 +193,7 @@ def test_two_names_of_one_parameter_are_refused_together():
 @pytest.mark.quick
 def test_a_mean_and_a_concentration_by_position_are_answered():
     with pytest.raises(ValueError, match="write mu=mean, theta=concentration"):
-        jaxnb.NegativeBinomial(5.0, 2.0)
+        jaxnb.NegativeBinomial(5.0, 2.0, validate_args=True)
 
 
 @pytest.mark.quick
