@@ -6,7 +6,7 @@ bridge, the fits, the benchmarks and the tests. A new distribution is a kernel i
 `jaxnb.distributions`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce, wraps
 from operator import add
@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from jaxnb import cdf, moments, random
 from jaxnb._types import Array, ArrayLike
+from jaxnb.cdf import nb_kernel, truncated_kernels, two_components
+from jaxnb.cdf.calls import Kernel
 from jaxnb.likelihoods import (
     log_hurdle_nb,
     log_mixture_nb,
@@ -99,11 +101,14 @@ class Family:
         log_cdf: The public function of (x, *parameters), log P(X <= x); None if there is none, and
             so for the next four.
         log_sf: log P(X > x).
+        log_interval: The public function of (low, high, *parameters), log P(low <= X <= high).
         cdf: P(X <= x).
         sf: P(X > x).
         quantile: The public function of (q, *parameters), the smallest x with P(X <= x) >= q.
         entropy: The public function of the parameters.
         deviance: The public function of (x, *parameters), the unit deviance.
+        kernel: The distribution functions as a kernel, from which those of the truncated
+            distribution are made; None if there are none.
     """
 
     name: str
@@ -117,11 +122,13 @@ class Family:
     mode: Callable[..., Array]
     log_cdf: Callable[..., Array] | None = None
     log_sf: Callable[..., Array] | None = None
+    log_interval: Callable[..., Array] | None = None
     cdf: Callable[..., Array] | None = None
     sf: Callable[..., Array] | None = None
     quantile: Callable[..., Array] | None = None
     entropy: Callable[..., Array] | None = None
     deviance: Callable[..., Array] | None = None
+    kernel: Kernel | None = None
 
     @property
     def function_name(self) -> str:
@@ -140,6 +147,22 @@ class Family:
             return self.outputs((place,), *arguments)[0]
 
         return output(VALUE), [partial(output, k) for k in range(1 + len(self.parameters))]
+
+    def on_scales(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters as a kernel takes them: (itself, its logarithm), or itself.
+
+        Args:
+            arguments: Keywords of the log-probability function, of which one that is missing or
+                None has its default.
+        """
+        pairs: dict[str, Any] = {}
+        for p in self.parameters:
+            pair = arguments.get(p.name), arguments.get(p.log_name or "")
+            if pair == (None, None) and p.default is not None:
+                pairs[p.name] = pairs[p.default]
+            else:
+                pairs[p.name] = pair if p.has_log_scale else pair[0]
+        return pairs
 
     @property
     def linear_scales(self) -> Scales:
@@ -166,10 +189,14 @@ def tied(family: Family) -> Family:
 
     def without_optional(function: Any) -> Any:
         """A function of (x, *parameters) that takes the kept parameters alone, or None as it is."""
+        return without_optional_after(1, function)
+
+    def without_optional_after(number: int, function: Any) -> Any:
+        """The same of a function that takes as many other arguments before the parameters."""
 
         @wraps(function)
-        def of_kept(x: ArrayLike, *values: ArrayLike, **options: Any) -> Array:
-            value: Array = function(x, *with_none(values), **options)
+        def of_kept(*given: ArrayLike, **options: Any) -> Array:
+            value: Array = function(*given[:number], *with_none(given[number:]), **options)
             return value
 
         return of_kept if function else None
@@ -198,6 +225,7 @@ def tied(family: Family) -> Family:
         sampler=without_optional(family.sampler),
         log_cdf=without_optional(family.log_cdf),
         log_sf=without_optional(family.log_sf),
+        log_interval=without_optional_after(2, family.log_interval),
         cdf=without_optional(family.cdf),
         sf=without_optional(family.sf),
         quantile=without_optional(family.quantile),
@@ -223,11 +251,13 @@ NEGATIVE_BINOMIAL = Family(
     mode=moments.nb_mode,
     log_cdf=cdf.nb_log_cdf,
     log_sf=cdf.nb_log_sf,
+    log_interval=cdf.nb_log_interval,
     cdf=cdf.nb_cdf,
     sf=cdf.nb_sf,
     quantile=cdf.nb_quantile,
     entropy=cdf.nb_entropy,
     deviance=nb_deviance,
+    kernel=nb_kernel.NEGATIVE_BINOMIAL,
 )
 
 ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
@@ -242,11 +272,13 @@ ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
     mode=moments.zinb_mode,
     log_cdf=cdf.zinb_log_cdf,
     log_sf=cdf.zinb_log_sf,
+    log_interval=cdf.zinb_log_interval,
     cdf=cdf.zinb_cdf,
     sf=cdf.zinb_sf,
     quantile=cdf.zinb_quantile,
     entropy=cdf.zinb_entropy,
     deviance=zinb_deviance,
+    kernel=two_components.ZERO_INFLATED,
 )
 
 NEGATIVE_BINOMIAL_MIXTURE = Family(
@@ -267,10 +299,12 @@ NEGATIVE_BINOMIAL_MIXTURE = Family(
     mode=moments.mixture_mode,
     log_cdf=cdf.mixture_nb_log_cdf,
     log_sf=cdf.mixture_nb_log_sf,
+    log_interval=cdf.mixture_nb_log_interval,
     cdf=cdf.mixture_nb_cdf,
     sf=cdf.mixture_nb_sf,
     quantile=cdf.mixture_nb_quantile,
     entropy=cdf.mixture_nb_entropy,
+    kernel=two_components.MIXTURE,
 )
 
 ZERO_TRUNCATED_NEGATIVE_BINOMIAL = Family(
@@ -285,10 +319,12 @@ ZERO_TRUNCATED_NEGATIVE_BINOMIAL = Family(
     mode=moments.zero_truncated_mode,
     log_cdf=cdf.zero_truncated_nb_log_cdf,
     log_sf=cdf.zero_truncated_nb_log_sf,
+    log_interval=cdf.zero_truncated_nb_log_interval,
     cdf=cdf.zero_truncated_nb_cdf,
     sf=cdf.zero_truncated_nb_sf,
     quantile=cdf.zero_truncated_nb_quantile,
     entropy=cdf.zero_truncated_nb_entropy,
+    kernel=truncated_kernels.ZERO_TRUNCATED,
 )
 
 HURDLE_NEGATIVE_BINOMIAL = Family(
@@ -303,10 +339,12 @@ HURDLE_NEGATIVE_BINOMIAL = Family(
     mode=moments.hurdle_mode,
     log_cdf=cdf.hurdle_nb_log_cdf,
     log_sf=cdf.hurdle_nb_log_sf,
+    log_interval=cdf.hurdle_nb_log_interval,
     cdf=cdf.hurdle_nb_cdf,
     sf=cdf.hurdle_nb_sf,
     quantile=cdf.hurdle_nb_quantile,
     entropy=cdf.hurdle_nb_entropy,
+    kernel=truncated_kernels.HURDLE,
 )
 
 FAMILIES: dict[str, Family] = {

@@ -1,19 +1,22 @@
-"""Log-probabilities of intervals, of every distribution: what censored and truncated counts need."""
+"""Log-probabilities of intervals, of every distribution, for censored and truncated counts."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
+from jaxnb._names import MixtureNames, ZeroInflationName, keywords
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.calls import Given, Kernel, _checked, mean_and_theta
+from jaxnb.cdf.calls import Kernel, mean_and_theta
 from jaxnb.cdf.interval_kernel import log_probability_of_interval
 from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
 from jaxnb.cdf.truncated_kernels import HURDLE, ZERO_TRUNCATED
 from jaxnb.cdf.two_components import MIXTURE, ZERO_INFLATED
-from jaxnb.likelihoods.arguments import Scales, promote, refuse_tables
+from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, promote
+from jaxnb.likelihoods.mixture import components
 
 __all__ = [
     "hurdle_nb_log_interval",
@@ -25,6 +28,7 @@ __all__ = [
 ]
 
 
+@keywords
 def nb_log_interval(
     low: ArrayLike,
     high: ArrayLike,
@@ -74,6 +78,7 @@ def nb_log_interval(
     return log_interval(NEGATIVE_BINOMIAL, "nb_log_interval", low, high, **given)
 
 
+@keywords
 def poisson_log_interval(
     low: ArrayLike,
     high: ArrayLike,
@@ -86,6 +91,7 @@ def poisson_log_interval(
     return log_interval(NEGATIVE_BINOMIAL, "poisson_log_interval", low, high, **given)
 
 
+@keywords
 def zinb_log_interval(
     low: ArrayLike,
     high: ArrayLike,
@@ -95,6 +101,7 @@ def zinb_log_interval(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Logarithm of P(low <= X <= high) of a zero-inflated negative binomial count.
 
@@ -104,6 +111,7 @@ def zinb_log_interval(
     return log_interval(ZERO_INFLATED, "zinb_log_interval", low, high, **given, pi=pi)
 
 
+@keywords
 def mixture_nb_log_interval(
     low: ArrayLike,
     high: ArrayLike,
@@ -117,23 +125,18 @@ def mixture_nb_log_interval(
     log_mu_2: ArrayLike | None = None,
     log_theta_1: ArrayLike | None = None,
     log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     """Logarithm of P(low <= X <= high) of a count from a mixture of two negative binomials.
 
     The interval is that of `nb_log_interval`, the parameters are those of `mixture_nb_log_cdf`.
     """
-    if theta_2 is None and log_theta_2 is None:
-        theta_2, log_theta_2 = theta_1, log_theta_1
-    given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": (theta_2, log_theta_2),
-        "pi_logits": pi_logits,
-    }
+    given = components(mu_1, mu_2, theta_1, theta_2, log_mu_1, log_mu_2, log_theta_1, log_theta_2)
+    given |= {"pi_logits": pi_logits}
     return log_interval(MIXTURE, "mixture_nb_log_interval", low, high, **given)
 
 
+@keywords
 def zero_truncated_nb_log_interval(
     low: ArrayLike,
     high: ArrayLike,
@@ -152,6 +155,7 @@ def zero_truncated_nb_log_interval(
     return log_interval(ZERO_TRUNCATED, "zero_truncated_nb_log_interval", low, high, **given)
 
 
+@keywords
 def hurdle_nb_log_interval(
     low: ArrayLike,
     high: ArrayLike,
@@ -161,6 +165,7 @@ def hurdle_nb_log_interval(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """Logarithm of P(low <= X <= high) of a count of the hurdle model.
 
@@ -174,9 +179,9 @@ def log_interval(
     kernel: Kernel, owner: str, low: ArrayLike, high: ArrayLike, **parameters: Given
 ) -> Array:
     """The log-probability of an interval, for the arguments of the public function `owner`."""
-    names, values, scales = _checked(owner, parameters)
-    refuse_tables(low=low, high=high)
-    result: Array = _log_interval(kernel, scales, names, low, high, *values)
+    names, values, scales = checked(owner, parameters)
+    ends = argument("low", low), argument("high", high)
+    result: Array = _log_interval(kernel, scales, names, *ends, *values)
     return result
 
 

@@ -25,12 +25,13 @@ from jax import lax
 from jaxnb._materialize import if_any
 from jaxnb._types import Array
 from jaxnb.cdf.calls import Kernel
+from jaxnb.cdf.probabilities import log_probability
 from jaxnb.cdf.summation import Rule, nodes, rule
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.special.complements import log1m_exp_of_any
 
-__all__ = ["log_probability_of_interval", "whole_ends"]
+__all__ = ["log_probability_of_interval", "log_tails_at_both", "whole_ends"]
 
 # -log(r) of the smaller ratio below which probabilities are summed: if the numbers are few, the sum
 # costs no accuracy and r / (1 - r) = 0.16 is not worth it; if many, an r of 3/4 is what the
@@ -61,7 +62,7 @@ def log_probability_of_interval(
     neither = empty | (from_start & to_end)
     last = jnp.where(neither, lowest, jnp.where(to_end, a - 1, b))
     before = jnp.where(neither, lowest, jnp.where(from_start, b, a - 1))
-    at_last, at_before = _log_tails_at_both(kernel, scales, last, before, parameters)
+    at_last, at_before = log_tails_at_both(kernel, scales, last, before, parameters)
 
     within = ~(empty | from_start | to_end)
     impossible = (at_last.log_cdf == -jnp.inf) | (at_before.log_sf == -jnp.inf)
@@ -99,7 +100,7 @@ def log_probability_of_interval(
     return jnp.where(invalid, jnp.nan, value)
 
 
-def _log_tails_at_both(
+def log_tails_at_both(
     kernel: Kernel, scales: Scales, x: Array, y: Array, parameters: Sequence[Array]
 ) -> tuple[Tails, Tails]:
     """The tails at two counts, by one program."""
@@ -116,7 +117,7 @@ def _log_sum(kernel: Kernel, scales: Scales, a: Array, b: Array, *parameters: Ar
         """A term more, relative to the largest one so far, whose choice has no derivative."""
         reference, total = sums
         used = node.weight > 0
-        log_p = kernel.log_probability(scales, node.x, *parameters)
+        log_p = log_probability(kernel, scales, node.x, *parameters)
         top = jnp.maximum(reference, lax.stop_gradient(jnp.where(used, log_p, -jnp.inf)))
         finite = jnp.where(top > -jnp.inf, top, 0.0)
         term = node.weight * jnp.exp(jnp.where(used, log_p - finite, 0.0))

@@ -12,6 +12,7 @@ so that its nodes and weights are smooth functions of (n / N)**2, and are interp
 """
 
 from functools import cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import jax.numpy as jnp
@@ -55,7 +56,7 @@ def rule(a: Array, b: Array) -> Rule:
     ratio = ((b + 1) / a) ** (1 / _PANELS)
     inner = [jnp.clip(jnp.round(a * ratio**k), a, b + 1) for k in range(1, _PANELS)]
     ends = [a, *inner, b + 1]
-    panels = [_panel(first, end - first) for first, end in zip(ends[:-1], ends[1:], strict=True)]
+    panels = [_panel(first, end - first) for first, end in pairwise(ends)]
     x, weight = (jnp.concatenate(parts) for parts in zip(*panels, strict=True))
     return Rule(
         jnp.where(one_by_one, jnp.minimum(a + every, b), x),

@@ -192,6 +192,16 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         """The logarithm of P(X > value), as `log_cdf`."""
         return self._function("log_sf")(value, **self._arguments())
 
+    def log_interval(self, low: ArrayLike, high: ArrayLike) -> Array:
+        """The logarithm of P(low <= X <= high), without cancellation.
+
+        Args:
+            low: Numbers, broadcast against the batch shape; those that are not whole are rounded
+                up.
+            high: Likewise; they are rounded down, and may be infinite.
+        """
+        return self._function("log_interval")(low, high, **self._arguments())
+
     def cdf(self, value: ArrayLike) -> Array:
         """P(X <= value), as `log_cdf`."""
         return self._function("cdf")(value, **self._arguments())

@@ -19,7 +19,7 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _SKEIN_PARITY = 0x1BD11BDA
 
 # What a word is for. The tries of one element are numbered; each has streams of its own.
-GAMMA, BOOST, POISSON, COMPONENT, ARRIVAL = range(5)
+GAMMA, BOOST, POISSON, COMPONENT, ARRIVAL, LEVEL = range(6)
 _PURPOSES = 8
 
 

@@ -19,6 +19,12 @@ try:
 except ImportError as error:
     raise ImportError('jaxnb.torch_bridge needs torch: pip install "jaxnb[torch]"') from error
 
+from jaxnb.torch_bridge.censored import (
+    IntervalCensored,
+    LeftCensored,
+    RightCensored,
+    Truncated,
+)
 from jaxnb.torch_bridge.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
 from jaxnb.torch_bridge.exchange import to_jax, to_torch
 from jaxnb.torch_bridge.likelihoods import (
@@ -43,8 +49,12 @@ from jaxnb.torch_bridge.truncated import HurdleNegativeBinomial, ZeroTruncatedNe
 
 __all__ = [
     "HurdleNegativeBinomial",
+    "IntervalCensored",
+    "LeftCensored",
     "NegativeBinomial",
     "NegativeBinomialMixture",
+    "RightCensored",
+    "Truncated",
     "ZeroInflatedNegativeBinomial",
     "ZeroTruncatedNegativeBinomial",
     "hurdle_nb_log_prob",

@@ -128,6 +128,16 @@ class Counts(Distribution):
         """The logarithm of P(X > value), as `log_cdf`."""
         return self._evaluated("log_sf", x=value)
 
+    def log_interval(self, low: Value, high: Value) -> Tensor:
+        """The logarithm of P(low <= X <= high), without cancellation, as `log_cdf`.
+
+        Args:
+            low: Numbers, broadcast against the batch shape; those that are not whole are rounded
+                up.
+            high: Likewise; they are rounded down, and may be infinite.
+        """
+        return self._evaluated("log_interval", low=low, high=high)
+
     def cdf(self, value: Value) -> Tensor:
         """P(X <= value), as `log_cdf`."""
         return torch.exp(self.log_cdf(value))

@@ -5,6 +5,7 @@ distribution functions, quantiles, entropies and modes as they are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,11 +13,12 @@ import jax.numpy as jnp
 
 from jaxnb._types import Array
 from jaxnb.cdf import nb_kl_divergence
+from jaxnb.cdf.truncation import truncated_log_tail, truncated_mean, truncated_quantile
 from jaxnb.families import FAMILIES, Family, tied
 from jaxnb.likelihoods.arguments import Scale, Scales
 from jaxnb.likelihoods.evaluate import VALUE
 
-__all__ = ["FUNCTIONS", "Pointwise", "along", "found", "named"]
+__all__ = ["FUNCTIONS", "Pointwise", "along", "found", "named", "truncated"]
 
 
 class Pointwise(NamedTuple):
@@ -96,6 +98,7 @@ def _of_family(family: Family) -> Iterator[tuple[str, Pointwise]]:
         for function, first in (
             (family.log_cdf, ("x",)),
             (family.log_sf, ("x",)),
+            (family.log_interval, ("low", "high")),
             (family.quantile, ("q",)),
             (family.entropy, ()),
         ):
@@ -106,8 +109,44 @@ def _of_family(family: Family) -> Iterator[tuple[str, Pointwise]]:
                 )
 
 
+def _of_truncated(family: Family) -> Iterator[tuple[str, Pointwise]]:
+    """The functions of the distribution truncated to an interval, by `truncated(family, name)`."""
+    every = family.parameters
+    kept = tuple(p for p in every if not p.default)
+    functions: dict[str, tuple[Callable[..., Array], tuple[str, ...]]] = {
+        "log_cdf": (partial(truncated_log_tail, upper=False), ("x",)),
+        "log_sf": (partial(truncated_log_tail, upper=True), ("x",)),
+        "quantile": (partial(truncated_quantile, upper=False), ("q",)),
+        "upper_quantile": (partial(truncated_quantile, upper=True), ("q",)),
+        "mean": (truncated_mean, ()),
+    }
+    for suffix, parameters in (("", every), ("_tied", kept)) if kept != every else (("", every),):
+        names = tuple(p.name for p in parameters)
+        scaled = tuple(p.name for p in parameters if p.has_log_scale)
+        for name, (function, first) in functions.items():
+            leading = (*first, "low", "high")
+
+            def of(
+                function: Callable[..., Array] = function,
+                leading: tuple[str, ...] = leading,
+                **arguments: Array,
+            ) -> Array:
+                before = [arguments.pop(argument) for argument in leading]
+                given = family.on_scales(arguments)
+                return function(family.kernel, "Truncated", *before, **given)
+
+            yield f"{truncated(family, name)}{suffix}", _as_it_is(of, (*leading, *names), scaled)
+
+
+def truncated(family: Family, function: str) -> str:
+    """The name of a function of the truncated distribution."""
+    return f"{family.name}_truncated_{function}"
+
+
 FUNCTIONS: dict[str, Pointwise] = {
-    name: function for family in FAMILIES.values() for name, function in _of_family(family)
+    name: function
+    for family in FAMILIES.values()
+    for name, function in (*_of_family(family), *_of_truncated(family))
 } | {
     "nb_kl_divergence": _as_it_is(nb_kl_divergence, ("mu_1", "theta_1", "mu_2", "theta_2"), ()),
 }

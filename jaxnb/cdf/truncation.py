@@ -1,0 +1,272 @@
+"""Distributions truncated to an interval: tails, quantiles and means, from any kernel.
+
+With P the probability of the counts from a to b, the truncated distribution has the tails
+P(a..x) / P(a..b) and P(x + 1..b) / P(a..b), of which the smaller one is taken; each is a difference
+of log-probabilities of intervals, which lose nothing in either tail (`interval_kernel`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnb._materialize import if_any
+from jaxnb._types import Array, ArrayLike
+from jaxnb.cdf.calls import Kernel
+from jaxnb.cdf.calls import _quantile as quantile_of_arrays
+from jaxnb.cdf.interval_kernel import log_probability_of_interval, log_tails_at_both, whole_ends
+from jaxnb.cdf.moved import values
+from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL, nb_log_tails
+from jaxnb.cdf.probabilities import log_probability
+from jaxnb.cdf.search import Level, level
+from jaxnb.cdf.summation import nodes
+from jaxnb.cdf.tails import Tails
+from jaxnb.cdf.truncated_kernels import HURDLE, ZERO_TRUNCATED
+from jaxnb.cdf.two_components import MIXTURE, ZERO_INFLATED
+from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, promote
+from jaxnb.special.complements import log1m_exp_of_any
+
+__all__ = ["truncated_log_tail", "truncated_mean", "truncated_quantile"]
+
+
+def truncated_log_tail(
+    kernel: Kernel,
+    owner: str,
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    upper: bool,
+    **parameters: Given,
+) -> Array:
+    """log P(X > x) if `upper`, else log P(X <= x), given low <= X <= high."""
+    names, given, scales = checked(owner, parameters)
+    result: Array = _log_tail(kernel, upper, scales, names, argument("x", x), low, high, *given)
+    return result
+
+
+def truncated_quantile(
+    kernel: Kernel,
+    owner: str,
+    q: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *,
+    upper: bool,
+    **parameters: Given,
+) -> Array:
+    """The smallest x with P(X <= x) >= q given low <= X <= high; with `upper`, P(X > x) <= q.
+
+    The first count at q = 0, the last one at q = 1; NaN for what is no probability, or where the
+    interval has none. It is that of the distribution itself at the level that q is there, from the
+    smaller tail, and where the interval has few counts a sum of their probabilities.
+    """
+    names, given, scales = checked(owner, parameters)
+    result: Array = _quantile(kernel, upper, scales, names, argument("q", q), low, high, *given)
+    return result
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _log_tail(
+    kernel: Kernel,
+    upper: bool,
+    scales: Scales,
+    names: tuple[str, ...],
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *parameters: ArrayLike,
+) -> Array:
+    named = dict(zip(names, parameters, strict=True))
+    result_type, (x, low, high, *aligned) = promote(x=x, low=low, high=high, **named)
+    x = jnp.floor(lax.stop_gradient(x))
+    a, b = whole_ends(kernel, low, high)
+    inside = jnp.clip(x, a - 1, b)
+    first = jnp.stack(jnp.broadcast_arrays(low, low, inside + 1))
+    last = jnp.stack(jnp.broadcast_arrays(high, inside, high))
+    of_interval = log_probability_of_interval(
+        kernel, scales, first, last, *(p[None] for p in aligned)
+    )
+    total, lower, higher = of_interval
+    return _tails(total, lower, higher)[upper].astype(result_type)
+
+
+def _tails(total: Array, lower: Array, higher: Array) -> Tails:
+    """The tails from log P(a..b), log P(a..x) and log P(x + 1..b)."""
+    use_lower = lower < higher
+    smaller = jnp.minimum(jnp.where(use_lower, lower, higher) - total, 0.0)
+    other = log1m_exp_of_any(smaller)
+    return Tails(jnp.where(use_lower, smaller, other), jnp.where(use_lower, other, smaller))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _quantile(
+    kernel: Kernel,
+    upper: bool,
+    scales: Scales,
+    names: tuple[str, ...],
+    q: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    *parameters: ArrayLike,
+) -> Array:
+    named = dict(zip(names, parameters, strict=True))
+    result_type, arguments = promote(x=q, low=low, high=high, **named)
+    q, low, high, *aligned = map(lax.stop_gradient, arguments)
+    q = jnp.broadcast_to(q, jnp.broadcast_shapes(*(a.shape for a in arguments)))
+    target = level(q, upper)
+    a, b = whole_ends(kernel, low, high)
+    total = log_probability_of_interval(kernel, scales, low, high, *aligned)
+
+    count = _at_level(kernel, scales, names, target, a, b, total, aligned)
+    log_q = target.log_upper if upper else target.log_lower
+    few = b - a < nodes(q.dtype)
+    counted = if_any(
+        few,
+        lambda _, *given: _of_few(kernel, scales, upper, *given),
+        lambda count, *_: count,
+        *(count, log_q, a, b, total, *aligned),
+    )
+    count = jnp.clip(jnp.where(few, counted, count), a, b)
+
+    unbounded = kernel.upper_end(scales, *aligned) > 0
+    count = jnp.where((q == (0.0 if upper else 1.0)) & unbounded, b, count)
+    count = jnp.where(q == (1.0 if upper else 0.0), a, count)
+    valid = (q >= 0) & (q <= 1) & (total > -jnp.inf)
+    return jnp.where(valid, count, jnp.nan).astype(result_type)
+
+
+def _at_level(
+    kernel: Kernel,
+    scales: Scales,
+    names: tuple[str, ...],
+    target: Level,
+    a: Array,
+    b: Array,
+    total: Array,
+    parameters: list[Array],
+) -> Array:
+    """The quantile of the distribution itself at the level that is the same count."""
+    before, at_last = log_tails_at_both(kernel, scales, a - 1, b, parameters)
+    log_lower = jnp.minimum(jnp.logaddexp(before.log_cdf, target.log_lower + total), 0.0)
+    log_upper = jnp.minimum(jnp.logaddexp(at_last.log_sf, target.log_upper + total), 0.0)
+    from_below = quantile_of_arrays(kernel, True, False, scales, names, log_lower, *parameters)
+    from_above = quantile_of_arrays(kernel, True, True, scales, names, log_upper, *parameters)
+    return jnp.where(log_lower < log_upper, from_below, from_above)
+
+
+def _of_few(
+    kernel: Kernel,
+    scales: Scales,
+    upper: bool,
+    log_q: Array,
+    a: Array,
+    b: Array,
+    total: Array,
+    *parameters: Array,
+) -> Array:
+    """The quantile by summing the probabilities one by one, from the end that `upper` says."""
+
+    def add(sums: tuple[Array, Array], place: Array) -> tuple[tuple[Array, Array], None]:
+        before, count = sums
+        log_p = log_probability(kernel, scales, a + place, *parameters) - total
+        summed = jnp.logaddexp(before, jnp.where(a + place <= b, log_p, -jnp.inf))
+        # beyond this count lies more than q, or up to it less
+        passed = before > log_q if upper else summed < log_q
+        return (summed, count + passed), None
+
+    shape = jnp.broadcast_shapes(log_q.shape, a.shape, b.shape, *(p.shape for p in parameters))
+    start = jnp.full(shape, -jnp.inf, a.dtype), jnp.zeros(shape, a.dtype)
+    places = jnp.arange(nodes(a.dtype), dtype=a.dtype)
+    (_, count), _ = lax.scan(add, start, places, reverse=upper)
+    return a + count
+
+
+def truncated_mean(
+    kernel: Kernel, owner: str, low: ArrayLike, high: ArrayLike, **parameters: Given
+) -> Array:
+    """The mean given low <= X <= high, with derivatives in the parameters.
+
+    With NB(k; mu, theta) the probability, k NB(k; mu, theta) is mu times the probability of k - 1
+    with theta + 1 and the mean mu (theta + 1) / theta. So is the sum over an interval, without any
+    difference of numbers of the same size.
+    """
+    names, given, scales = checked(owner, parameters)
+    result: Array = _mean(kernel, scales, names, low, high, *given)
+    return result
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _mean(
+    kernel: Kernel,
+    scales: Scales,
+    names: tuple[str, ...],
+    low: ArrayLike,
+    high: ArrayLike,
+    *parameters: ArrayLike,
+) -> Array:
+    named = dict(zip(names, parameters, strict=True))
+    result_type, (low, high, *aligned) = promote(x=low, high=high, **named)
+    a, b = whole_ends(kernel, low, high)
+    total = log_probability_of_interval(kernel, scales, low, high, *aligned)
+    parts = []
+    for part in _COMPONENTS[kernel](scales, *aligned):
+        infinite = part.theta == jnp.inf
+        finite = jnp.where(infinite, 1.0, part.theta)
+        mu = jnp.where(infinite, part.mu, part.mu * ((finite + 1) / finite))
+        shifted = log_probability_of_interval(
+            NEGATIVE_BINOMIAL, ("linear", "linear"), a - 1, b - 1, mu, part.theta + 1
+        )
+        parts.append(part.mu * jnp.exp(part.log_weight + shifted - total))
+    mean = sum(parts[1:], parts[0])
+    return jnp.clip(mean, a, b).astype(result_type)
+
+
+class _Component(NamedTuple):
+    """A negative binomial that is a part of a distribution, for counts from 1 on."""
+
+    log_weight: Array | float
+    mu: Array
+    theta: Array
+
+
+def _of_nb(scales: Scales, mu: Array, theta: Array) -> list[_Component]:
+    return [_Component(0.0, *values(scales, mu, theta))]
+
+
+def _of_zero_inflated(scales: Scales, mu: Array, theta: Array, pi: Array) -> list[_Component]:
+    return [_Component(-jax.nn.softplus(pi), *values(scales, mu, theta))]
+
+
+def _of_mixture(
+    scales: Scales, mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, q: Array
+) -> list[_Component]:
+    return [
+        _Component(-jax.nn.softplus(-q), *values(scales[::2], mu_1, theta_1)),
+        _Component(-jax.nn.softplus(q), *values(scales[1::2], mu_2, theta_2)),
+    ]
+
+
+def _of_zero_truncated(scales: Scales, mu: Array, theta: Array) -> list[_Component]:
+    zero = jnp.zeros((1,) * mu.ndim, mu.dtype)
+    log_positive = nb_log_tails(scales, zero, mu, theta).log_sf
+    return [_Component(-log_positive, *values(scales, mu, theta))]
+
+
+def _of_hurdle(scales: Scales, mu: Array, theta: Array, pi: Array) -> list[_Component]:
+    (part,) = _of_zero_truncated(scales, mu, theta)
+    return [part._replace(log_weight=part.log_weight - jax.nn.softplus(pi))]
+
+
+_COMPONENTS: Final[dict[Kernel, Callable[..., list[_Component]]]] = {
+    NEGATIVE_BINOMIAL: _of_nb,
+    ZERO_INFLATED: _of_zero_inflated,
+    MIXTURE: _of_mixture,
+    ZERO_TRUNCATED: _of_zero_truncated,
+    HURDLE: _of_hurdle,
+}

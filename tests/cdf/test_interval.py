@@ -1,0 +1,174 @@
+"""Log-probabilities of intervals: against sums of probabilities, and at the ends."""
+
+import contextlib
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cdf.exact_interval import drawn, exact
+from registry import DISTRIBUTIONS
+
+import jaxnb
+from jaxnb import cdf
+from jaxnb.cdf.summation import nodes, rule
+
+# Whole and not, in either tail, of one count, few and many, to either end.
+LOW = np.array([-3, 0, 0, 3, 2, 21, 51, 1, 100, 40, 2.5, 20, 400, 1])
+HIGH = np.array([2, 0, 7, 3, 9, 25, 60, 25, 140, 400, 6.2, np.inf, np.inf, np.inf])
+X = np.arange(6000.0)  # the probability beyond is 0 in float64
+NB = DISTRIBUTIONS["negative_binomial"]
+NIGHTLY = [
+    case if case is NB else pytest.param(case, marks=pytest.mark.slow)
+    for case in DISTRIBUTIONS.values()
+]
+
+
+@functools.cache
+def _program(case):
+    places = tuple(range(2, 2 + len(case.values)))
+
+    def summed(*given):
+        values = case.family.log_interval(*given)
+        return values.sum(), values
+
+    return jax.jit(jax.grad(summed, places, has_aux=True))
+
+
+def found(case, low, high, *parameters, dtype=np.float32):
+    """Values and derivatives in the parameters, of as many points as LOW, in one program."""
+    arrays = np.broadcast_arrays(low, high, *parameters)
+    filled = [np.resize(array, len(LOW)).astype(dtype) for array in arrays]
+    derivatives, values = _program(case)(*filled)
+    size = arrays[0].size
+    return np.asarray(values)[:size], [np.asarray(d)[:size] for d in derivatives]
+
+
+@functools.cache
+def _exact_program(case):
+    inside = (X >= LOW[:, None]) & (X <= HIGH[:, None])
+
+    def summed(parameters):
+        log_p = case.log_prob(X, *parameters)
+        return jax.scipy.special.logsumexp(jnp.where(inside, log_p, -jnp.inf), axis=1)
+
+    return jax.jit(lambda parameters: (summed(parameters), jax.jacfwd(summed)(parameters)))
+
+
+@pytest.mark.parametrize("case", NIGHTLY, ids=repr)
+def test_values_and_derivatives_are_those_of_sums_of_the_probabilities(case):
+    value, first = found(case, LOW, HIGH, *case.parameters)
+    with jax.enable_x64(True):
+        expected, derivatives = _exact_program(case)([np.float64(p) for p in case.parameters])
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=3e-7)
+    for got, wanted in zip(first, derivatives, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-6)
+
+
+# P(X > 19), P(21 <= X <= 25), P(51 <= X <= 60) and P(X <= 2), and the derivatives in mu
+FAR_OUT = [
+    (20, np.inf, 1, 50, -40.27001677, 18.69568863),
+    (21, 25, 2, 5, -18.13872063, 6.95878525),
+    (51, 60, 5, 2, -14.45642194, 2.75628614),
+    (0, 2, 1000, 50, -145.1318193, -0.04752577),
+]
+
+
+@pytest.mark.quick
+def test_neither_tail_is_lost():
+    """Of these intervals a difference of probabilities in float32 has no digit or few."""
+    *point, log_p, derivative = np.array(FAR_OUT).T
+    value, (d_mu, _) = found(NB, *point)
+    np.testing.assert_allclose(value, log_p, rtol=3e-7)
+    np.testing.assert_allclose(d_mu, derivative, rtol=1e-5)
+    low, high, mu, theta = np.float32(point)[:, 1]
+    with np.errstate(divide="ignore"):
+        naive = np.log(cdf.nb_cdf(high, mu, theta) - cdf.nb_cdf(low - 1, mu, theta))
+    assert not np.isclose(naive, log_p[1], rtol=0.1)
+
+
+# low, high, mu, theta, log P
+ENDS = [
+    (5, 4, 2, 3, -np.inf),
+    (2.2, 2.8, 2, 3, -np.inf),
+    (np.inf, np.inf, 2, 3, -np.inf),
+    (-5, -1, 2, 3, -np.inf),
+    (-np.inf, np.inf, 2, 3, 0),
+    (2, 30, 0, 3, -np.inf),
+    (2, 30, 2, 0, -np.inf),
+    (0, 30, 2, 0, 0),
+    (2, 30, np.inf, 3, -np.inf),
+    (np.nan, 3, 2, 3, np.nan),
+    (2, np.nan, 2, 3, np.nan),
+    (-5, np.inf, np.nan, 3, np.nan),
+    (2, 4, 2, -1, np.nan),
+    (1, 2, 2, np.inf, np.log(4 * np.exp(-2))),
+]
+
+
+def test_ends():
+    *point, expected = np.array(ENDS).T
+    value, derivatives = found(NB, *point)
+    np.testing.assert_allclose(value, expected, rtol=3e-7)
+    for derivative in derivatives:
+        assert not np.isnan(derivative[~np.isnan(expected)]).any()
+        assert derivative[4] == 0  # of the whole range
+
+
+def test_one_count_has_its_own_probability():
+    counts = np.array([1, 3, 40, 3000.0], np.float32)
+    value, derivatives = found(NB, counts, counts, *NB.parameters)
+    gradient = jax.vmap(jax.grad(jaxnb.log_nb_positive, (1, 2)), (0, None, None))
+    np.testing.assert_allclose(value, NB.log_prob(counts, *NB.parameters), rtol=1e-6)
+    for got, expected in zip(derivatives, gradient(counts, *NB.parameters), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+@pytest.mark.quick
+def test_shapes_dtypes_and_what_is_refused():
+    low, high, mu = (jax.ShapeDtypeStruct(s, d) for s, d in (((4, 1), int), ((3,), int), ((), "f")))
+    got = jax.eval_shape(cdf.nb_log_interval, low, high, mu, mu)
+    assert (got.shape, got.dtype) == ((4, 3), np.float32)
+    with pytest.raises(TypeError, match="exactly one of mu and log_mu"):
+        cdf.nb_log_interval(1, 2, theta=1.0)
+    with pytest.raises(TypeError, match="hurdle_nb_log_interval needs pi"):
+        cdf.hurdle_nb_log_interval(1, 2, 1.0, 1.0)
+    with pytest.raises(ValueError, match="broadcast"):
+        cdf.nb_log_interval(np.ones(2), np.ones(3), 1.0, 1.0)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_rule_sums_powers_over_few_and_many_numbers(dtype):
+    first = np.array([1, 1, 3, 100, 1000, 10, 2000, 500_000.0])
+    last = np.array([24, 90, 37, 150, 5000, 140, 2001, 600_000.0])
+    with jax.enable_x64(True) if dtype is np.float64 else contextlib.nullcontext():
+        x, weight = (np.asarray(a, float) for a in jax.jit(rule)(*np.array([first, last], dtype)))
+    assert len(x) == nodes(np.dtype(dtype))
+    for power in (0, 1, -1, -3, 5):
+        got = (weight * (x / first) ** power).sum(0)
+        pairs = zip(first, last, strict=True)
+        expected = [((np.arange(a, b + 1) / a) ** power).sum() for a, b in pairs]
+        np.testing.assert_allclose(got, expected, rtol=2e-7 if dtype is np.float32 else 2e-11)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["left", "right", "narrow", "wide"])
+def test_intervals_drawn_at_random(kind, dtype):
+    """Against decimal arithmetic. Near its zeros a derivative has a larger relative error."""
+    points = drawn(kind, 500)
+    expected = np.array([exact(*point) for point in points])
+    eps = float(np.finfo(dtype).eps)
+    with jax.enable_x64(True) if dtype is np.float64 else contextlib.nullcontext():
+        parts = [found(NB, *chunk.T, dtype=dtype) for chunk in np.array_split(points, 50)]
+        value = np.concatenate([value for value, _ in parts])
+        first = [np.concatenate([d[place] for _, d in parts]) for place in range(2)]
+    scale = np.maximum(np.abs(expected[:, 0]), 1)
+    assert (np.abs(value - expected[:, 0]) < 16 * eps * scale).all()
+    seen = np.abs(expected[:, 0]) > 1e-30
+    for got, wanted, factor in zip(first, expected.T[1:], (200, 3000), strict=False):
+        error = np.abs(got - wanted)[seen] / np.abs(wanted[seen])
+        assert np.quantile(error, 0.98) < 100 * eps
+        assert error.max() < factor * eps
