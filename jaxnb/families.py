@@ -165,6 +165,11 @@ class Family:
         return pairs
 
     @property
+    def lowest(self) -> int:
+        """The smallest count."""
+        return 0 if self.kernel is None else self.kernel.lowest
+
+    @property
     def linear_scales(self) -> Scales:
         """The scales of the kernel where no logarithm is given."""
         return tuple("linear" for parameter in self.parameters if parameter.has_log_scale)

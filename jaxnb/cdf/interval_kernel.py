@@ -33,11 +33,14 @@ from jaxnb.special.complements import log1m_exp_of_any
 
 __all__ = ["log_probability_of_interval", "log_tails_at_both", "whole_ends"]
 
-# -log(r) of the smaller ratio below which probabilities are summed: if the numbers are few, the sum
-# costs no accuracy and r / (1 - r) = 0.16 is not worth it; if many, an r of 3/4 is what the
-# rule for smooth functions can bear, and costs a factor of 3.
+# Values of -log(r), r the smaller ratio, below which probabilities are summed. If the numbers are
+# few, the sum costs no accuracy, and an r / (1 - r) of 0.16 is not worth it. If they are many but
+# within a factor over which the rule is exact even for powers, r = 1/2 costs nothing. Beyond, an r
+# of 3/4 costs a factor of 3, and the interval is then short enough wherever 1 - F falls by a power.
 _FALL_OF_FEW: Final = 2.0
-_FALL_OF_MANY: Final = 0.3
+_FALL_OF_MANY: Final = 0.7
+_FALL_OF_ANY: Final = 0.3
+_FACTOR: Final = {"float32": 64.0, "float64": 16.0}
 
 
 def whole_ends(kernel: Kernel, low: Array, high: Array) -> tuple[Array, Array]:
@@ -75,8 +78,10 @@ def log_probability_of_interval(
         )
     ]
     fall = jnp.maximum(*falls)
-    few = b - a < nodes(a.dtype)
-    summed = within & (fall < jnp.where(few, _FALL_OF_FEW, _FALL_OF_MANY))
+    close = b < a * _FACTOR[a.dtype.name]
+    bound = jnp.where(close, _FALL_OF_MANY, _FALL_OF_ANY)
+    bound = jnp.where(b - a < nodes(a.dtype), _FALL_OF_FEW, bound)
+    summed = within & (fall < bound)
 
     use_lower = falls[0] >= falls[1]
     larger = jnp.where(use_lower, at_last.log_cdf, at_before.log_sf)

@@ -119,6 +119,7 @@ def _differentiation(points: int) -> NDArray[np.float64]:
     t, _ = legendre.leggauss(points)
     apart = t[:, None] - t + np.eye(points)
     products = apart.prod(1)
-    matrix = products[:, None] / products / apart
+    matrix: NDArray[np.float64] = products[:, None] / products / apart
     np.fill_diagonal(matrix, 0)
-    return matrix - np.diag(matrix.sum(1))
+    np.fill_diagonal(matrix, -matrix.sum(1))
+    return matrix

@@ -8,6 +8,7 @@ is validated, and what `vmap_over` maps over.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -203,7 +204,18 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         return self._function("log_interval")(low, high, **self._arguments())
 
     def cdf(self, value: ArrayLike) -> Array:
-        """P(X <= value), as `log_cdf`."""
+        """P(X <= value), as `log_cdf`.
+
+        NumPyro's censored distributions take the logarithm of it and of its complement, both
+        clipped: there is a warning that names those of this package, which lose neither tail.
+        """
+        caller = sys._getframe(1).f_globals.get("__name__")
+        if caller == "numpyro.distributions.censored":
+            warn(
+                "NumPyro's censored distributions compute log(cdf) and log(1 - cdf), clipped: far"
+                " out in a tail the log-probability is wrong and its gradient 0. Use"
+                " jaxnb.LeftCensored, RightCensored or IntervalCensored, with the same arguments."
+            )
         return self._function("cdf")(value, **self._arguments())
 
     def icdf(self, q: ArrayLike) -> Array:

@@ -170,7 +170,10 @@ class IntervalCensored(Around):
         *,
         validate_args: bool | None = None,
     ) -> None:
-        flags = {"left_censored": _flags(left_censored), "right_censored": _flags(right_censored)}
+        flags: dict[str, Array | None] = {
+            "left_censored": _flags(left_censored),
+            "right_censored": _flags(right_censored),
+        }
         super().__init__(base_dist, flags, (2,), validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)

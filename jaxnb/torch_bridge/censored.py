@@ -177,7 +177,7 @@ class IntervalCensored(_Around):
         right_censored: Tensor | bool,
         validate_args: bool | None = False,
     ) -> None:
-        flags = {
+        flags: dict[str, Tensor | None] = {
             "left_censored": _flags(base_dist, left_censored),
             "right_censored": _flags(base_dist, right_censored),
         }
@@ -325,7 +325,7 @@ class Truncated(_Around):
         """The first and the last count, infinity for no last one."""
         mean = self.base_dist.mean.detach()
         dtype = torch.float32 if mean.dtype.itemsize < 4 else mean.dtype
-        lowest = float(self.base_dist._family.kernel.lowest)
+        lowest = float(self.base_dist._family.lowest)
         first = torch.full(self.batch_shape, lowest, dtype=dtype, device=mean.device)
         last = torch.full_like(first, torch.inf)
         if self.low is not None:

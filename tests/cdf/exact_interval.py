@@ -31,7 +31,11 @@ def drawn(kind, number):
 
 
 def exact(low, high, mu, theta):
-    """log P(low <= X <= high) and its derivatives in mu and theta."""
+    """log P(low <= X <= high), its derivatives in mu and theta, and the sizes of their terms.
+
+    A derivative is the mean of that of log P(X), given the interval; the size is that of the
+    absolute values.
+    """
     with localcontext() as context, mpmath.workdps(_DIGITS):
         context.prec = _DIGITS
         return _exact(int(low), high, float(mu), float(theta))
@@ -51,13 +55,14 @@ def _exact(a, high, mu, theta):
     constant = _decimal(mpmath.log(p) + 1)
     mu, theta = Decimal(mu), Decimal(theta)
     m = mu + theta
-    term, total, in_mu, in_theta, k = Decimal(1), Decimal(0), Decimal(0), Decimal(0), a
+    term, total, k = Decimal(1), Decimal(0), a
+    sums = [Decimal(0)] * 4
     while True:
         d_mu = (k - mu) * theta / (mu * m)
         d_theta = harmonic + constant - (k + theta) / m
         total += term
-        in_mu += term * d_mu
-        in_theta += term * d_theta
+        values = (d_mu, d_theta, abs(d_mu), abs(d_theta))
+        sums = [part + term * value for part, value in zip(sums, values, strict=True)]
         if k == high:
             break
         following = term * (k + theta) / (k + 1) * mu / m
@@ -68,7 +73,7 @@ def _exact(a, high, mu, theta):
         harmonic += 1 / (k + theta)
         term, k = following, k + 1
     log_total = mpmath.log(mpmath.mpf(str(total)))
-    return float(log_first + log_total), float(in_mu / total), float(in_theta / total)
+    return float(log_first + log_total), *(float(part / total) for part in sums)
 
 
 def _decimal(number):

@@ -1,4 +1,4 @@
-"""Distribution functions of the classes, alone and inside NumPyro's censored distributions."""
+"""Distribution functions of the classes, alone and for censored counts."""
 
 from dataclasses import replace
 
@@ -12,31 +12,34 @@ from distributions.cases import COUNTS, MU, NB, ONE_OF_EACH, SHAPE, THETA
 from numpyro.infer.util import log_density
 from scipy import optimize, stats
 
+import jaxnb
+
 P = THETA / (THETA + np.float64(MU))
 CENSORED = np.array([[True, False], [True, True], [False, False]])
 
 
 def test_censored_counts():
-    """From the left, from the right, and to an interval: three of NumPyro's distributions."""
-    bounds = np.stack([COUNTS, COUNTS + np.float32(3)], -1)
-    never = np.zeros(SHAPE, bool)
-
-    @jax.jit
-    def log_probs(nb):
-        return (
-            dist.LeftCensoredDistribution(nb, CENSORED).log_prob(COUNTS),
-            dist.RightCensoredDistribution(nb, CENSORED).log_prob(COUNTS),
-            dist.IntervalCensoredDistribution(nb, never, never).log_prob(bounds),
-        )
-
-    left, right, interval = log_probs(NB(mu=MU, theta=THETA))
+    """From the left and from the right, of a flag for each count."""
+    nb = NB(mu=MU, theta=THETA)
+    got = (
+        jaxnb.LeftCensored(nb, CENSORED).log_prob(COUNTS),
+        jaxnb.RightCensored(nb, CENSORED).log_prob(COUNTS),
+    )
     observed = stats.nbinom.logpmf(COUNTS, THETA, P)
-    expected = np.where(CENSORED, stats.nbinom.logcdf(COUNTS, THETA, P), observed)
-    np.testing.assert_allclose(left, expected, rtol=1e-5)
-    expected = np.where(CENSORED, stats.nbinom.logsf(COUNTS, THETA, P), observed)
-    np.testing.assert_allclose(right, expected, rtol=1e-5)
-    below, above = (stats.nbinom.cdf(bounds[..., k], THETA, P) for k in range(2))
-    np.testing.assert_allclose(interval, np.log(above - below), rtol=2e-5)
+    left = np.where(CENSORED, stats.nbinom.logcdf(COUNTS, THETA, P), observed)
+    right = np.where(CENSORED, stats.nbinom.logsf(COUNTS, THETA, P), observed)
+    for value, expected in zip(got, (left, right), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=2e-6)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "name", ["LeftCensored", pytest.param("RightCensored", marks=pytest.mark.slow)]
+)
+def test_numpyros_own_are_warned_of(name):
+    censored = getattr(dist, f"{name}Distribution")(NB(mu=1.0, theta=50.0), True)
+    with pytest.warns(UserWarning, match=f"jaxnb.*{name}"):
+        censored.log_prob(19.0)
 
 
 @pytest.mark.slow
@@ -147,7 +150,7 @@ def test_only_the_censored_likelihood_recovers_the_coefficients(use):
         nb = NB(log_mu=design @ beta, log_theta=log_theta)
         with numpyro.plate("rows", len(counts)):
             if use == "censor":
-                right = dist.RightCensoredDistribution(nb, censored)
+                right = jaxnb.RightCensored(nb, censored)
                 numpyro.sample("x", right, obs=np.where(censored, LIMIT - 1, counts))
             else:
                 numpyro.sample("x", nb, obs=counts)
