@@ -8,7 +8,7 @@ from torch.distributions import Distribution, constraints
 
 from jaxnb._warnings import warn
 from jaxnb.torch_bridge import _private
-from jaxnb.torch_bridge.arguments import Value
+from jaxnb.torch_bridge.arguments import Value, working_dtype
 from jaxnb.torch_bridge.counts import Counts
 from jaxnb.torch_bridge.functions import truncated
 from jaxnb.torch_bridge.pointwise import evaluated
@@ -31,11 +31,6 @@ class _Around(Distribution):
         event_shape: tuple[int, ...],
         validate_args: bool | None,
     ) -> None:
-        if not isinstance(base_dist, Counts):
-            raise TypeError(
-                f"{type(self).__name__} needs a distribution of jaxnb.torch_bridge, got a"
-                f" {type(base_dist).__name__}"
-            )
         shapes = [t.shape for t in tensors.values() if t is not None]
         shape = torch.broadcast_shapes(base_dist.batch_shape, *shapes)
         self.base_dist = base_dist.expand(shape)
@@ -203,7 +198,7 @@ class IntervalCensored(_Around):
         """
         if value.shape[-1:] != (2,):
             raise ValueError(f"values are pairs (lower, upper), got {tuple(value.shape)}")
-        lower, upper = value.to(self.base_dist.mean.dtype).unbind(-1)
+        lower, upper = value.to(_parameter(self.base_dist).dtype).unbind(-1)
         left, right = self.left_censored, self.right_censored
         outside, point = left & right, ~left & ~right & (lower == upper)
         first = torch.where(left, -torch.inf, torch.where(point, lower, lower.floor() + 1))
@@ -305,28 +300,26 @@ class Truncated(_Around):
             generator: Where the levels come from; None for torch's default one.
         """
         shape = torch.Size(sample_shape or ()) + self.batch_shape
-        device = self.base_dist.mean.device
-        where = device if generator is None else generator.device
+        parameter = _parameter(self.base_dist)
+        where = parameter.device if generator is None else generator.device
         # multiples of 2**-53, moved off 0
         levels = torch.rand(shape, generator=generator, dtype=torch.float64, device=where) + 2**-54
-        dtype = self.base_dist.mean.dtype
-        dtype = torch.float32 if dtype.itemsize < 4 else dtype
+        q = levels.to(parameter.device, working_dtype(parameter.dtype))
         with torch.no_grad():
-            return self._of_truncated("upper_quantile", q=levels.to(device, dtype))
+            return self._of_truncated("upper_quantile", q=q)
 
     def _of_truncated(self, function: str, **first: Value) -> Tensor:
         base = self.base_dist
         low, high = self._ends()
         arguments = first | {"low": low, "high": high} | base._arguments()
         result = evaluated(truncated(base._family, function), arguments)
-        return result.to(base.mean.dtype)
+        return result.to(_parameter(base).dtype)
 
     def _ends(self) -> tuple[Tensor, Tensor]:
         """The first and the last count, infinity for no last one."""
-        mean = self.base_dist.mean.detach()
-        dtype = torch.float32 if mean.dtype.itemsize < 4 else mean.dtype
-        lowest = float(self.base_dist._family.lowest)
-        first = torch.full(self.batch_shape, lowest, dtype=dtype, device=mean.device)
+        parameter = _parameter(self.base_dist)
+        dtype, lowest = working_dtype(parameter.dtype), float(self.base_dist._family.lowest)
+        first = torch.full(self.batch_shape, lowest, dtype=dtype, device=parameter.device)
         last = torch.full_like(first, torch.inf)
         if self.low is not None:
             first = torch.maximum(self.low.to(dtype).ceil(), first)
@@ -335,9 +328,23 @@ class Truncated(_Around):
         return first, last
 
 
+def _parameter(base: Counts) -> Tensor:
+    """One of the parameters, all of which are of one dtype and on one device.
+
+    Raises:
+        TypeError: `base` is no distribution of the bridge.
+    """
+    if not isinstance(base, Counts):
+        raise TypeError(
+            f"a distribution of jaxnb.torch_bridge is needed, got a {type(base).__name__}"
+        )
+    return next(iter(base._kept.values()))
+
+
 def _flags(base: Counts, censored: Tensor | bool) -> Tensor:
-    return torch.as_tensor(censored, device=base.mean.device).bool()
+    return torch.as_tensor(censored, device=_parameter(base).device).bool()
 
 
 def _bound(base: Counts, value: Value | None) -> Tensor | None:
-    return None if value is None else torch.as_tensor(value, device=base.mean.device)
+    device = _parameter(base).device
+    return None if value is None else torch.as_tensor(value, device=device)

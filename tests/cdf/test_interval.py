@@ -141,8 +141,8 @@ def test_shapes_dtypes_and_what_is_refused():
 @pytest.mark.quick
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_rule_sums_powers_over_few_and_many_numbers(dtype):
-    first = np.array([1, 1, 3, 100, 1000, 10, 2000, 500_000.0])
-    last = np.array([24, 90, 37, 150, 5000, 140, 2001, 600_000.0])
+    first = np.array([1, 4, 3, 100, 1000, 10, 2000, 500_000.0])
+    last = np.array([24, 60, 37, 150, 5000, 140, 2001, 600_000.0])
     with jax.enable_x64(True) if dtype is np.float64 else contextlib.nullcontext():
         x, weight = (np.asarray(a, float) for a in jax.jit(rule)(*np.array([first, last], dtype)))
     assert len(x) == nodes(np.dtype(dtype))
@@ -150,7 +150,7 @@ def test_the_rule_sums_powers_over_few_and_many_numbers(dtype):
         got = (weight * (x / first) ** power).sum(0)
         pairs = zip(first, last, strict=True)
         expected = [((np.arange(a, b + 1) / a) ** power).sum() for a, b in pairs]
-        np.testing.assert_allclose(got, expected, rtol=2e-7 if dtype is np.float32 else 2e-11)
+        np.testing.assert_allclose(got, expected, rtol=5e-7 if dtype is np.float32 else 1e-13)
 
 
 @pytest.mark.slow
