@@ -16,7 +16,7 @@ from scipy import sparse
 from jaxnb.fit import CountStatistics, FitResult, fit_nb, statistics_of_dask
 
 RNG = np.random.default_rng(9)
-CELLS, GENES = 90, 70
+CELLS, GENES = 90, 71  # no multiple of the number of processes
 FACTORS = np.exp(RNG.normal(0, 0.5, CELLS))
 COUNTS = RNG.poisson(FACTORS[:, None] * RNG.gamma(1, 2, (CELLS, GENES)))
 

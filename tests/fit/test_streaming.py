@@ -17,6 +17,7 @@ from scipy import sparse
 
 from jaxnb.fit import CountStatistics, read_statistics
 from jaxnb.fit.checkpoint import Checkpoint
+from jaxnb.fit.dominating_column import SharesOfTotals
 from jaxnb.io import InputError, open_counts
 
 RNG = np.random.default_rng(5)
@@ -98,6 +99,27 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     assert kills
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     assert out.read_bytes() == expected.read_bytes()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("sums", [SharesOfTotals, CountStatistics], ids=["totals", "statistics"])
+def test_an_interrupted_pass_goes_on_where_it_was(
+    sums: type, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = read_statistics(file, cells=60)
+    options = {"cells": 60, "checkpoint": tmp_path / "kept", "checkpoint_seconds": 0}
+    added, original = [], sums.add
+
+    def interrupted(self, *arguments):
+        if len(added) == 3:
+            raise KeyboardInterrupt
+        added.append(arguments)
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(sums, "add", interrupted)
+        read_statistics(file, **options)
+    equal(read_statistics(file, **options), expected)
 
 
 def test_a_changed_file_or_other_options_are_refused(file: Path, tmp_path: Path) -> None:
