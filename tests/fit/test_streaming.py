@@ -116,9 +116,10 @@ def test_an_interrupted_pass_goes_on_where_it_was(
         added.append(arguments)
         return original(self, *arguments)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(sums, "add", interrupted)
+    monkeypatch.setattr(sums, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         read_statistics(file, **options)
+    monkeypatch.undo()
     equal(read_statistics(file, **options), expected)
 
 
