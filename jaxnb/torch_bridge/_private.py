@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.distributions import Distribution
 
+from jaxnb._types import Array
+
 __all__ = [
     "NAMES",
     "PrivateName",
@@ -24,12 +26,14 @@ __all__ = [
     "forward_mode_is_active",
     "forward_mode_is_enabled",
     "function_transform_is_active",
+    "graph_is_kept",
     "has_no_values",
     "hide_jax_from_the_compiler",
     "inherited_jax",
     "is_tracing",
     "is_transformed",
     "jax_has_run",
+    "to_capsule",
     "validates",
 ]
 
@@ -59,6 +63,18 @@ NAMES = {
         "backends_are_initialized",
         "whether a process has used JAX, which its forked children then cannot",
         "only a use of JAX through the bridge is known of",
+    ),
+    "to_capsule": PrivateName(
+        "jaxlib._jax",
+        "buffer_to_dlpack_managed_tensor",
+        "a result on the CPU without the checks of its __dlpack__, which take longer than the rest",
+        "__dlpack__ is called",
+    ),
+    "keeps_graph": PrivateName(
+        "torch._C",
+        "_autograd._get_current_graph_task_keep_graph",
+        "whether a backward pass may come again, so that what was saved for it has to stay",
+        "one is taken to come again, and no saved derivative is multiplied in place",
     ),
     "is_functorch_wrapped_tensor": PrivateName(
         "torch._C",
@@ -151,6 +167,18 @@ def jax_has_run(*, through_the_bridge: bool) -> bool:
 
 _FORKED_WITHOUT_EXEC = 0x40  # PF_FORKNOEXEC of Linux
 _XLA_THREADS = "tf_"  # how the names of the threads of XLA's pools begin
+
+
+def to_capsule(array: Array) -> Any:
+    """What `torch.utils.dlpack.from_dlpack` takes for an array on the CPU that is ready."""
+    capsule = _found["to_capsule"]
+    return array if capsule is None else capsule(array)
+
+
+def graph_is_kept() -> bool:
+    """Whether the backward pass that runs has been asked to keep what was saved for it."""
+    keeps = _found["keeps_graph"]
+    return keeps is None or bool(keeps())
 
 
 def inherited_jax(process: Path = Path("/proc/self")) -> bool:

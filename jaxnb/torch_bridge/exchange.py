@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -109,13 +111,42 @@ def call(
     device = tensors[0].device
     if device.type == "xla":
         return _call_in_torch_xla(function, first, tensors)
-    # Both are thread-local, so that neither the caller's settings nor autograd's threads matter.
-    with jax.enable_x64(tensors[0].dtype == torch.float64), jax.default_device(_jax_device(device)):
+    x64 = tensors[0].dtype == torch.float64
+    with _settings(x64, _jax_device(device)):
         if device.type == "cuda":
             return cuda.call(function, first, tensors)
         # A view by numpy takes a third of the time of DLPack.
-        results = function(first, *(tensor.numpy() for tensor in tensors))
-        return [from_dlpack(result.block_until_ready()) for result in results]
+        arrays = [tensor.numpy() for tensor in tensors]
+        results = function(first, *arrays)
+        if any(isinstance(result, jax.core.Tracer) for result in results):
+            with jax.ensure_compile_time_eval():  # constants for the program that is being traced
+                results = function(first, *arrays)
+        ready = [result.block_until_ready() for result in results]
+        return [from_dlpack(_private.to_capsule(result)) for result in ready]
+
+
+def _settings(x64: bool, device: jax.Device) -> AbstractContextManager[Any]:
+    """JAX's settings for a call, whatever the caller's are.
+
+    All are of this thread alone, so that the threads of autograd do not matter. To enter them takes
+    longer than to see that they are what they should be.
+    """
+    config: Any = jax.config
+    stack = ExitStack()
+    if config.jax_enable_x64 != x64:
+        stack.enter_context(jax.enable_x64(x64))
+    chosen = config.jax_default_device
+    if chosen != device and (chosen is not None or device != _first_device()):
+        stack.enter_context(jax.default_device(device))
+    if config.jax_transfer_guard_host_to_device not in (None, "allow"):
+        # The memory is handed over on purpose, and where it can be shared nothing is transferred.
+        stack.enter_context(jax.transfer_guard_host_to_device("allow"))
+    return stack
+
+
+@cache
+def _first_device() -> jax.Device:
+    return jax.local_devices()[0]
 
 
 @cache

@@ -5,7 +5,7 @@ distribution functions, quantiles, entropies and modes as they are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -29,11 +29,14 @@ class Pointwise(NamedTuple):
         scaled: The names of those that may be given by their logarithms.
         outputs: Of (places, *arguments, floor on the means, scales), the value for the place
             `VALUE`, and for others the derivative in the argument there.
+        derivatives_are_shared: Whether a value and its first derivatives together cost little more
+            than the value.
     """
 
     arguments: tuple[str, ...]
     scaled: tuple[str, ...]
     outputs: Callable[..., list[Array]]
+    derivatives_are_shared: bool = False
 
     def scales_of_means(self, scales: Scales) -> list[Scale]:
         """Those of the scales that are the means'."""
@@ -93,7 +96,7 @@ def _of_family(family: Family) -> Iterator[tuple[str, Pointwise]]:
         names = tuple(p.name for p in parameters)
         scaled = tuple(p.name for p in parameters if p.has_log_scale)
         kernel = tied(family) if suffix else family
-        likelihood = Pointwise(("x", *names), scaled, kernel.outputs)
+        likelihood = Pointwise(("x", *names), scaled, kernel.outputs, derivatives_are_shared=True)
         yield f"{family.function_name}{suffix}", likelihood
         for function, first in (
             (family.log_cdf, ("x",)),
@@ -158,6 +161,7 @@ def named(function: str, logarithms: Sequence[str]) -> str:
     return f"{function}/{','.join(logarithms)}" if logarithms else function
 
 
+@cache
 def found(name: str) -> tuple[Pointwise, Scales]:
     """The function of that name, and the scales of its parameters."""
     function, _, logarithms = name.partition("/")

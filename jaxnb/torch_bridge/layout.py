@@ -1,6 +1,7 @@
 """The shapes in which tensors are handed to JAX: few programs, and no value computed twice."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -16,46 +17,92 @@ class Folded(NamedTuple):
 
     Attributes:
         tensors: The tensors for the program.
-        rows: The length of a result's first axis without padding; None if it has no axes.
-        unexpanded: The shape of a result without padding, where stride-0 axes have length 1.
+        lengths: The shape of a result without padding, as the program has its axes.
+        unexpanded: The same with all axes, where those of stride 0 have length 1.
         shape: The shape that the tensors given have together.
     """
 
     tensors: list[Tensor]
-    rows: int | None
+    lengths: tuple[int, ...]
     unexpanded: tuple[int, ...]
     shape: tuple[int, ...]
 
     def unfold(self, result: Tensor) -> Tensor:
         """A result in the shape that the tensors given have together."""
-        if self.rows is not None and self.rows < result.shape[0]:
-            result = result[: self.rows]
-        if result.shape == self.shape:
-            return result
-        return result.reshape(self.unexpanded).expand(self.shape).contiguous()
+        for axis, length in enumerate(self.lengths):
+            if length < result.shape[axis]:
+                result = result.narrow(axis, 0, length)
+        if result.shape != self.unexpanded:
+            result = result.reshape(self.unexpanded)
+        if self.unexpanded != self.shape:
+            result = result.expand(self.shape)
+        return result.contiguous()
+
+
+class _Steps(NamedTuple):
+    """What is done to one tensor: axes narrowed, its new shape, axes and numbers of rows added."""
+
+    narrowed: tuple[int, ...]
+    joined: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
 
 
 def folded(tensors: Sequence[Tensor]) -> Folded:
-    """Detached tensors that broadcast, reshaped to few axes, the first of a rounded length.
+    """Detached tensors that broadcast, reshaped to few axes, most of them of rounded lengths.
 
     An axis along which every tensor is expanded (stride 0) is computed once. Adjacent axes except
     the last are joined where the tensors allow it. Since every new shape compiles a new program,
-    the length of the first axis, which is usually the minibatch, is rounded up by at most an
-    eighth: eight programs for each doubling of it.
+    the lengths of all axes but the last, which is usually that of the genes, are rounded up by at
+    most an eighth: eight programs for each doubling of the minibatch. An only axis is rounded too.
     """
-    shape = np.broadcast_shapes(
-        *(t.shape for t in tensors)
-    )  # torch's function is slower than a kernel
+    steps, lengths, unexpanded, shape = _plan(*[(t.shape, t.stride()) for t in tensors])
     if 0 in shape:
-        return Folded([], None, shape, shape)
-    dense = [_without_expansion(_aligned(t, len(shape))) for t in tensors]
-    unexpanded = np.broadcast_shapes(*(t.shape for t in dense))
-    groups = _joinable_axes([t.shape for t in dense], unexpanded)
-    joined = [_joined(t, groups) for t in dense]
-    if not groups:
-        return Folded(joined, None, unexpanded, shape)
-    rows = max(t.shape[0] for t in joined)
-    return Folded([_padded(t, rows) for t in joined], rows, unexpanded, shape)
+        return Folded([], lengths, unexpanded, shape)
+    prepared = [_prepared(t, s) for t, s in zip(tensors, steps, strict=True)]
+    return Folded(prepared, lengths, unexpanded, shape)
+
+
+# A training loop has few shapes; to think about them takes longer than a small program runs.
+@lru_cache(maxsize=4096)
+def _plan(
+    *given: tuple[tuple[int, ...], tuple[int, ...]],
+) -> tuple[list[_Steps], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """The steps for tensors of these shapes and strides, and the shapes of `Folded`."""
+    shape = np.broadcast_shapes(*(of_one for of_one, _ in given))
+    if 0 in shape:
+        return [], (), shape, shape
+    narrowed = [
+        tuple(axis for axis, n in enumerate(of_one) if n > 1 and strides[axis] == 0)
+        for of_one, strides in given
+    ]
+    dense = [
+        (1,) * (len(shape) - len(of_one))
+        + tuple(1 if axis in axes else n for axis, n in enumerate(of_one))
+        for (of_one, _), axes in zip(given, narrowed, strict=True)
+    ]
+    unexpanded = np.broadcast_shapes(*dense)
+    groups = _joinable_axes(dense, unexpanded)
+    joined = [tuple(prod(one[axis] for axis in group) for group in groups) for one in dense]
+    lengths = tuple(prod(unexpanded[axis] for axis in group) for group in groups)
+    added = [(axis, rounded_up(n) - n) for axis, n in enumerate(lengths[: max(1, len(groups) - 1)])]
+    steps = [
+        _Steps(axes, one, tuple((axis, rows) for axis, rows in added if rows and one[axis] > 1))
+        for axes, one in zip(narrowed, joined, strict=True)
+    ]
+    return steps, lengths, unexpanded, shape
+
+
+def _prepared(tensor: Tensor, steps: _Steps) -> Tensor:
+    for axis in steps.narrowed:
+        tensor = tensor.narrow(axis, 0, 1)
+    tensor = tensor.resolve_neg().contiguous()
+    if tensor.shape != steps.joined:
+        tensor = tensor.reshape(steps.joined)
+    for axis, rows in steps.padding:
+        filling = [*tensor.shape]
+        filling[axis] = rows
+        tensor = torch.cat([tensor, tensor.new_ones(filling)], axis)
+    return tensor
 
 
 def rounded_up(length: int) -> int:
@@ -84,23 +131,6 @@ def batch_first(
     return batched
 
 
-def _aligned(tensor: Tensor, rank: int) -> Tensor:
-    missing = rank - tensor.dim()
-    return tensor.reshape((1,) * missing + tensor.shape) if missing else tensor
-
-
-def _without_expansion(tensor: Tensor) -> Tensor:
-    for axis, stride in enumerate(tensor.stride()):
-        if stride == 0 and tensor.shape[axis] > 1:
-            tensor = tensor.narrow(axis, 0, 1)
-    return tensor.resolve_neg().contiguous()
-
-
-def _joined(tensor: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
-    shape = [prod(tensor.shape[axis] for axis in group) for group in groups]
-    return tensor if len(shape) == tensor.dim() else tensor.reshape(shape)
-
-
 def _joinable_axes(shapes: Sequence[Sequence[int]], full: Sequence[int]) -> list[list[int]]:
     """Groups of axes along which each tensor has either full length or 1; the last axis alone."""
     groups: list[list[int]] = []
@@ -113,12 +143,3 @@ def _joinable_axes(shapes: Sequence[Sequence[int]], full: Sequence[int]) -> list
             groups.append([axis])
         pattern = broadcast
     return groups
-
-
-def _padded(tensor: Tensor, rows: int) -> Tensor:
-    """The tensor with rows of ones appended, up to the rounded length."""
-    missing = rounded_up(rows) - rows
-    if missing == 0 or tensor.shape[0] != rows:
-        return tensor
-    filling = tensor.new_ones((missing, *tensor.shape[1:]))
-    return torch.cat([tensor, filling])

@@ -29,7 +29,7 @@ from jaxnb.torch_bridge.arguments import (
     working_dtype,
 )
 from jaxnb.torch_bridge.exchange import call
-from jaxnb.torch_bridge.functions import FUNCTIONS, named
+from jaxnb.torch_bridge.functions import FUNCTIONS, found, named
 from jaxnb.torch_bridge.layout import batch_first, folded
 from jaxnb.torch_bridge.programs import Orders, partials
 
@@ -67,6 +67,9 @@ def _evaluate(name: str, tensors: Sequence[Tensor], eps: float | None) -> Tensor
         return _outside_compiled_code(name, tensors, eps)
     if torch.compiler.is_compiling() or _private.is_tracing():
         return partial_derivatives(list(tensors), name, list(value), eps)[0]
+    if _plain_gradient_is_due(name, tensors):
+        result: Tensor = _ValueWithGradient.apply(name, eps, *tensors)
+        return result
     return _derivatives(name, eps, tensors, [value])[0]
 
 
@@ -164,6 +167,50 @@ def _backward(ctx: Any, gradients: Sequence[Tensor | None]) -> tuple[Any, ...]:
 partial_derivatives.register_autograd(_backward, setup_context=_setup_context)
 
 
+class _ValueWithGradient(torch.autograd.Function):
+    """The value and its first derivatives from one program, for `backward` outside transforms.
+
+    The first derivatives cost little more than the value, and a program of their own would read
+    the tensors again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, name: str, eps: float | None, *tensors: Tensor) -> Tensor:
+        value = (0,) * len(tensors)
+        wanted = ctx.needs_input_grad[2:]
+        ctx.name, ctx.eps, ctx.value = name, eps, value
+        ctx.computed = tuple(_raised(value, place) for place, want in enumerate(wanted) if want)
+        result, *derivatives = _compute(tensors, name, (value, *ctx.computed), eps)
+        ctx.save_for_backward(*tensors, *derivatives)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        number = len(ctx.value)
+        saved_tensors = ctx.saved_tensors  # once: a checkpoint gives them out once
+        tensors, computed = saved_tensors[:number], saved_tensors[number:]
+
+        def derivatives(requested: list[Orders]) -> Sequence[Tensor]:
+            if torch.is_grad_enabled():  # they are to be differentiated again
+                return _derivatives(ctx.name, ctx.eps, tensors, requested)
+            saved = dict(zip(ctx.computed, computed, strict=True))
+            return [saved[orders] for orders in requested]
+
+        wanted, keep = ctx.needs_input_grad[2:], _private.graph_is_kept()
+        pulled = _pulled_back([ctx.value], tensors, wanted, [gradient], derivatives, keep=keep)
+        return None, None, *pulled
+
+
+def _plain_gradient_is_due(name: str, tensors: Sequence[Tensor]) -> bool:
+    return (
+        torch.is_grad_enabled()
+        and found(name)[0].derivatives_are_shared
+        and is_plain(tensors)
+        and any(t.requires_grad for t in tensors)
+        and not _has_transforms()
+    )
+
+
 class _PartialDerivatives(torch.autograd.Function):
     """The operator with forward mode and the transforms of `torch.func`, for eager calls."""
 
@@ -238,14 +285,18 @@ def _pulled_back(
     wanted: Sequence[bool],
     gradients: Sequence[Tensor | None],
     derivatives: _Derivatives,
+    *,
+    keep: bool = False,
 ) -> list[Tensor | None]:
-    """The gradient in every tensor wanted: the sum of gradient times derivative, over results."""
+    """The gradient in every tensor wanted: the sum of gradient times derivative, over results.
+
+    Unless they are to be kept, the derivatives are overwritten where nothing else refers to them.
+    """
     present = [(o, g) for o, g in zip(requested, gradients, strict=True) if g is not None]
     places = [place for place, want in enumerate(wanted) if want]
     partials_of = _by_orders([_raised(o, i) for o, _ in present for i in places], derivatives)
-    # A derivative that nothing else refers to is multiplied in place, which writes a third less
-    # memory.
-    alone = len(present) == 1 and not torch.is_grad_enabled()
+    # Multiplied in place, a third less memory is written.
+    alone = len(present) == 1 and not torch.is_grad_enabled() and not keep
     in_place = alone and not _private.is_transformed(present[0][1])
     times = Tensor.mul_ if in_place else Tensor.mul
     result: list[Tensor | None] = [None] * len(tensors)

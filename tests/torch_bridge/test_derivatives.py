@@ -15,6 +15,8 @@ from torch_bridge.cases import (
     torch,
 )
 
+from jaxnb.torch_bridge import _private, exchange, pointwise
+
 
 @pytest.fixture(autouse=True)
 def without_x64():
@@ -198,6 +200,60 @@ def test_weights_reach_the_gradient():
     (again,) = torch.autograd.grad(value.sum(), mu)
     assert torch.equal(plain, again)
     torch.testing.assert_close(weighted, weights * plain)
+
+
+@pytest.mark.parametrize("without", [None, "keeps_graph"])
+def test_backward_again_and_in_some_parameters_only(without, monkeypatch):
+    """What the first pass found is neither used up nor written to."""
+    if without:
+        monkeypatch.setitem(_private._found, without, None)
+    mu, theta = parameters(NEGATIVE_BINOMIAL, requires_grad=True)
+    value = NEGATIVE_BINOMIAL(NEGATIVE_BINOMIAL.counts(), mu, theta)
+    weights = torch.arange(6.0, dtype=torch.float64).reshape(2, 3)
+    first = torch.autograd.grad(value, (mu, theta), weights, retain_graph=True)
+    again = torch.autograd.grad(value, (mu, theta), weights, retain_graph=True)
+    in_graph = torch.autograd.grad(value, (mu, theta), weights, create_graph=True)
+    (in_theta,) = torch.autograd.grad(value, theta, 2 * weights)
+    for a, b, c in zip(first, again, in_graph, strict=True):
+        assert torch.equal(a, b)
+        torch.testing.assert_close(c, a)
+    torch.testing.assert_close(in_theta, 2 * first[1])
+    with pytest.raises(RuntimeError, match="second time"):
+        torch.autograd.grad(value, mu, weights)
+
+
+def test_backward_asks_jax_for_nothing(monkeypatch):
+    """The value and the derivatives that are required come from one program."""
+    calls = []
+
+    def noting(function, *arguments):
+        calls.append(function)
+        return exchange.call(function, *arguments)
+
+    monkeypatch.setattr(pointwise, "call", noting)
+    mu, theta = parameters(NEGATIVE_BINOMIAL, requires_grad=True)
+    NEGATIVE_BINOMIAL(NEGATIVE_BINOMIAL.counts(), mu, theta).sum().backward()
+    assert len(calls) == 1
+    NEGATIVE_BINOMIAL(NEGATIVE_BINOMIAL.counts(), mu.detach(), theta).sum().backward()
+    assert len(calls) == 2
+    assert calls[0] is not calls[1]  # no derivative in a mean that needs none
+
+
+def test_what_is_saved_may_be_moved_meanwhile():
+    mu, theta = parameters(NEGATIVE_BINOMIAL, requires_grad=True)
+    packed = []
+
+    def pack(tensor):
+        packed.append(tensor.shape)
+        return tensor.numpy(force=True).copy()
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, torch.from_numpy):
+        value = NEGATIVE_BINOMIAL(NEGATIVE_BINOMIAL.counts(), mu, theta).sum()
+    found = torch.autograd.grad(value, (mu, theta))
+    assert len(packed) == 5  # the three arguments and two derivatives
+    plain = NEGATIVE_BINOMIAL(NEGATIVE_BINOMIAL.counts(), mu, theta).sum()
+    for ours, expected in zip(found, torch.autograd.grad(plain, (mu, theta)), strict=True):
+        assert torch.equal(ours, expected)
 
 
 def test_checkpoint():

@@ -113,6 +113,51 @@ def test_a_forked_child_raises_instead_of_hanging(program):
     assert child.stdout.split() == ["0", "3"]
 
 
+SETTINGS = {
+    "x64": lambda: jax.enable_x64(True),
+    "device": lambda: jax.default_device("cpu"),
+    "guard": lambda: jax.transfer_guard("disallow"),
+    "explicit": lambda: jax.transfer_guard("disallow_explicit"),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_callers_settings_of_jax_do_not_matter(setting, dtype):
+    x, mu = torch.tensor([0, 7]), torch.tensor([2.0, 5.0], dtype=dtype, requires_grad=True)
+    d = bridge.NegativeBinomial(mu=mu, theta=torch.tensor(3.0, dtype=dtype), eps=1e-8)
+
+    def found():
+        torch.manual_seed(0)
+        value = d.log_prob(x)
+        return value, *torch.autograd.grad(value.sum(), mu), d.mode, d.sample()
+
+    with jax.enable_x64(False):
+        expected = found()
+        with SETTINGS[setting]():
+            for ours, theirs in zip(found(), expected, strict=True):
+                assert ours.dtype == dtype
+                assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_inside_a_trace_of_jax_tensors_are_constants(dtype):
+    mu = torch.tensor([2.0, 5.0], dtype=dtype, requires_grad=True)
+    expected = bridge.log_nb_positive(torch.tensor([0, 7]), mu, 3.0)
+    found = []
+
+    @jax.jit
+    def function(a):
+        value = bridge.log_nb_positive(torch.tensor([0, 7]), mu, 3.0)
+        found.append((value, torch.autograd.grad(value.sum(), mu)[0]))
+        return a + bridge.to_jax(value.detach().float())
+
+    result = function(jnp.ones(2))
+    np.testing.assert_allclose(result, 1 + expected.detach().float().numpy(), rtol=1e-6)
+    assert torch.equal(found[0][0], expected)
+    assert torch.equal(found[0][1], torch.autograd.grad(expected.sum(), mu)[0])
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="JAX may well have this device")
 @pytest.mark.parametrize(
     ("device", "message"),

@@ -207,3 +207,20 @@ def test_minibatches_of_every_size_reach_jax_in_few_shapes():
         reached.add(tuple(t.shape for t in arguments.tensors))
         assert torch.equal(arguments.unfold(sum(arguments.tensors)), sum(tensors))
     assert len(reached) <= 16 + 8 * 2
+
+
+def test_a_minibatch_on_the_second_axis_reaches_jax_in_few_shapes():
+    """Several samples of each cell, with counts and theta that all samples share."""
+    from jaxnb.torch_bridge.layout import folded
+
+    theta, reached = torch.rand(7) + 0.5, set()
+    for batch in range(33, 65):
+        x, mu = torch.rand(batch, 7), torch.rand(5, batch, 7)
+        arguments = folded([x, mu, theta])
+        reached.add(tuple(t.shape for t in arguments.tensors))
+        result = arguments.unfold(sum(arguments.tensors))
+        assert torch.equal(result, x + mu + theta)
+        assert result.is_contiguous()
+        whole = folded([x[None, :, :3], mu[:, :, :3], theta[:3]])  # the genes stay as they are
+        assert all(t.shape[-1] == 3 for t in whole.tensors)
+    assert len(reached) == 8
