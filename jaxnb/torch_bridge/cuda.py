@@ -30,9 +30,13 @@ to a program that is not ordered after them (one called from another stream, or 
 A result is therefore a tensor whose memory belongs to a Python object, by the public protocol
 `__cuda_array_interface__`: `torch.as_tensor` refers to the object until the last view of the memory
 is gone. Then the object hands JAX's array to a list. At the next call an event is recorded on S for
-what is in the list, and after the event the array is dropped. `Tensor.record_stream` has no effect
-on memory that torch did not allocate: to use a result on another stream, let S wait for that stream
-before the result is dropped.
+what is in the list, and after the event the array is dropped; what is freed after the last call
+stays listed. No event is recorded on a stream that is capturing a graph: it waits for a later call.
+`Tensor.record_stream` has no effect on memory that torch did not allocate: to use a result on
+another stream, let S wait for that stream before the result is dropped.
+
+*Where JAX cannot let a stream wait* (clients other than its default one raise UNIMPLEMENTED), the
+host waits for the program before its results are handed over.
 
 *How far the host runs ahead* is bounded by the memory on that list: above `_HELD_BYTES` a call
 waits for the oldest event.
@@ -78,11 +82,11 @@ class FreedResults:
     """Memory of JAX's that torch has freed on the host, held until its streams are past it.
 
     Args:
-        record: Records an event on a stream.
+        record: Records an event on a stream; None from it if that is impossible now.
         limit: How many bytes may be held without the host waiting.
     """
 
-    def __init__(self, record: Callable[[Any], Event], limit: int = _HELD_BYTES) -> None:
+    def __init__(self, record: Callable[[Any], Event | None], limit: int = _HELD_BYTES) -> None:
         self._record = record
         self._limit = limit
         self._freed: deque[tuple[Tensor, Any]] = deque()
@@ -107,7 +111,11 @@ class FreedResults:
             for stream, tensors in by_stream.items():
                 size = sum(t.numel() * t.element_size() for t in tensors)
                 # Recorded now, an event comes after everything that was enqueued before the free.
-                self._held.append((self._record(stream), tensors, size))
+                event = self._record(stream)
+                if event is None:
+                    self._freed.extend((tensor, stream) for tensor in tensors)
+                else:
+                    self._held.append((event, tensors, size))
             while self._held and self._held[0][0].query():
                 self._held.popleft()
             while sum(size for _, _, size in self._held) > self._limit:
@@ -132,13 +140,23 @@ class ResultOwner:
 
 def shared_with_torch(array: Array, stream: Any, freed: FreedResults) -> Tensor:
     """A JAX array as a tensor that shares its memory; the stream waits until it is computed."""
-    shared = from_dlpack(array)
+    shared = exported(array)
     if shared.dtype != torch.bfloat16:
         return torch.as_tensor(ResultOwner(shared, stream, freed), device=shared.device)
     bits = shared.view(torch.int16)  # the protocol has no name for bfloat16
     return torch.as_tensor(ResultOwner(bits, stream, freed), device=bits.device).view(
         torch.bfloat16
     )
+
+
+def exported(array: Array) -> Tensor:
+    """A JAX array as a tensor; torch's stream waits until it is computed, or else the host."""
+    try:
+        return from_dlpack(array)
+    except jax.errors.JaxRuntimeError as error:
+        if "UNIMPLEMENTED" not in str(error):
+            raise
+        return from_dlpack(jax.block_until_ready(array).__dlpack__())  # of no stream
 
 
 def shared_on_current_stream(array: Array) -> Tensor:
@@ -164,7 +182,7 @@ def owned_by_jax(tensor: Tensor, *, copy: bool) -> Array:
         if not copy:
             return shared
         copied = jax.numpy.array(shared, copy=True)
-        from_dlpack(copied)  # makes the stream wait until the tensor has been read
+        exported(copied)  # makes the stream wait until the tensor has been read
         return copied
 
 
@@ -213,7 +231,16 @@ def exchanged(
 @cache
 def freed_results() -> FreedResults:
     """The list of this process."""
-    return FreedResults(lambda stream: stream.record_event())
+    return FreedResults(event_on)
+
+
+def event_on(stream: Any) -> Event | None:
+    """An event after the work on a stream; None while it is capturing a graph."""
+    with torch.cuda.stream(stream):
+        if torch.cuda.is_current_stream_capturing():
+            return None
+    event: Event = stream.record_event()
+    return event
 
 
 @cache

@@ -156,6 +156,11 @@ def _jax_device(device: torch.device) -> jax.Device:
     Raises:
         RuntimeError: JAX has no such device here.
     """
+    if device.type == "cuda" and torch.version.hip is not None:
+        raise RuntimeError(
+            "the bridge does not support ROCm, whose streams it has not been written for: move the"
+            " tensors with .cpu() first"
+        )
     platform = {"cpu": "cpu", "cuda": "gpu"}.get(device.type)
     if platform is None:
         raise RuntimeError(

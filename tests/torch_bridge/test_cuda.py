@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from torch_bridge.cases import bridge, torch
 
-from jaxnb.torch_bridge import cuda
+from jaxnb.torch_bridge import cuda, exchange
 
 
 class FakeEvent:
@@ -105,6 +105,72 @@ def test_the_host_waits_for_the_oldest_event_if_too_much_is_held(recorder):
         freed.collect()
     assert recorder.log == ["host waits for first"]
     assert held(freed) == 2
+
+
+def test_a_stream_that_is_capturing_is_left_alone(recorder):
+    capturing = {"T"}
+    freed = cuda.FreedResults(lambda stream: None if stream in capturing else recorder(stream))
+    for stream in ("S", "T"):
+        freed.add(torch.ones(4), stream)
+    freed.collect()
+    assert [e.stream for e in recorder.events] == ["S"]
+    assert held(freed) == 2
+    capturing.clear()
+    freed.collect()
+    assert [e.stream for e in recorder.events] == ["S", "T"]
+    for event in recorder.events:
+        event.done = True
+    freed.collect()
+    assert held(freed) == 0
+
+
+@pytest.mark.parametrize("capturing", [False, True])
+def test_no_event_is_recorded_while_its_stream_captures(monkeypatch, capturing):
+    entered = []
+
+    class Stream:
+        def record_event(self):
+            assert not capturing
+            return "event"
+
+    monkeypatch.setattr(torch.cuda, "stream", lambda s: entered.append(s) or Device(s))
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: capturing)
+    stream = Stream()
+    assert cuda.event_on(stream) == (None if capturing else "event")
+    assert entered == [stream]
+
+
+def test_the_host_waits_where_jax_cannot_let_a_stream_wait(monkeypatch):
+    """As with XLA_PYTHON_CLIENT_USE_TFRT_GPU_CLIENT=1, whose arrays take no stream."""
+    log = []
+
+    def from_dlpack(array):
+        if isinstance(array, jax.Array):
+            raise jax.errors.JaxRuntimeError("UNIMPLEMENTED: WaitUntilBufferReadyOnStream")
+        log.append("exported")
+        return torch.from_dlpack(array)
+
+    ready = jax.block_until_ready
+    monkeypatch.setattr(cuda, "from_dlpack", from_dlpack)
+    monkeypatch.setattr(jax, "block_until_ready", lambda a: log.append("host waits") or ready(a))
+    assert torch.equal(cuda.exported(jnp.arange(3.0)), torch.arange(3.0))
+    assert log == ["host waits", "exported"]
+
+
+def test_other_errors_of_an_export_are_not_hidden(monkeypatch):
+    def from_dlpack(array):
+        raise jax.errors.JaxRuntimeError("INTERNAL: broken")
+
+    monkeypatch.setattr(cuda, "from_dlpack", from_dlpack)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="broken"):
+        cuda.exported(jnp.arange(3.0))
+
+
+def test_rocm_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    exchange._jax_device.cache_clear()
+    with pytest.raises(RuntimeError, match="does not support ROCm"):
+        exchange._jax_device(torch.device("cuda:0"))
 
 
 def test_threads_may_free_and_collect_at_once(recorder):
