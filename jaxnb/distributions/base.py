@@ -99,10 +99,10 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         with jax.ensure_compile_time_eval():
             for name, value in self.get_args().items():
                 constraint = self.arg_constraints[name]
-                valid, missing = constraint(value), value != value
+                valid = constraint(value)
                 if not_jax_tracer(valid):
-                    allowed = valid if np.all(missing) else valid | missing
-                    _raise_unless(allowed, type(self).__name__, name, constraint, value)
+                    if not np.asarray(valid).all():
+                        _raise_unless_missing(type(self).__name__, name, constraint, value, valid)
                 elif strict:
                     raise RuntimeError(f"{name} is traced, and cannot be validated")
 
@@ -388,12 +388,14 @@ def _is_count(value: ArrayLike, smallest: int) -> Array:
     return (array >= smallest) & (array - jnp.floor(array) == 0)  # inf - inf is NaN
 
 
-def _raise_unless(
-    valid: ArrayLike, owner: str, name: str, constraint: Any, value: ArrayLike
+def _raise_unless_missing(
+    owner: str, name: str, constraint: Any, value: ArrayLike, valid: ArrayLike
 ) -> None:
-    invalid = ~np.asarray(valid)
+    # under `grad` the comparisons are concrete although the value is not
+    missing, invalid = np.asarray(value != value), ~np.asarray(valid)
+    if not missing.all():
+        invalid &= ~missing
     if invalid.any():
-        # under `grad` the comparison is concrete although the value is not
         example = f", such as {np.asarray(value)[invalid][0]}" if not_jax_tracer(value) else ""
         raise ValueError(
             f"{owner} got an invalid {name}: {invalid.sum()} of {invalid.size} values{example}, do"

@@ -125,3 +125,32 @@ def test_draws_of_invalid_parameters_are_marked():
     draws = NB(**parameters, validate_args=False).sample(jax.random.key(0))
     np.testing.assert_array_equal(draws < 0, [True, True, False])
     np.testing.assert_array_equal(draws[:2], -1)
+
+
+@pytest.mark.quick
+def test_a_missing_parameter_passes_beside_numbers_and_alone_does_not():
+    """So that a mask can leave it out; every other invalid value is still complained of."""
+    for mu in ([2.0, np.nan], np.float32([2, np.nan]), jnp.array([2.0, jnp.nan])):
+        assert np.isnan(NB(mu=mu, theta=1.0, validate_args=True).mean).sum() == 1
+    for mu in (np.nan, [np.nan, np.nan]):
+        with pytest.raises(ValueError, match="invalid mu"):
+            NB(mu=mu, theta=1.0, validate_args=True)
+    with pytest.raises(ValueError, match=r"invalid mu: 1 of 3 values, such as -1\.0"):
+        NB(mu=[2.0, np.nan, -1.0], theta=1.0, validate_args=True)
+
+
+def test_a_mask_leaves_out_missing_parameters_and_counts():
+    mask, counts = jnp.array([True, False]), jnp.array([3.0, jnp.nan])
+
+    def of_array(scale):
+        mu = jnp.array([2.0, jnp.nan]) * scale
+        return NB(mu=mu, theta=1.0, validate_args=True).mask(mask).log_prob(counts).sum()
+
+    def of_list(scale):
+        masked = NB(mu=[2.0 * scale, jnp.nan], theta=1.0, validate_args=True).mask(mask)
+        return masked.log_prob(counts).sum()
+
+    alone = NB(mu=2.0, theta=1.0).log_prob(3.0)
+    np.testing.assert_allclose(of_array(1.0), alone, rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(of_array)(jnp.ones(2))[0], 1 / 3, rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(of_list)(1.0), 1 / 3, rtol=1e-6)

@@ -302,4 +302,20 @@ DISTRIBUTIONS = (
         "counts = counts.X",
         ("test_residuals.py",),
     ),
+    Fault(
+        "class-weak-leaves",
+        "a distribution of Python numbers has weakly typed leaves, which no scan can carry",
+        "distributions/parameters.py",
+        "a.astype(dtype) if a.weak_type else a for name, a",
+        "a for name, a",
+        ("distributions",),
+    ),
+    Fault(
+        "class-missing-hides-invalid",
+        "beside a missing parameter a negative one passes",
+        "distributions/base.py",
+        "        invalid &= ~missing\n",
+        "        invalid[:] = False\n",
+        ("distributions",),
+    ),
 )
