@@ -36,7 +36,10 @@ def _behind_conditional(*arrays: Array) -> tuple[Array, ...]:
     finished: tuple[Array, ...] = lax.cond(
         _always(),
         lambda *operands: operands,
-        lambda *operands: tuple(jnp.full_like(a, jnp.nan) for a in operands),
+        lambda *operands: tuple(
+            jnp.full_like(a, jnp.nan if jnp.issubdtype(a.dtype, jnp.floating) else 0)
+            for a in operands
+        ),
         *arrays,
     )
     return finished

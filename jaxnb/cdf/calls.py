@@ -1,15 +1,17 @@
 """What every distribution function does with its arguments, and what is computed of a kernel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType
 
+from jaxnb._elementwise import elementwise
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.search import Level, level, log_level, smallest_count
+from jaxnb.cdf.search import Around, Question, level, log_level, smallest_count
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, on_scales, promote
 
@@ -23,7 +25,9 @@ class Kernel(NamedTuple):
 
     Attributes:
         log_tails: Of (scales, x, *parameters), log F and log(1 - F).
-        log_probability: Of (scales, x, *parameters).
+        fixed: Of (scales, *parameters), what `around` needs of them: a tree of arrays.
+        around: Of (x, fixed), log F and log(1 - F), and the parts that the probabilities of counts
+            from `lowest` + 1 on are the sum of.
         start: Of (scales, log_lower, log_upper, *parameters), the quantile, roughly.
         upper_end: Of (scales, *parameters), a number that is positive unless the distribution is a
             point mass.
@@ -31,7 +35,8 @@ class Kernel(NamedTuple):
     """
 
     log_tails: Callable[..., Tails]
-    log_probability: Callable[..., Array]
+    fixed: Callable[..., Any]
+    around: Around
     start: Callable[..., Array]
     upper_end: Callable[..., Array]
     lowest: int = 0
@@ -93,32 +98,63 @@ def _quantile(
     *parameters: ArrayLike,
 ) -> Array:
     result_type, arguments = promote(x=q, **dict(zip(names, parameters, strict=True)))
-    q, *aligned = map(lax.stop_gradient, arguments)
-    q = jnp.broadcast_to(q, jnp.broadcast_shapes(*(a.shape for a in arguments)))
-    target = log_level(q, upper) if logarithm else level(q, upper)
+    found = _quantile_p.bind(  # type: ignore[no-untyped-call]
+        *map(lax.stop_gradient, arguments),
+        kernel=kernel,
+        logarithm=logarithm,
+        upper=upper,
+        scales=scales,
+        # slots would move elements between devices
+        in_slots=not any(_explicitly_spread(a) for a in arguments),
+    )
+    return found[0].astype(result_type)
+
+
+def _explicitly_spread(array: Array) -> bool:
+    aval: Any = jax.typeof(array)
+    return AxisType.Explicit in aval.sharding.mesh.axis_types
+
+
+def _evaluated(
+    q: Array,
+    *parameters: Array,
+    kernel: Kernel,
+    logarithm: bool,
+    upper: bool,
+    scales: Scales,
+    in_slots: bool,
+) -> tuple[Array, ...]:
+    def asked(q: Array, *parameters: Array) -> Question:
+        target = log_level(q, upper) if logarithm else level(q, upper)
+        start = kernel.start(scales, target.log_lower, target.log_upper, *parameters)
+        searched = target.inside & _valid(scales, parameters)
+        return Question(target, start, searched, kernel.fixed(scales, *parameters))
 
     count = smallest_count(
-        partial(kernel.log_tails, scales),
-        partial(kernel.log_probability, scales),
-        target,
-        kernel.start(scales, target.log_lower, target.log_upper, *aligned),
-        aligned,
+        kernel.around,
+        asked,
+        kernel.lowest,
+        (q, *parameters),
+        upper=upper,
+        logarithm=logarithm,
+        in_slots=in_slots,
     )
-    count = jnp.maximum(count, kernel.lowest)
-    count = _at_ends(count, target, kernel.upper_end(scales, *aligned) > 0)
-    return jnp.where(_valid(scales, aligned), count, jnp.nan).astype(result_type)
+    count = _at_ends(count, q, logarithm, upper, kernel.upper_end(scales, *parameters) > 0)
+    return (jnp.where(_valid(scales, parameters), count, jnp.nan),)
 
 
-def _at_ends(count: Array, target: Level, unbounded: Array) -> Array:
-    """Infinity where all of the probability is to be reached, NaN where `target` is none."""
-    q = target.value
-    lowest, highest = (-jnp.inf, 0.0) if target.logarithm else (0.0, 1.0)
-    everything = q == (lowest if target.upper else highest)
+_quantile_p: Final = elementwise("jaxnb_quantile", _evaluated)
+
+
+def _at_ends(count: Array, q: Array, logarithm: bool, upper: bool, unbounded: Array) -> Array:
+    """Infinity where all of the probability is to be reached, NaN where `q` is no level."""
+    lowest, highest = (-jnp.inf, 0.0) if logarithm else (0.0, 1.0)
+    everything = q == (lowest if upper else highest)
     count = jnp.where(everything & unbounded, jnp.inf, count)
     return jnp.where((q >= lowest) & (q <= highest), count, jnp.nan)
 
 
-def _valid(scales: Scales, parameters: list[Array]) -> Array:
+def _valid(scales: Scales, parameters: Sequence[Array]) -> Array:
     """Whether none is NaN, nor one on the linear scale negative."""
     valid = jnp.asarray(True)
     for place, parameter in enumerate(parameters):

@@ -11,7 +11,7 @@ where they neither over- nor underflow.
 """
 
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,12 +20,13 @@ from jaxnb._materialize import if_any
 from jaxnb._types import Array
 from jaxnb.cdf import tails
 from jaxnb.cdf.moved import Moved, log_within, move, out_of_range, values
-from jaxnb.cdf.tails import Tails
+from jaxnb.cdf.tails import Part, Tails
 from jaxnb.likelihoods.arguments import Scales
+from jaxnb.likelihoods.dispersion import Dispersion, dispersion
 from jaxnb.special.complements import log1m_exp_of_any
 from jaxnb.special.elementary import reciprocal
 
-__all__ = ["log_tails", "log_tails_with_derivatives"]
+__all__ = ["Fixed", "around", "fixed", "log_tails", "log_tails_with_derivatives"]
 
 
 def log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
@@ -86,6 +87,70 @@ def log_tails_with_derivatives(
         return edges(corrected, _AT_ZERO, _AT_ONE), derivatives
 
     return if_any(outside, everywhere, ordinary, value, in_logs, x, a, b)
+
+
+class Fixed(NamedTuple):
+    """What of an element is the same for every count, for `around`.
+
+    Attributes:
+        mu: Of `Moved`, as the others; parameters of 0 and infinity are moved infinitely far.
+        theta: Likewise.
+        log_theta: Likewise.
+        log_mu: Likewise.
+        log_m: Likewise.
+        log_scale: Of `Dispersion`.
+        variance_scale: Likewise.
+    """
+
+    mu: Array
+    theta: Array
+    log_theta: Array
+    log_mu: Array
+    log_m: Array
+    log_scale: Array
+    variance_scale: Array
+
+
+def fixed(scales: Scales, a: Array, b: Array) -> Fixed:
+    """That of mean a and theta b, each on its scale."""
+    moved = move(scales, jnp.zeros((1,) * a.ndim, a.dtype), a, b)
+    d = dispersion(moved.theta, materialized=moved.theta.shape != moved.mu.shape)
+    no_mu, no_theta = (
+        p == (-jnp.inf if scale == "log" else 0.0) for scale, p in zip(scales, (a, b), strict=True)
+    )
+    return Fixed(
+        moved.mu,
+        d.theta,
+        log_theta=jnp.where(no_theta, -jnp.inf, moved.log_theta),
+        log_mu=jnp.where(no_mu, -jnp.inf, moved.log_mu),
+        log_m=jnp.where(a == jnp.inf, jnp.inf, moved.log_m),
+        log_scale=d.log_scale,
+        variance_scale=d.variance_scale,
+    )
+
+
+def around(x: Array, at: Fixed) -> tuple[Tails, Part]:
+    """Both logarithms at whole 0 <= x <= `Limits.x`, and the probability of x."""
+    unused = at.theta
+    d = Dispersion(
+        *(at.theta, unused, unused, unused, at.log_scale, unused, at.variance_scale),
+        *(unused, unused, unused, unused),
+    )
+    value, part = tails.log_tails_with_part(x, at.mu, d)
+
+    def everywhere(value: Tails, part: Part, x: Array, at: Fixed) -> tuple[Tails, Part]:
+        nothing = jnp.zeros_like(x)
+        moved = Moved(x, at.mu, at.theta, at.log_theta, at.log_mu, at.log_m, nothing, nothing)
+        of_positive = jnp.where(x > 0, x * at.log_mu + at.log_theta, 0.0)
+        log_probability = part.log_probability + (of_positive - at.theta * at.log_m)
+        smaller = jnp.exp(at.log_mu)
+        corrected, _ = _corrected(moved, value)
+        return corrected, Part(
+            log_probability, part.q * smaller, part.theta_q * smaller * jnp.exp(at.log_theta)
+        )
+
+    unusual = (at.log_theta < 0) | (at.log_mu < 0) | (at.log_m > 0)
+    return if_any(unusual, everywhere, lambda value, part, *_: (value, part), value, part, x, at)
 
 
 def _at_zero_counts(x: Array, mu: Array, theta: Array, d: Tails) -> Tails:

@@ -1,65 +1,146 @@
 """The negative binomial as a `Kernel`: its two tails with their derivatives, its quantile roughly.
 
 Mean and theta are a and b here, each on its scale.
+
+The tails are a primitive with their derivatives as further outputs. The tangent of an output takes
+one derivative more, up to the second; third ones are those of the closed forms. A mixed second
+derivative is always that of the derivative in theta along mu, the order that loses no digits.
 """
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.custom_derivatives import SymbolicZero
+from jax.interpreters import ad
 
+from jaxnb._elementwise import elementwise, nonzero
 from jaxnb._types import Array
 from jaxnb.cdf import extended
 from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.moved import values
 from jaxnb.cdf.start import approximate_quantile
-from jaxnb.cdf.tails import Tails
+from jaxnb.cdf.tails import Part, Tails
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.derivatives import Tangent
-from jaxnb.likelihoods.negative_binomial import log_nb
 
-__all__ = ["NEGATIVE_BINOMIAL", "log_probability", "nb_log_tails", "start", "upper_end"]
+__all__ = ["NEGATIVE_BINOMIAL", "around", "fixed", "nb_log_tails", "start", "upper_end"]
+
+_MU: Final = 1  # places of the operands
+_THETA: Final = 2
+
+_Output = tuple[str, *tuple[int, ...]]
+"""A field of `Tails`, and the places of the parameters differentiated in, in their order."""
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
 def nb_log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
     """log F and log(1 - F)."""
-    return extended.log_tails(scales, _whole(x), a, b)
+    outputs: tuple[_Output, ...] = (("log_cdf",), ("log_sf",))
+    return Tails(*_bind(scales, outputs, lax.stop_gradient(jnp.floor(x)), a, b))
 
 
-@partial(nb_log_tails.defjvp, symbolic_zeros=True)
-def _nb_log_tails_jvp(
+def _bind(scales: Scales, outputs: tuple[_Output, ...], *operands: Array) -> list[Array]:
+    found: list[Array] = _tails_p.bind(*operands, scales=scales, outputs=outputs)  # type: ignore[no-untyped-call]
+    return found
+
+
+def _evaluated(
+    x: Array, a: Array, b: Array, *, scales: Scales, outputs: tuple[_Output, ...]
+) -> tuple[Array, ...]:
+    places = {output[1:] for output in outputs}
+    first = tuple(sorted({place for at in places if len(at) == 1 for place in at}))
+    found: dict[tuple[int, ...], Tails] = {}
+    if first:
+        value, derivatives = _first(scales, first, x, a, b)
+        found |= {(place,): d for place, d in zip(first, derivatives, strict=True)}
+    elif () in places:
+        value = extended.log_tails(scales, x, a, b)
+    if () in places:
+        found[()] = value
+    for along in (_MU, _THETA):
+        inner = tuple(sorted({at[1] for at in places if len(at) == 2 and at[0] == along}))
+        if inner:
+            found |= {
+                (along, place): d
+                for place, d in zip(inner, _second(scales, along, inner, x, a, b), strict=True)
+            }
+    return tuple(getattr(found[places], name) for name, *rest in outputs for places in [tuple(rest)])
+
+
+def _first(
+    scales: Scales, places: tuple[int, ...], x: Array, a: Array, b: Array
+) -> tuple[Tails, list[Tails]]:
+    wrt = tuple("mu" if place == _MU else "theta" for place in places)
+    return extended.log_tails_with_derivatives(wrt, scales, x, a, b)
+
+
+def _second(
+    scales: Scales, along: int, places: tuple[int, ...], x: Array, a: Array, b: Array
+) -> list[Tails]:
+    """The derivatives of those at some places along the parameter at another one."""
+
+    def derivatives(parameter: Array) -> list[Tails]:
+        operands = [x, a, b]
+        operands[along] = parameter
+        return _first(scales, places, *operands)[1]
+
+    parameter = (x, a, b)[along]
+    found: list[Tails] = jax.jvp(derivatives, (parameter,), (jnp.ones_like(parameter),))[1]
+    return found
+
+
+_tails_p: Final = elementwise("jaxnb_log_tails", _evaluated, "outputs")
+
+
+def _tails_jvp(
+    primals: Sequence[Array],
+    tangents: Sequence[Any],
+    *,
     scales: Scales,
-    primals: tuple[Array, Array, Array],
-    tangents: tuple[Tangent, Tangent, Tangent],
-) -> tuple[Tails, Tails]:
-    x, a, b = primals
-    along = {
-        name: direction
-        for name, direction in zip(("mu", "theta"), tangents[1:], strict=True)
-        if not isinstance(direction, SymbolicZero)
-    }
+    outputs: tuple[_Output, ...],
+) -> tuple[list[Array], list[Any]]:
+    directions = nonzero(tangents)
+
+    def derivative(output: _Output, place: int) -> _Output:
+        name, *places = output
+        return (name, *sorted((*places, place)))
+
+    known = [output for output in outputs if len(output) < 3]
     # all at once, since they share the quadrature
-    value, derivatives = extended.log_tails_with_derivatives(tuple(along), scales, _whole(x), a, b)
-    terms = [
-        Tails(d.log_cdf * direction, d.log_sf * direction)
-        for d, direction in zip(derivatives, along.values(), strict=True)
-    ]
-    none = Tails(jnp.zeros_like(value.log_cdf), jnp.zeros_like(value.log_sf))
-    return value, Tails(
-        *(sum(parts[1:], parts[0]) for parts in zip(*(terms or [none]), strict=True))
-    )
+    more = tuple({derivative(output, place): None for output in known for place in directions})
+    found = _bind(scales, (*outputs, *more), *primals)
+    by_output = dict(zip((*outputs, *more), found, strict=True))
+    along = {
+        output: sum(by_output[derivative(output, place)] * t for place, t in directions.items())
+        for output in known
+    }
+    last = tuple(output for output in outputs if len(output) == 3)
+    if last:
+        places = tuple(directions)
+
+        def second(*parameters: Array) -> tuple[Array, ...]:
+            operands = dict(enumerate(primals)) | dict(zip(places, parameters, strict=True))
+            return _evaluated(*operands.values(), scales=scales, outputs=last)
+
+        at = tuple(primals[place] for place in places)
+        third = jax.jvp(second, at, tuple(directions.values()))[1]
+        along |= dict(zip(last, third, strict=True))
+    return found[: len(outputs)], [along[output] for output in outputs]
 
 
-def _whole(x: Array) -> Array:
-    return lax.stop_gradient(jnp.floor(x))
+ad.primitive_jvps[_tails_p] = _tails_jvp
 
 
-def log_probability(scales: Scales, x: Array, a: Array, b: Array) -> Array:
-    """That of the count x."""
-    return log_nb(x, a, b, jnp.zeros((), x.dtype), scales)
+def fixed(scales: Scales, a: Array, b: Array) -> extended.Fixed:
+    """What `around` needs."""
+    return extended.fixed(scales, a, b)
+
+
+def around(x: Array, at: extended.Fixed) -> tuple[Tails, tuple[Part]]:
+    """Both logarithms and the probability of x."""
+    t, part = extended.around(x, at)
+    return t, (part,)
 
 
 def start(scales: Scales, log_lower: Array, log_upper: Array, a: Array, b: Array) -> Array:
@@ -75,4 +156,4 @@ def upper_end(scales: Scales, a: Array, b: Array) -> Array:
     return jnp.where((a == next(zero)) | (b == next(zero)), 0.0, 1.0)
 
 
-NEGATIVE_BINOMIAL = Kernel(nb_log_tails, log_probability, start, upper_end)
+NEGATIVE_BINOMIAL = Kernel(nb_log_tails, fixed, around, start, upper_end)

@@ -31,9 +31,9 @@ from jaxnb.likelihoods.nb_kernel import d_theta, log_nb_times, ratios
 from jaxnb.special.complements import log1m_exp
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import exp, expm1
-from jaxnb.special.log1p import log1p_minus_x
+from jaxnb.special.log1p import log, log1p_minus_x
 
-__all__ = ["Tails", "log_tails", "log_tails_with_derivatives"]
+__all__ = ["Part", "Tails", "log_tails", "log_tails_with_derivatives", "log_tails_with_part"]
 
 
 class Tails(NamedTuple):
@@ -41,6 +41,27 @@ class Tails(NamedTuple):
 
     log_cdf: Array
     log_sf: Array
+
+
+class Part(NamedTuple):
+    """The probability at a count x, and what leads from there to the counts around.
+
+    A distribution is a sum of such parts, but for its zeros. With pmf that of the part,
+    pmf(x + 1) = pmf(x) (x q + theta_q) / (x + 1).
+
+    Attributes:
+        log_probability: log(pmf(x)).
+        q: mu / (theta + mu).
+        theta_q: theta q.
+    """
+
+    log_probability: Array
+    q: Array
+    theta_q: Array
+
+    def weighted(self, log_weight: Array) -> "Part":
+        """The part with a weight."""
+        return self._replace(log_probability=self.log_probability + log_weight)
 
 
 class _Regions(NamedTuple):
@@ -52,6 +73,7 @@ class _Regions(NamedTuple):
     at_zero: tuple[Array, Array]
     in_series: tuple[Array, Array, Array]
     elsewhere: tuple[Array, Array, Array]
+    positive: tuple[Array, Array]  # x and mu wherever x > 0
     integral: TailIntegral
 
 
@@ -72,6 +94,7 @@ def _regions(x: Array, mu: Array, theta: Array) -> _Regions:
         (jnp.where(zero, mu, 1.0), jnp.where(zero, theta, 1.0)),
         (jnp.where(series, x, 1.0), jnp.where(series, mu, 1.0), jnp.where(series, theta, 1.0)),
         elsewhere,
+        (jnp.where(zero, 2.0, x), jnp.where(zero, 1.0, mu)),
         integral,
     )
 
@@ -79,7 +102,19 @@ def _regions(x: Array, mu: Array, theta: Array) -> _Regions:
 def log_tails(x: Array, mu: Array, theta: Array) -> Tails:
     """Both logarithms."""
     r = _regions(x, mu, theta)
-    return _complete(r, _direct(r, integrate(r.integral), _dispersion(theta, x)))
+    direct, _ = _direct(r, integrate(r.integral), _dispersion(theta, x))
+    return _complete(r, direct)
+
+
+def log_tails_with_part(x: Array, mu: Array, d: Dispersion) -> tuple[Tails, Part]:
+    """Both logarithms, and the probability of x."""
+    r = _regions(x, mu, d.theta)
+    (total,) = materialize(integrate(r.integral))
+    direct, log_probability = _direct(r, total, d)
+    inverse_m = reciprocal(d.theta + mu)
+    return _complete(r, direct), Part(
+        log_probability, mu * inverse_m, mu * (d.theta * inverse_m)
+    )
 
 
 def _dispersion(theta: Array, x: Array) -> Dispersion:
@@ -88,18 +123,19 @@ def _dispersion(theta: Array, x: Array) -> Dispersion:
     return dispersion(theta, materialized=smaller)
 
 
-def _direct(r: _Regions, total: Array, d: Dispersion) -> Array:
-    """The logarithm of the tail that is computed directly."""
+def _direct(r: _Regions, total: Array, d: Dispersion) -> tuple[Array, Array]:
+    """The logarithms of the tail that is computed directly and of the probability of x."""
     x, mu, theta = r.elsewhere
     front = (r.integral.rho * total) * (1 + x * reciprocal(theta))
     front = front * jnp.where(r.integral.lower, 1.0, mu * reciprocal(x + 1))
-    elsewhere = log_nb_times(front, x, mu, d)
+    front = jnp.where(r.zero | r.series, 1.0, front)
+    elsewhere = log_nb_times(front, *r.positive, d)
+    at_zero = log_cdf_at_zero(*r.at_zero)
     value = jnp.where(
-        r.zero,
-        log_cdf_at_zero(*r.at_zero),
-        jnp.where(r.series, log_cdf_small_theta(*r.in_series), elsewhere),
+        r.zero, at_zero, jnp.where(r.series, log_cdf_small_theta(*r.in_series), elsewhere)
     )
-    return jnp.minimum(value, -float(np.finfo(x.dtype).tiny))
+    value = jnp.minimum(value, -float(np.finfo(x.dtype).tiny))
+    return value, jnp.where(r.zero, at_zero, elsewhere - log(front))
 
 
 def _complete(r: _Regions, direct: Array) -> Tails:
@@ -130,12 +166,13 @@ def log_tails_with_derivatives(
         (total,) = materialize(integrate(r.integral))
         moment = total
     d = _dispersion(theta, x)
-    tails = _complete(r, _direct(r, total, d))
+    direct, log_probability = _direct(r, total, d)
+    tails = _complete(r, direct)
     odds = _odds(r, tails)
     derivatives = []
     for name in wrt:
         if name == "mu":
-            derivative = _d_log_mu(r, total, tails.log_cdf)
+            derivative = _d_log_mu(r, total, tails.log_cdf, log_probability)
         else:
             derivative = _d_log_theta(r, moment, d)
         # d log(1 - e**l) = -e**l / (1 - e**l) dl
@@ -147,11 +184,11 @@ def log_tails_with_derivatives(
     return tails, derivatives
 
 
-def _d_log_mu(r: _Regions, total: Array, log_cdf: Array) -> Array:
+def _d_log_mu(r: _Regions, total: Array, log_cdf: Array, log_probability: Array) -> Array:
     x, mu, theta = r.elsewhere
     numerator = theta * reciprocal(theta + mu) * jnp.where(r.integral.lower, -mu, x + 1)
     elsewhere = numerator * reciprocal(r.integral.rho * total)
-    in_series = _log_mu_in_series(r, log_cdf)
+    in_series = _log_mu_in_series(r, log_cdf, log_probability)
     return jnp.where(r.zero, -_theta_q(*r.at_zero), jnp.where(r.series, in_series, elsewhere))
 
 
@@ -168,14 +205,11 @@ def _theta_q(mu: Array, theta: Array) -> Array:
     return theta * (mu * reciprocal(theta + mu))
 
 
-def _log_mu_in_series(r: _Regions, log_cdf: Array) -> Array:
+def _log_mu_in_series(r: _Regions, log_cdf: Array, log_probability: Array) -> Array:
     """-(pmf(x) / F) n q."""
     x, mu, theta = r.in_series
-    log_cdf = jnp.where(r.series, log_cdf, 0.0)
-    log_probability = log_nb_times(
-        jnp.ones_like(log_cdf), x, mu, dispersion(theta, materialized=False)
-    )
-    ratio = exp(jnp.minimum(log_probability - log_cdf, 0.0))
+    log_ratio = jnp.where(r.series, log_probability - log_cdf, 0.0)
+    ratio = exp(jnp.minimum(log_ratio, 0.0))
     return -ratio * ((x + theta) * (mu * reciprocal(theta + mu)))
 
 

@@ -5,6 +5,9 @@ Either logarithm, value and derivatives, is that of `likelihoods.two_components`
 but the logarithms of the components counts. Zero inflation has the point mass at 0 as the first.
 """
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -12,13 +15,13 @@ from jaxnb._types import Array
 from jaxnb.cdf import nb_kernel
 from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.nb_kernel import nb_log_tails
-from jaxnb.cdf.tails import Tails
-from jaxnb.likelihoods import mixture_kernel, primitives, zero_inflated_kernel
+from jaxnb.cdf.search import Around
+from jaxnb.cdf.tails import Part, Tails
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.two_components import log_two_components
 from jaxnb.special.complements import log1m_exp_of_any
 
-__all__ = ["MIXTURE", "ZERO_INFLATED", "inflated_levels", "inflated_log_tails"]
+__all__ = ["MIXTURE", "ZERO_INFLATED", "inflated_around", "inflated_levels", "inflated_log_tails"]
 
 
 def _log_mixture(first: Array, second: Array, q: Array) -> Array:
@@ -51,10 +54,18 @@ def _zinb_log_tails(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array
     return inflated_log_tails(x, nb_log_tails(scales, x, mu, theta), pi)
 
 
-def _zinb_log_probability(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array) -> Array:
-    return primitives.value(
-        zero_inflated_kernel.ZERO_INFLATED, x, mu, theta, pi, jnp.zeros((), x.dtype), scales
-    )
+def inflated_around(
+    around: Around, x: Array, fixed: tuple[Any, Array]
+) -> tuple[Tails, list[Part]]:
+    """`around` with additional zeros; their log-odds come after what is fixed without them."""
+    without, q = fixed
+    t, parts = around(x, without)
+    log_weight = -jax.nn.softplus(q)
+    return inflated_log_tails(x, t, q), [part.weighted(log_weight) for part in parts]
+
+
+def _zinb_fixed(scales: Scales, mu: Array, theta: Array, pi: Array) -> tuple[Any, Array]:
+    return nb_kernel.fixed(scales, mu, theta), pi
 
 
 def _zinb_start(
@@ -67,7 +78,13 @@ def _zinb_upper_end(scales: Scales, mu: Array, theta: Array, pi: Array) -> Array
     return jnp.where(pi == jnp.inf, 0.0, nb_kernel.upper_end(scales, mu, theta))
 
 
-ZERO_INFLATED = Kernel(_zinb_log_tails, _zinb_log_probability, _zinb_start, _zinb_upper_end)
+ZERO_INFLATED = Kernel(
+    _zinb_log_tails,
+    _zinb_fixed,
+    partial(inflated_around, nb_kernel.around),
+    _zinb_start,
+    _zinb_upper_end,
+)
 
 
 def _mixture_log_tails(
@@ -84,19 +101,19 @@ def _mixture_log_tails(
     return Tails(*(_log_mixture(*pair, q) for pair in zip(first, second, strict=True)))
 
 
-def _mixture_log_probability(
-    scales: Scales,
-    x: Array,
-    mu_1: Array,
-    mu_2: Array,
-    theta_1: Array,
-    theta_2: Array,
-    q: Array,
-) -> Array:
-    no_floor = jnp.zeros((), x.dtype)
-    return primitives.value(
-        mixture_kernel.MIXTURE, x, mu_1, mu_2, theta_1, theta_2, q, no_floor, scales
-    )
+def _mixture_fixed(
+    scales: Scales, mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, q: Array
+) -> tuple[Any, Any, Array]:
+    first = nb_kernel.fixed(scales[::2], mu_1, theta_1)
+    return first, nb_kernel.fixed(scales[1::2], mu_2, theta_2), q
+
+
+def _mixture_around(x: Array, fixed: tuple[Any, Any, Array]) -> tuple[Tails, list[Part]]:
+    *components, q = fixed
+    (first, of_first), (second, of_second) = (nb_kernel.around(x, c) for c in components)
+    t = Tails(*(_log_mixture(*pair, q) for pair in zip(first, second, strict=True)))
+    parts = [part.weighted(-jax.nn.softplus(-q)) for part in of_first]
+    return t, parts + [part.weighted(-jax.nn.softplus(q)) for part in of_second]
 
 
 def _mixture_start(
@@ -132,4 +149,6 @@ def _mixture_upper_end(
     return jnp.maximum(first, second)
 
 
-MIXTURE = Kernel(_mixture_log_tails, _mixture_log_probability, _mixture_start, _mixture_upper_end)
+MIXTURE = Kernel(
+    _mixture_log_tails, _mixture_fixed, _mixture_around, _mixture_start, _mixture_upper_end
+)

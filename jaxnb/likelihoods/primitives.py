@@ -1,7 +1,6 @@
 """The likelihoods as primitives of JAX, so that their closed-form derivatives hold everywhere.
 
-JAX drops the rules of `custom_jvp` under partial evaluation, as inside `lax.scan`, and what is left
-is differentiated as it stands. A primitive of one's own is never opened. There are two of them:
+There are two of them:
 
 `first`    outputs of a likelihood, each the value or a first derivative. Its tangent takes more
            first derivatives, and of these a product;
@@ -10,24 +9,18 @@ is differentiated as it stands. A primitive of one's own is never opened. There 
            reverse opens nothing either. Third derivatives are those of its closed form.
 
 Operands are x, the parameters, the floor, and for `product` the directions, all of one rank and
-dtype. A batch is one dimension more in front of each, of size 1 where it is not batched.
-
-An evaluation is element-wise. The program that it becomes is therefore written as if there were one
-device: what the types say of sharding and of varying over devices (`jax.shard_map`) is worked out
-for the primitive, and XLA carries it through.
+dtype. An evaluation is element-wise (`jaxnb._elementwise`).
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial, reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
-from jax.sharding import AbstractMesh, AxisType
+from jax.interpreters import ad
 
+from jaxnb._elementwise import as_direction, elementwise, nonzero, varying_alike
 from jaxnb._types import Array
 from jaxnb.likelihoods import evaluate
 from jaxnb.likelihoods.arguments import Scales
@@ -82,7 +75,7 @@ def _product(
     given = tuple(directions)
     static = {"likelihood": likelihood, "scales": scales, "rows": rows, "given": given}
     # so that each cotangent is summed over the devices where its direction is the same on all
-    along = _varying_alike([*arguments, eps, *directions.values()])[-len(given) :]
+    along = varying_alike([*arguments, eps, *directions.values()])[-len(given) :]
     found: list[Array] = _product_p.bind(  # type: ignore[no-untyped-call]
         *arguments, eps, *along, **static
     )
@@ -113,47 +106,8 @@ def _product_function(
     return evaluate.product(likelihood, scales, rows, arguments, eps, directions, blocks=blocks)
 
 
-def _primitive(name: str, function: Callable[..., tuple[Array, ...]], results: str) -> Primitive:
-    """A primitive for an element-wise function with as many results as its parameter has places."""
-    primitive = Primitive(name)
-    primitive.multiple_results = True
-
-    @cache
-    def compiled(static: tuple[tuple[str, Any], ...]) -> Callable[..., tuple[Array, ...]]:
-        return jax.jit(partial(function, **dict(static)))
-
-    @primitive.def_impl  # type: ignore[untyped-decorator]
-    def _evaluate(*operands: Array, **static: Any) -> list[Array]:
-        return list(compiled(tuple(static.items()))(*operands))
-
-    @primitive.def_abstract_eval  # type: ignore[untyped-decorator]
-    def _types(*types: Any, **static: Any) -> list[Any]:
-        return [_together(types)] * len(static[results])
-
-    def lowered(context: Any, *operands: Any, **static: Any) -> Any:
-        rule = mlir.lower_fun(partial(function, **static), multiple_results=True)
-        plain = {
-            name: [_plain(aval) for aval in getattr(context, name)]
-            for name in ("avals_in", "avals_out")
-        }
-        with jax.sharding.use_abstract_mesh(AbstractMesh((), ())):
-            return rule(context.replace(**plain), *operands)
-
-    def batched(operands: Sequence[Array], dims: Sequence[int | None], **static: Any) -> Any:
-        in_front = [
-            lax.expand_dims(a, (0,)) if d is None else jnp.moveaxis(a, d, 0)
-            for a, d in zip(operands, dims, strict=True)
-        ]
-        found = primitive.bind(*in_front, **static)  # type: ignore[no-untyped-call]
-        return found, [0] * len(static[results])
-
-    mlir.register_lowering(primitive, lowered)
-    batching.primitive_batchers[primitive] = batched
-    return primitive
-
-
-_first_p = _primitive("jaxnb_log_prob", _first_function, "outputs")
-_product_p = _primitive("jaxnb_hessian_product", _product_function, "rows")
+_first_p = elementwise("jaxnb_log_prob", _first_function, "outputs")
+_product_p = elementwise("jaxnb_hessian_product", _product_function, "rows")
 
 
 # -- derivatives ----------------------------------------------------------------------------------
@@ -168,7 +122,7 @@ def _first_jvp(
     outputs: Places,
 ) -> tuple[list[Array], list[Any]]:
     *arguments, eps = primals
-    directions = _nonzero(tangents[:-1])
+    directions = nonzero(tangents[:-1])
     more = tuple(p for p in directions if p not in outputs) if VALUE in outputs else ()
     found = _first(likelihood, scales, outputs + more, arguments, eps)
     by_place = dict(zip(outputs + more, found, strict=True))
@@ -199,7 +153,7 @@ def _product_jvp(
     results = _product(likelihood, scales, rows, arguments, eps, directions)
     along = [jnp.zeros_like(result) for result in results]
 
-    moved = _nonzero(tangents[: number - 1])
+    moved = nonzero(tangents[: number - 1])
     if moved:
 
         def at(*coordinates: Array) -> tuple[Array, ...]:
@@ -211,7 +165,7 @@ def _product_jvp(
         where = tuple(arguments[place] for place in moved)
         along = list(jax.jvp(at, where, tuple(moved.values()))[1])
 
-    others = {given[k]: tangent for k, tangent in _nonzero(tangents[number:]).items()}
+    others = {given[k]: tangent for k, tangent in nonzero(tangents[number:]).items()}
     if others:
         products = _product(likelihood, scales, rows, arguments, eps, others)
         along = [a + b for a, b in zip(along, products, strict=True)]
@@ -228,13 +182,13 @@ def _product_transpose(
 ) -> list[Array | None]:
     number = len(operands) - len(given)
     *arguments, eps = operands[:number]
-    directions = {rows[k]: cotangent for k, cotangent in _nonzero(cotangents).items()}
+    directions = {rows[k]: cotangent for k, cotangent in nonzero(cotangents).items()}
     nothing: list[Array | None] = [None] * number
     if not directions:
         return nothing + [None] * len(given)
     products = _product(likelihood, scales, given, arguments, eps, directions)
     return nothing + [
-        _as_direction(product, operand.aval) if type(operand) is ad.UndefinedPrimal else None
+        as_direction(product, operand.aval) if type(operand) is ad.UndefinedPrimal else None
         for product, operand in zip(products, operands[number:], strict=True)
     ]
 
@@ -242,59 +196,3 @@ def _product_transpose(
 ad.primitive_jvps[_first_p] = _first_jvp
 ad.primitive_jvps[_product_p] = _product_jvp
 ad.primitive_transposes[_product_p] = _product_transpose
-
-
-def _nonzero(tangents: Sequence[Any]) -> dict[int, Any]:
-    return {place: t for place, t in enumerate(tangents) if type(t) is not ad.Zero}
-
-
-def _as_direction(product: Array, aval: Any) -> Array:
-    """Summed over the axes along which the direction was broadcast."""
-    axes = [k for k, (a, b) in enumerate(zip(aval.shape, product.shape, strict=True)) if a != b]
-    summed = jnp.sum(product, axes, keepdims=True) if axes else product
-    if AxisType.Explicit in aval.sharding.mesh.axis_types:
-        summed = jax.sharding.reshard(summed, aval.sharding)  # type: ignore[no-untyped-call]
-    return summed
-
-
-# -- types ----------------------------------------------------------------------------------------
-
-
-def _plain(aval: Any) -> Any:
-    return jax.core.ShapedArray(aval.shape, aval.dtype)
-
-
-def _together(types: Sequence[Any]) -> Any:
-    """The type of an element-wise result: over a mesh, that of a sum."""
-    if all(aval.sharding.mesh.empty for aval in types):
-        shape = jnp.broadcast_shapes(*(aval.shape for aval in types))
-        return jax.core.ShapedArray(shape, types[0].dtype)
-    return jax.make_jaxpr(lambda *operands: reduce(jnp.add, operands))(*types).out_avals[0]
-
-
-def _varying_alike(operands: Sequence[Array]) -> list[Array]:
-    """The operands, each varying over all devices over which any of them does."""
-    varying = [_varying(operand) for operand in operands]
-    over = frozenset().union(*varying)
-    return [
-        _made_varying(operand, tuple(over - axes)) if over - axes else operand
-        for operand, axes in zip(operands, varying, strict=True)
-    ]
-
-
-def _varying(operand: Array) -> frozenset[Any]:
-    aval: Any = jax.typeof(operand)
-    axes: frozenset[Any] = (
-        aval.manual_axis_type.varying if hasattr(aval, "manual_axis_type") else aval.vma
-    )
-    return axes
-
-
-def _made_varying(operand: Array, axes: tuple[Any, ...]) -> Array:
-    # `pcast` takes the place of `pvary` from JAX 0.9 on
-    made: Array = (
-        lax.pcast(operand, axes, to="varying")
-        if hasattr(lax, "pcast")
-        else lax.pvary(operand, axes)  # type: ignore[attr-defined]
-    )
-    return made
