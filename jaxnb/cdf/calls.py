@@ -98,7 +98,8 @@ def _quantile(
     *parameters: ArrayLike,
 ) -> Array:
     result_type, arguments = promote(x=q, **dict(zip(names, parameters, strict=True)))
-    found = _quantile_p.bind(  # type: ignore[no-untyped-call]
+    count: Array
+    (count,) = _quantile_p.bind(  # type: ignore[no-untyped-call]
         *map(lax.stop_gradient, arguments),
         kernel=kernel,
         logarithm=logarithm,
@@ -107,7 +108,7 @@ def _quantile(
         # slots would move elements between devices
         in_slots=not any(_explicitly_spread(a) for a in arguments),
     )
-    return found[0].astype(result_type)
+    return count.astype(result_type)
 
 
 def _explicitly_spread(array: Array) -> bool:

@@ -8,7 +8,6 @@ derivative is always that of the derivative in theta along mu, the order that lo
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final
 
 import jax
@@ -30,13 +29,13 @@ __all__ = ["NEGATIVE_BINOMIAL", "around", "fixed", "nb_log_tails", "start", "upp
 _MU: Final = 1  # places of the operands
 _THETA: Final = 2
 
-_Output = tuple[str, *tuple[int, ...]]
+_Output = tuple[str, tuple[int, ...]]
 """A field of `Tails`, and the places of the parameters differentiated in, in their order."""
 
 
 def nb_log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
     """log F and log(1 - F)."""
-    outputs: tuple[_Output, ...] = (("log_cdf",), ("log_sf",))
+    outputs: tuple[_Output, ...] = (("log_cdf", ()), ("log_sf", ()))
     return Tails(*_bind(scales, outputs, lax.stop_gradient(jnp.floor(x)), a, b))
 
 
@@ -48,24 +47,24 @@ def _bind(scales: Scales, outputs: tuple[_Output, ...], *operands: Array) -> lis
 def _evaluated(
     x: Array, a: Array, b: Array, *, scales: Scales, outputs: tuple[_Output, ...]
 ) -> tuple[Array, ...]:
-    places = {output[1:] for output in outputs}
-    first = tuple(sorted({place for at in places if len(at) == 1 for place in at}))
+    wanted = {places for _, places in outputs}
+    first = tuple(sorted({at[0] for at in wanted if len(at) == 1}))
     found: dict[tuple[int, ...], Tails] = {}
     if first:
         value, derivatives = _first(scales, first, x, a, b)
         found |= {(place,): d for place, d in zip(first, derivatives, strict=True)}
-    elif () in places:
+    elif () in wanted:
         value = extended.log_tails(scales, x, a, b)
-    if () in places:
+    if () in wanted:
         found[()] = value
     for along in (_MU, _THETA):
-        inner = tuple(sorted({at[1] for at in places if len(at) == 2 and at[0] == along}))
+        inner = tuple(sorted({at[1] for at in wanted if len(at) == 2 and at[0] == along}))
         if inner:
             found |= {
                 (along, place): d
                 for place, d in zip(inner, _second(scales, along, inner, x, a, b), strict=True)
             }
-    return tuple(getattr(found[places], name) for name, *rest in outputs for places in [tuple(rest)])
+    return tuple(getattr(found[places], name) for name, places in outputs)
 
 
 def _first(
@@ -103,10 +102,10 @@ def _tails_jvp(
     directions = nonzero(tangents)
 
     def derivative(output: _Output, place: int) -> _Output:
-        name, *places = output
-        return (name, *sorted((*places, place)))
+        name, places = output
+        return name, tuple(sorted((*places, place)))
 
-    known = [output for output in outputs if len(output) < 3]
+    known = [output for output in outputs if len(output[1]) < 2]
     # all at once, since they share the quadrature
     more = tuple({derivative(output, place): None for output in known for place in directions})
     found = _bind(scales, (*outputs, *more), *primals)
@@ -115,7 +114,7 @@ def _tails_jvp(
         output: sum(by_output[derivative(output, place)] * t for place, t in directions.items())
         for output in known
     }
-    last = tuple(output for output in outputs if len(output) == 3)
+    last = tuple(output for output in outputs if len(output[1]) == 2)
     if last:
         places = tuple(directions)
 

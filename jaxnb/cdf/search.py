@@ -165,7 +165,10 @@ def smallest_count(
     def begin(*arguments: Array) -> tuple[_Search, Any]:
         target, start, searched, fixed = asked(*arguments)
         x = jnp.clip(jnp.nan_to_num(jnp.ceil(start)), float(lowest), HIGHEST)
-        lo, hi = jnp.full_like(x, lowest - 1), jnp.where(searched, jnp.inf, jnp.full_like(x, lowest))
+        lo, hi = (
+            jnp.full_like(x, lowest - 1),
+            jnp.where(searched, jnp.inf, jnp.full_like(x, lowest)),
+        )
         age = jnp.zeros(x.shape, jnp.int32)
         return _Search(age, lo, hi, x, target.value, target.log_lower, target.log_upper), fixed
 
@@ -249,9 +252,7 @@ def _in_slots(
     return counts
 
 
-def _improved(
-    around: Around, target: Level, lowest: int, search: _Search, fixed: Any
-) -> _Search:
+def _improved(around: Around, target: Level, lowest: int, search: _Search, fixed: Any) -> _Search:
     """The searches one step further."""
     lo, hi, x = search.lo, search.hi, search.x
     t, parts = around(x, fixed)
@@ -300,9 +301,7 @@ class _Newton(NamedTuple):
     certain: dict[int, Array]
 
 
-def _newton(
-    target: Level, t: Tails, reached: Array, x: Array, parts: Sequence[Part]
-) -> _Newton:
+def _newton(target: Level, t: Tails, reached: Array, x: Array, parts: Sequence[Part]) -> _Newton:
     eps = float(np.finfo(x.dtype).eps)
     use_upper = target.log_upper < target.log_lower
     own = jnp.where(use_upper, t.log_sf, t.log_cdf)
@@ -330,10 +329,10 @@ def _newton(
         reached == use_upper, jnp.log1p(one), -jnp.log1p(-jnp.minimum(one, 1 - 1e-6))
     )
     per_count = jnp.maximum(per_count, float(np.finfo(x.dtype).tiny))
-    shift = jnp.ceil(sign * log_ratio / per_count - 1e-3)
+    to_level = jnp.ceil(sign * log_ratio / per_count - 1e-3)
     unsure = jnp.floor(rounding / per_count)
     return _Newton(
-        jnp.where(jnp.isnan(shift), 0.0, shift), jnp.nan_to_num(unsure, posinf=0.0), certain
+        jnp.where(jnp.isnan(to_level), 0.0, to_level), jnp.nan_to_num(unsure, posinf=0.0), certain
     )
 
 

@@ -112,9 +112,7 @@ def log_tails_with_part(x: Array, mu: Array, d: Dispersion) -> tuple[Tails, Part
     (total,) = materialize(integrate(r.integral))
     direct, log_probability = _direct(r, total, d)
     inverse_m = reciprocal(d.theta + mu)
-    return _complete(r, direct), Part(
-        log_probability, mu * inverse_m, mu * (d.theta * inverse_m)
-    )
+    return _complete(r, direct), Part(log_probability, mu * inverse_m, mu * (d.theta * inverse_m))
 
 
 def _dispersion(theta: Array, x: Array) -> Dispersion:

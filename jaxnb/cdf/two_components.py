@@ -54,9 +54,7 @@ def _zinb_log_tails(scales: Scales, x: Array, mu: Array, theta: Array, pi: Array
     return inflated_log_tails(x, nb_log_tails(scales, x, mu, theta), pi)
 
 
-def inflated_around(
-    around: Around, x: Array, fixed: tuple[Any, Array]
-) -> tuple[Tails, list[Part]]:
+def inflated_around(around: Around, x: Array, fixed: tuple[Any, Array]) -> tuple[Tails, list[Part]]:
     """`around` with additional zeros; their log-odds come after what is fixed without them."""
     without, q = fixed
     t, parts = around(x, without)

@@ -12,7 +12,7 @@ Operands are x, the parameters, the floor, and for `product` the directions, all
 dtype. An evaluation is element-wise (`jaxnb._elementwise`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
