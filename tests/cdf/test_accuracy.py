@@ -109,6 +109,25 @@ def test_second_derivatives(dropped, exact, dtype):
         assert np.max(np.abs(got - expected) / scale) < largest, name
 
 
+@pytest.mark.slow
+def test_mixed_second_derivatives_at_large_theta_in_either_order():
+    """-theta log(1 + mu / theta) at x = 0, of which it is -mu / (theta + mu)**2."""
+    mu, theta = np.float32([1e-4, 3, 40, 1e-8]), np.float32([1e8, 1e7, 1e9, 1e3])
+
+    @jax.jit
+    def both_orders(mu, theta):
+        def log_cdf(mu, theta):
+            return cdf.nb_log_cdf(jnp.zeros_like(mu), mu, theta).sum()
+
+        one = jnp.ones_like(mu)
+        of_mu = jax.jvp(lambda theta: jax.grad(log_cdf)(mu, theta), (theta,), (one,))[1]
+        return of_mu, jax.jvp(lambda mu: jax.grad(log_cdf, 1)(mu, theta), (mu,), (one,))[1]
+
+    exact = -mu.astype(float) / (theta.astype(float) + mu) ** 2
+    for got in both_orders(mu, theta):
+        np.testing.assert_allclose(got, exact, rtol=3e-6)
+
+
 def test_a_point_where_r_is_wrong(dtype):
     got = cdf.nb_log_cdf(*np.array([32, 22266.8, 147206], dtype))
     np.testing.assert_allclose(got, -20501.0731423, rtol=1e-7)

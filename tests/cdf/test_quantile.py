@@ -180,3 +180,29 @@ def test_has_no_derivative_and_maps_and_is_scipys_for_poisson():
 
     gradient = jax.jit(jax.vmap(jax.grad(product), (None, 0)))(np.float32(5.3), q)
     np.testing.assert_array_equal(gradient, scipy.stats.poisson.ppf(q, 5.3))
+
+
+# log(q) of the upper tail, mu, theta, where the counts lie far apart on the scale of its logarithm
+FAR = [(-2292.32, 0.00614, np.inf, 239), (-500, 1e-3, np.inf, 56), (-3000, 0.2, 1e4, 460)]
+
+
+def test_in_far_tails_a_count_is_not_taken_for_its_neighbor():
+    log_q, mu, theta, _ = np.float32(FAR).T
+
+    @jax.jit
+    def found(log_q, mu, theta):
+        x = cdf.nb_quantile(log_q=log_q, mu=mu, theta=theta, upper=True)
+        return x, cdf.nb_log_sf(x, mu, theta), cdf.nb_log_sf(x - 1, mu, theta)
+
+    x, at, before_it = (np.asarray(a) for a in found(log_q, mu, theta))
+    assert_smallest(log_q, x, at <= log_q, before_it <= log_q, (mu, theta))
+    assert x[0] == 239
+
+
+@pytest.mark.slow
+def test_of_a_mixture_with_a_component_next_to_a_point_mass():
+    """Also where mu / theta overflows: half of the counts are 0, the others those of NB(100, 1)."""
+    q, mu = np.float32([0.7, 0.9, 0.9]), np.float32([1e25, 1e30, 5])
+    theta = np.float32([1e-20, 1e-30, 1e-38])
+    got = cdf.mixture_nb_quantile(q, mu, 100.0, theta, 1.0, 0.0)
+    np.testing.assert_array_equal(got, cdf.nb_quantile(2 * q - 1, 100.0, 1.0))
