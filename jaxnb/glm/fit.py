@@ -19,7 +19,7 @@ from jaxnb.glm.size_factors import size_factors_of
 from jaxnb.glm.source import source_of_counts, source_of_statistics
 from jaxnb.glm.status import GLMStatus
 
-__all__ = ["DISPERSIONS", "fit"]
+__all__ = ["DISPERSIONS", "default_dispersion", "fit"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -105,8 +105,7 @@ def fit(
         factors = pd.Series(values, counts.obs.index, name="size_factor")
         source = source_of_counts(counts, values)
     if dispersion == "auto":
-        few = source.rows < _FEW_ROWS and len(source.genes) >= _ENOUGH_GENES
-        dispersion = "shrunken" if few else "cox-reid"
+        dispersion = default_dispersion(source.rows, len(source.genes))
     regression = source.regression(matrix.matrix, progress=progress)
     found = regression.fit(cox_reid=dispersion != "ml")
     alpha, beta, log_likelihood = found.alpha, found.beta, found.log_likelihood
@@ -148,3 +147,8 @@ def fit(
         log_likelihoods=np.where(source.empty, 0.0, log_likelihood),
         codes=status,
     )
+
+
+def default_dispersion(rows: int, genes: int) -> str:
+    """What ``dispersion="auto"`` is: a prior where rows are few and genes enough to learn it."""
+    return "shrunken" if rows < _FEW_ROWS and genes >= _ENOUGH_GENES else "cox-reid"

@@ -29,9 +29,9 @@ GENES = [f"GENE{i}" for i in range(40)]
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "counts.h5ad"
     obs = pd.DataFrame({"depth": np.linspace(1, 2, 500)}, index=[f"cell{i}" for i in range(500)])
-    anndata.AnnData(
-        sparse.csr_matrix(COUNTS.astype(np.float32)), obs=obs, var=pd.DataFrame(index=GENES)
-    ).write_h5ad(path)
+    x = sparse.csr_matrix(COUNTS.astype(np.float32))
+    var = pd.DataFrame(index=GENES)
+    anndata.AnnData(x, obs=obs, var=var, layers={"spliced": 2 * x}).write_h5ad(path)
     return path
 
 
@@ -127,8 +127,9 @@ def test_a_changed_file_or_other_options_are_refused(file: Path, tmp_path: Path)
     folder = tmp_path / "kept"
     read_statistics(file, checkpoint=folder)
     read_statistics(file, checkpoint=folder)
-    with pytest.raises(InputError, match="options changed"):
-        read_statistics(file, cells=100, checkpoint=folder)
+    for changed in ({"cells": 100}, {"layer": "spliced"}):
+        with pytest.raises(InputError, match="options changed"):
+            read_statistics(file, checkpoint=folder, **changed)
     with h5py.File(file, "a") as opened:
         opened["X/data"][0] += 1
     with pytest.raises(InputError, match="file changed"):

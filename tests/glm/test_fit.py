@@ -13,6 +13,7 @@ from scipy import sparse
 
 from jaxnb import glm
 from jaxnb.glm.counts import count_data
+from jaxnb.glm.fit import default_dispersion
 from jaxnb.glm.size_factors import size_factors_of
 
 RNG = np.random.default_rng(2)
@@ -73,7 +74,8 @@ def test_size_factors():
     everywhere = COUNTS[:, (COUNTS > 0).all(axis=0)]
     logs = np.log(everywhere)
     expected = np.exp(np.median(logs - logs.mean(axis=0), axis=1))
-    np.testing.assert_allclose(ratios / ratios.iloc[0], expected / expected[0], rtol=1e-12)
+    geometric_mean = np.exp(np.log(expected).mean())
+    np.testing.assert_allclose(ratios, expected / geometric_mean, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("genes", "default"), [(99, "total"), (100, "median-ratio")])
@@ -82,6 +84,14 @@ def test_median_ratios_are_the_default_where_enough_genes_have_counts(genes, def
     counts[np.arange(genes, 120) % 4, np.arange(genes, 120)] = 0
     _, how = size_factors_of(count_data(counts, obs=OBS[:4]), None)
     assert how == default
+
+
+@pytest.mark.parametrize(
+    ("rows", "genes", "method"),
+    [(99, 200, "shrunken"), (100, 200, "cox-reid"), (99, 199, "cox-reid"), (3, 60_000, "shrunken")],
+)
+def test_dispersions_are_shrunken_by_default_with_few_rows_and_enough_genes(rows, genes, method):
+    assert default_dispersion(rows, genes) == method
 
 
 def test_statuses_and_no_unexplained_nan():

@@ -1,12 +1,17 @@
 """Tests of contrasts and reduced designs, against likelihoods and formulas computed apart."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import linalg, stats
 
 from jaxnb import glm
+from jaxnb.glm import testing
+from jaxnb.glm.contrasts import reduced_matrix
 from jaxnb.glm.fold_changes import prior_scale
+from jaxnb.glm.quasi_likelihood import quasi_likelihood
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.testing import benjamini_hochberg
 
@@ -62,6 +67,43 @@ def test_one_contrast_in_many_words(fit, method):
         pd.testing.assert_frame_equal(got, expected, check_exact=False, rtol=1e-9)
     same = fit.test("condition", "B", "A", method=method)
     pd.testing.assert_frame_equal(fit.test("condition[T.B]", method=method), same)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("contrast", [[0, 1, -2], [3, 1, 1], [-1, 1, 0], [0, 0, 2]])
+def test_the_smaller_design_has_the_means_for_which_the_contrast_is_zero(contrast):
+    design = SimpleNamespace(matrix=RNG.normal(size=(9, 3)))
+    smaller = reduced_matrix(design, np.array(contrast, float))
+    means = design.matrix @ linalg.null_space(np.array([contrast], float))
+    assert smaller.shape == (9, 2)
+    assert np.linalg.matrix_rank(np.hstack([smaller, means])) == 2
+
+
+@pytest.mark.quick
+def test_quasi_dispersions_are_moderated_between_the_gene_and_all_genes():
+    scale, prior, degrees, genes = 2.0, 8.0, 5, 20_000
+    rng = np.random.default_rng(6)
+    estimate = scale * rng.f(degrees, prior, genes)
+    # with alpha = phi - 1 at a mean of 1 and a trend of 0
+    found = quasi_likelihood(estimate - 1, np.zeros(genes), np.ones(genes), degrees)
+    assert found.prior_degrees == pytest.approx(prior, rel=0.1)
+    assert found.degrees == found.prior_degrees + degrees
+    weight = degrees / found.degrees
+    np.testing.assert_allclose(
+        found.dispersion, weight * estimate + (1 - weight) * scale, rtol=0, atol=0.1
+    )
+
+
+def test_quasi_dispersions_have_the_degrees_of_freedom_that_coefficients_leave(fit, monkeypatch):
+    taken = []
+
+    def spied(*arguments):
+        taken.append(arguments[-1])
+        return quasi_likelihood(*arguments)
+
+    monkeypatch.setattr(testing, "quasi_likelihood", spied)
+    fit.test("condition", "B", "A", method="ql")
+    assert taken == [24 - 5]
 
 
 def test_wald(fit):
