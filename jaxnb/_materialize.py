@@ -88,7 +88,9 @@ def computed_first(function: Callable[..., _Result], *operands: object) -> _Resu
     return result
 
 
-def in_blocks(function: Callable[..., tuple[Array, ...]], *operands: object) -> tuple[Array, ...]:
+def in_blocks(
+    function: Callable[..., tuple[Array, ...]], *operands: object, block: int = _BLOCK
+) -> tuple[Array, ...]:
     """An element-wise function of arrays of one dtype, some columns after the others.
 
     What XLA cannot fuse then needs memory for a block instead of for everything. The memory of a
@@ -98,13 +100,13 @@ def in_blocks(function: Callable[..., tuple[Array, ...]], *operands: object) -> 
     """
     leaves, structure = jax.tree.flatten(operands)
     shape = jnp.broadcast_shapes(*(leaf.shape for leaf in leaves))
-    if len(shape) < 2 or not all(isinstance(size, int) for size in shape) or prod(shape) <= _BLOCK:
+    if len(shape) < 2 or not all(isinstance(size, int) for size in shape) or prod(shape) <= block:
         return function(*operands)
     columns = shape[-1]
-    width = max(_BLOCK * columns // prod(shape), 1)
+    width = max(block * columns // prod(shape), 1)
 
-    def add_block(block: Array, results: list[Array]) -> list[Array]:
-        start = jnp.minimum(block * width, columns - width)  # the last one overlaps
+    def add_block(number: Array, results: list[Array]) -> list[Array]:
+        start = jnp.minimum(number * width, columns - width)  # the last one overlaps
         parts = [
             lax.dynamic_slice_in_dim(leaf, start, width, axis=-1)
             if leaf.shape[-1:] == (columns,)

@@ -3,11 +3,11 @@
 Each has its logarithm in either tail, under jit and vmap, with derivatives in every parameter.
 """
 
+from jaxnb.cdf.divergence import nb_kl_divergence
 from jaxnb.cdf.entropy import (
     hurdle_nb_entropy,
     mixture_nb_entropy,
     nb_entropy,
-    nb_kl_divergence,
     zero_truncated_nb_entropy,
     zinb_entropy,
 )

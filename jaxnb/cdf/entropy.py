@@ -1,4 +1,4 @@
-"""Entropies, and the Kullback-Leibler divergence between negative binomials, in nats."""
+"""Entropies in nats."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ import jax
 import jax.numpy as jnp
 
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.expectation import nodes
-from jaxnb.cdf.negative_binomial import nb_log_sf
-from jaxnb.cdf.zero_truncated import zero_truncated_nb_log_sf
+from jaxnb.cdf.at_zero import log_probability_of_zero
+from jaxnb.cdf.mixture_entropy import mixed_entropy
+from jaxnb.cdf.truncated_entropy import grouped, truncated_entropy
 from jaxnb.likelihoods.arguments import on_scales, plain, promote, required
-from jaxnb.likelihoods.deviance import nb_deviance
-from jaxnb.likelihoods.mixture import log_mixture_nb
-from jaxnb.likelihoods.negative_binomial import log_nb_positive
 from jaxnb.likelihoods.zero_inflated import log_zinb_positive
-from jaxnb.likelihoods.zero_truncated import log_zero_truncated_nb
+from jaxnb.special.complements import log1m_exp_of_any
+from jaxnb.special.log1p import log_of_any
 
 __all__ = [
     "hurdle_nb_entropy",
     "mixture_nb_entropy",
     "nb_entropy",
-    "nb_kl_divergence",
     "zero_truncated_nb_entropy",
     "zinb_entropy",
 ]
@@ -45,16 +42,18 @@ def nb_entropy(
         log_theta: log(theta), instead of `theta`.
 
     Returns:
-        The entropy in nats, relative error below 1e-6 in float64 and 1e-5 in float32
-        (`tests/cdf/test_entropy.py`), with derivatives in the parameters; 0 where mu or theta is 0,
-        infinity for mu = inf, NaN where a parameter is NaN or negative.
+        The entropy in nats, with derivatives in the parameters. For every mean and theta the
+        relative error is below 2e-5 in float32 (1.1e-5 seen) and 1e-9 in float64 (1.2e-11 seen);
+        of mixtures, 1e-5 and 1e-6 (`tests/cdf/test_entropy.py`). 0 where the distribution is a
+        point mass, infinity for mu = inf, NaN where a parameter is NaN or negative, and without
+        zeros for theta = 0, where there is no distribution.
 
     Raises:
         TypeError: A parameter is given on no scale or on both.
         ValueError: The shapes do not broadcast.
     """
     mu, theta = _linear("nb_entropy", mu, theta, log_mu, log_theta)
-    entropy: Array = _entropy(log_nb_positive, mu, theta)
+    entropy: Array = _entropy(_zero, mu, theta)
     return entropy
 
 
@@ -68,7 +67,7 @@ def zinb_entropy(
 ) -> Array:
     """The entropy of the zero-inflated negative binomial; see `nb_entropy`."""
     mu, theta = _linear("zinb_entropy", mu, theta, log_mu, log_theta)
-    entropy: Array = _entropy(log_zinb_positive, mu, theta, required("zinb_entropy", pi=pi))
+    entropy: Array = _entropy(_inflated_zero, mu, theta, required("zinb_entropy", pi=pi))
     return entropy
 
 
@@ -81,7 +80,7 @@ def zero_truncated_nb_entropy(
 ) -> Array:
     """The entropy of the zero-truncated negative binomial; see `nb_entropy`."""
     mu, theta = _linear("zero_truncated_nb_entropy", mu, theta, log_mu, log_theta)
-    entropy: Array = _entropy(_log_truncated, mu, theta)
+    entropy: Array = _entropy(None, mu, theta)
     return entropy
 
 
@@ -95,7 +94,7 @@ def hurdle_nb_entropy(
 ) -> Array:
     """The entropy of the hurdle model; see `nb_entropy`."""
     mu, theta = _linear("hurdle_nb_entropy", mu, theta, log_mu, log_theta)
-    entropy: Array = _entropy(_log_hurdle, mu, theta, required("hurdle_nb_entropy", pi=pi))
+    entropy: Array = _entropy(_hurdle_zero, mu, theta, required("hurdle_nb_entropy", pi=pi))
     return entropy
 
 
@@ -122,34 +121,6 @@ def mixture_nb_entropy(
     return entropy
 
 
-def nb_kl_divergence(
-    mu_1: ArrayLike, theta_1: ArrayLike, mu_2: ArrayLike, theta_2: ArrayLike
-) -> Array:
-    """E log(P_1(X) / P_2(X)) over the first of two negative binomials.
-
-    Since log P(x; mu_1, theta_2) - log P(x; mu_2, theta_2) is linear in x, the divergence is that
-    between two thetas with the same mean, plus half the deviance of mu_1 under mu_2 and theta_2.
-    Where the thetas are equal that is all, and it is exact.
-
-    Args:
-        mu_1: Mean of the first.
-        theta_1: Inverse dispersion of the first, infinity included.
-        mu_2: Mean of the second.
-        theta_2: Inverse dispersion of the second, infinity included.
-
-    Returns:
-        The divergence in nats, relative error below 1e-5 in float64 where it is above 1e-6, and
-        absolute error below 1e-6 in float32 (`tests/cdf/test_entropy.py`), with derivatives in the
-        parameters. Infinity where the second is a point mass at 0 and the first is not; NaN where
-        an argument is NaN or negative.
-
-    Raises:
-        ValueError: The shapes do not broadcast.
-    """
-    divergence: Array = _kl_divergence(mu_1, theta_1, mu_2, theta_2)
-    return divergence
-
-
 def _linear(
     owner: str,
     mu: ArrayLike | None,
@@ -164,92 +135,69 @@ def _linear(
     ]
 
 
+ZeroAndRest = Callable[..., tuple[Array, Array]]
+"""Of the parameters, the log-probabilities of a zero and of all other counts."""
+
+
 @partial(jax.jit, static_argnums=0)
 def _entropy(
-    log_prob: Callable[..., Array], mu: ArrayLike, theta: ArrayLike, *more: ArrayLike
+    of_zero: ZeroAndRest | None, mu: ArrayLike, theta: ArrayLike, *more: ArrayLike
 ) -> Array:
+    """With `of_zero` None, the distribution has no zeros."""
     named = {f"parameter {k}": p for k, p in enumerate(more, 3)}
-    result_type, (mu, theta, *others) = promote(x=mu, theta=theta, **named)
-    mu, theta = jnp.broadcast_arrays(mu, theta)
-    x, w = nodes(_inside(mu), _inside(theta))
-    log_p = log_prob(x, mu, theta, *others)
-    terms = _surprise(log_p)
-    entropy = jnp.sum(w.reshape(*w.shape, *(1,) * (terms.ndim - w.ndim)) * terms, 0)
-    return _at_ends(entropy, mu, theta).astype(result_type)
+    result_type, arguments = promote(x=mu, theta=theta, **named)
+    mu, theta, *others = jnp.broadcast_arrays(*arguments)
+    entropy = _of_positive(mu, theta)
+    if of_zero is not None:
+        entropy = grouped(*of_zero(mu, theta, *others), entropy)
+    valid = (mu >= 0) & (theta >= 0)
+    for other in others:
+        valid &= ~jnp.isnan(other)
+    return jnp.where(valid, entropy, jnp.nan).astype(result_type)
 
 
-def _log_truncated(x: Array, mu: Array, theta: Array) -> Array:
-    """The log-probability of the truncated distribution, continued to counts that are not whole."""
-    elsewhere = log_nb_positive(x, mu, theta) - nb_log_sf(0.0, mu, theta)
-    # P(1) is 1 for a mean of 0, where the entropy is a matter of what is missing
-    log_more = zero_truncated_nb_log_sf(1.0, mu, theta)
-    likely = log_more < -1
-    at_one = jnp.where(
-        likely,
-        jnp.log1p(-jnp.exp(jnp.where(likely, log_more, -1.0))),
-        log_zero_truncated_nb(1.0, mu, theta),
-    )
-    return jnp.where(x > 1, elsewhere, jnp.where(x == 1, at_one, -jnp.inf))
+def _of_positive(mu: Array, theta: Array) -> Array:
+    """The entropy of a positive count; NaN where theta = 0, and there is none."""
+    some, unbounded = log_of_any(mu) > -jnp.inf, mu == jnp.inf
+    positive = log_of_any(theta) > -jnp.inf
+    inside = some & ~unbounded & positive
+    entropy = truncated_entropy(*(jnp.where(inside, value, 1.0) for value in (mu, theta)))
+    at_ends = jnp.where(positive, jnp.where(some, jnp.inf, 0.0), jnp.nan)
+    return jnp.where(inside, entropy, at_ends)
 
 
-def _log_hurdle(x: Array, mu: Array, theta: Array, pi: Array) -> Array:
-    counted = jax.nn.log_sigmoid(-pi) + _log_truncated(x, mu, theta)
-    return jnp.where(x == 0, jax.nn.log_sigmoid(pi), counted)
+def _zero(mu: Array, theta: Array) -> tuple[Array, Array]:
+    inside = (mu > 0) & (mu < jnp.inf) & (theta > 0)
+    log_zero = log_probability_of_zero(*(jnp.where(inside, value, 1.0) for value in (mu, theta)))
+    nothing = (mu == 0) | (theta == 0)
+    log_zero = jnp.where(inside, log_zero, jnp.where(nothing, 0.0, -jnp.inf))
+    log_rest = log1m_exp_of_any(jnp.where(inside, log_zero, -1.0))
+    return log_zero, jnp.where(inside, log_rest, jnp.where(nothing, -jnp.inf, 0.0))
+
+
+def _inflated_zero(mu: Array, theta: Array, pi: Array) -> tuple[Array, Array]:
+    log_rest = jax.nn.log_sigmoid(-pi) + _zero(mu, theta)[1]
+    # P(0) is one part and the other, or what is missing
+    likely = log_rest < -1
+    sum_of_two = log_zinb_positive(0.0, mu, theta, pi, 0.0)
+    missing = jnp.log1p(-jnp.exp(jnp.where(likely, log_rest, -1.0)))
+    return jnp.where(likely, missing, sum_of_two), log_rest
+
+
+def _hurdle_zero(mu: Array, theta: Array, pi: Array) -> tuple[Array, Array]:
+    return jax.nn.log_sigmoid(pi), jax.nn.log_sigmoid(-pi)
 
 
 @jax.jit
 def _mixture_entropy(
     mu_1: ArrayLike, theta_1: ArrayLike, mu_2: ArrayLike, theta_2: ArrayLike, q: ArrayLike
 ) -> Array:
-    result_type, (mu_1, theta_1, mu_2, theta_2, q) = promote(
+    result_type, arguments = promote(
         x=mu_1, theta_1=theta_1, mu_2=mu_2, theta_2=theta_2, pi_logits=q
     )
-    mu_1, theta_1, mu_2, theta_2, q = jnp.broadcast_arrays(mu_1, theta_1, mu_2, theta_2, q)
-    entropy = jnp.zeros_like(q)
-    # each component over its own nodes
-    for mu, theta, log_odds in ((mu_1, theta_1, q), (mu_2, theta_2, -q)):
-        x, w = nodes(_inside(mu), _inside(theta))
-        log_p = log_mixture_nb(x, mu_1, mu_2, theta_1, theta_2, q)
-        own = jnp.exp(log_nb_positive(x, mu, theta))
-        surprise = jnp.where(own > 0, -log_p, 0.0)
-        entropy = entropy + jax.nn.sigmoid(log_odds) * jnp.sum(w * own * surprise, 0)
-    return entropy.astype(result_type)
-
-
-@jax.jit
-def _kl_divergence(
-    mu_1: ArrayLike, theta_1: ArrayLike, mu_2: ArrayLike, theta_2: ArrayLike
-) -> Array:
-    result_type, arguments = promote(x=mu_1, theta_1=theta_1, mu_2=mu_2, theta_2=theta_2)
-    mu_1, theta_1, mu_2, theta_2 = jnp.broadcast_arrays(*arguments)
-    # over the nodes of the wider one, so that they cover both
-    x, w = nodes(_inside(mu_1), _inside(jnp.minimum(theta_1, theta_2)))
-    log_p = log_nb_positive(x, mu_1, theta_1)
-    difference = log_nb_positive(x, mu_1, theta_2) - log_p
-    bounded = jnp.where(log_p > -200, jnp.minimum(difference, 80.0), 0.0)
-    # E (exp(d) - 1 - d), each term of which is positive, since E (exp(d) - 1) = 0
-    of_thetas = jnp.sum(w * jnp.exp(log_p) * (jnp.expm1(bounded) - bounded), 0)
-    of_thetas = jnp.where(theta_1 == theta_2, 0.0, of_thetas)
-    point_mass = (mu_1 == 0) | (theta_1 == 0)
-    divergence = of_thetas + nb_deviance(mu_1, mu_2, theta_2) / 2
-    # -log P_2(0)
-    from_zero = -log_nb_positive(0.0, mu_2, theta_2)
-    divergence = jnp.where(point_mass, from_zero, divergence)
-    invalid = ~((mu_1 >= 0) & (theta_1 >= 0) & (mu_2 >= 0) & (theta_2 >= 0))
-    return jnp.where(invalid, jnp.nan, divergence).astype(result_type)
-
-
-def _surprise(log_p: Array) -> Array:
-    """-p log(p), 0 where p is."""
-    possible = log_p > -jnp.inf
-    finite = jnp.where(possible, log_p, 0.0)
-    return jnp.where(possible, -jnp.exp(finite) * finite, 0.0)
-
-
-def _inside(parameter: Array) -> Array:
-    return jnp.clip(jnp.where(parameter > 0, parameter, 1.0), 1e-30, 1e30)
-
-
-def _at_ends(entropy: Array, mu: Array, theta: Array) -> Array:
-    entropy = jnp.where((mu == jnp.inf) & (theta > 0), jnp.inf, entropy)
-    return jnp.where((mu >= 0) & (theta >= 0), entropy, jnp.nan)
+    mu_1, theta_1, mu_2, theta_2, q = jnp.broadcast_arrays(*arguments)
+    mu, theta = jnp.stack([mu_1, mu_2]), jnp.stack([theta_1, theta_2])
+    own = grouped(*_zero(mu, theta), _of_positive(mu, theta))
+    entropy = mixed_entropy(own, mu, theta, q)
+    valid = jnp.all((mu >= 0) & (theta >= 0), 0) & ~jnp.isnan(q)
+    return jnp.where(valid, entropy, jnp.nan).astype(result_type)
