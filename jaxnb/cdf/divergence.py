@@ -52,7 +52,7 @@ def _kl_divergence(scales: Scales, *parameters: ArrayLike) -> Array:
     safe = (jnp.where(inside, value, 1.0) for value in (mu_1, theta_1, theta_2))
     of_thetas = jnp.where(inside, between_thetas(*safe), 0.0)
     divergence = of_thetas + nb_deviance(mu_1, mu_2, theta_2) / 2
-    from_zero = -log_nb_positive(0.0, mu_2, theta_2, 0.0)
+    from_zero = 0.0 - log_nb_positive(0.0, mu_2, theta_2, 0.0)
     divergence = jnp.where((mu_1 == 0) | (theta_1 == 0), from_zero, divergence)
     infinite = (mu_1 == jnp.inf) & (theta_1 > 0)
     divergence = jnp.where(infinite, jnp.where(mu_2 < jnp.inf, jnp.inf, jnp.nan), divergence)

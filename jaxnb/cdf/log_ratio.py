@@ -5,9 +5,9 @@ the difference is the integral of the derivative of log P over v = log(1 + mu / 
 
     -(1 + theta / mu) dl/dlog(theta),
 
-finite up to Poisson's distribution, v = 0, by four Gauss-Legendre nodes. In mu / theta the integrand
-is smooth from -mu / x on, so that for steps of `_NEAR` it is right to 1e-6 of the difference
-(float32), or 1e-12 (float64).
+finite up to Poisson's distribution, v = 0, by four Gauss-Legendre nodes. In mu / theta the
+integrand is smooth from -mu / x on, so that for steps of `_NEAR` it is right to 1e-6 of the
+difference (float32), or 1e-12 (float64).
 """
 
 from __future__ import annotations

@@ -19,6 +19,44 @@ LOG_ODDS = 0.7
 # ten at once as MU, so that the calls share a program
 ENDS = [(0, 1, 0), (3, 0, 0), (np.inf, 1, np.inf), (-1, 1, np.nan), (1, np.nan, np.nan)] * 2
 
+# mu, theta, the entropy of the negative binomial and that of the one without zeros, in 80 digits
+# from E log Gamma(X + a) = E of Malmsten's integral, which takes the generating function of X
+ENTROPIES = [
+    (1000000.0, np.inf, 8.326693728853, 8.326693728853),
+    (999999995904.0, np.inf, 15.23444908912, 15.23444908912),
+    (10000000.0, 100000000.0, 9.525641437677, 9.525641437677),
+    (9.99999944211969e27, 1.0, 65.47238254805, 65.47238254805),
+    (300000.0, 2000.0, 10.23318063909, 10.23318063909),
+    (1.0000000200408773e20, 0.0010000000474974513, 1.757993051359, 30.14348081403),
+    (250.0, 900.0, 4.301597884242, 4.301597884242),
+    (24.0, 10000.0, 3.005589849386, 3.005589848533),
+    (1000.0, 0.019999999552965164, 1.974538057818, 7.614906862832),
+    (9.999999717180685e-10, np.inf, 2.17232652512e-8, 1.12082062078e-8),
+    (9.999999974752427e-07, 9.999999747378752e-05, 1.477817557743e-5, 0.03146149259532),
+    (1.0000000150474662e30, 1.0000000031710769e-30, 1.914715931507e-26, 73.44258434713),
+    (45.0, 6.0, 4.334059431609, 4.334034225793),
+]
+# mu_1, theta_1, mu_2, theta_2 and the divergence, likewise
+DIVERGENCES = [
+    (200.0, np.inf, 200.0, 1.0, 2.23313370879),
+    (10000.0, 1000.0, 10000.0, 10.0, 1.769040787624),
+    (1000000.0, np.inf, 1000000.0, 1.0, 6.488817329111),
+    (100000.0, 1.0, 100000.0, 1000.0, 550.3949367642),
+    (5.0, 2.0, 5.0, 2.000999927520752, 2.905473229274e-8),
+    (5.0, 100000000.0, 5.0, np.inf, 6.249999770833e-16),
+    (0.0010000000474974513, 1.0, 0.0010000000474974513, np.inf, 1.93026269984e-7),
+    (9.999999974752427e-07, 0.0010000000474974513, 9.999999974752427e-07, 10.0, 2.908274538152e-9),
+    (10000000000.0, 1000000000.0, 10000000000.0, 1001000000.0, 2.064489099682e-7),
+    (1.0000000200408773e20, np.inf, 1.0000000200408773e20, 1.0, 22.60691240676),
+    (999999995904.0, 0.30000001192092896, 999999995904.0, 0.5, 0.1216256173425),
+    (999999995904.0, 3.0, 999999995904.0, 5.0, 0.08520986076011),
+    (30.0, 4.0, 50.0, 0.20000000298023224, 1.250374215524),
+    (
+        *(945.1099853515625, 1.3198699951171875, 0.9810199737548828, 0.12623000144958496),
+        114.4651860384,
+    ),
+]
+
 
 def log_nb(mu, theta):
     mu, theta = mu.astype(float), theta.astype(float)
@@ -95,6 +133,23 @@ def test_entropy_of_poisson_is_scipys():
     np.testing.assert_allclose(got, scipy.stats.poisson.entropy(mu.astype(float)), rtol=1e-5)
 
 
+def test_entropy_of_every_mean(dtype):
+    mu, theta, expected, truncated = np.array(ENTROPIES).T
+    rtol = 1e-9 if dtype == np.float64 else 2e-5
+    arguments = mu.astype(dtype), theta.astype(dtype)
+    np.testing.assert_allclose(cdf.nb_entropy(*arguments), expected, rtol=rtol)
+    np.testing.assert_allclose(cdf.zero_truncated_nb_entropy(*arguments), truncated, rtol=rtol)
+
+
+def test_a_mixture_of_a_wide_and_a_narrow_component():
+    x = np.arange(300_000.0)
+    wide = scipy.stats.nbinom.logpmf(x, 1.0, 1 / (1 + 1e4))
+    log_p = np.logaddexp(wide, scipy.stats.poisson.logpmf(x, 1e4)) - np.log(2)
+    expected = -np.sum(np.exp(log_p) * log_p)
+    got = cdf.mixture_nb_entropy(1e4, 1e4, 1.0, np.inf, 0.0)
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
 def test_ends_of_the_entropy():
     mu, theta, expected = np.array(ENDS, np.float32).T
     for point, value, end in zip(ENDS, cdf.nb_entropy(mu, theta), expected, strict=True):
@@ -125,17 +180,46 @@ def test_divergence_is_the_sum(equal, dtype):
     first = log_nb(MU, THETA)
     difference = first - log_nb(OTHER_MU, other_theta)
     expected = np.where(first > -700, np.exp(first) * difference, 0).sum(0)
-    atol = 1e-13 if dtype == np.float64 else 1e-6
+    atol = 1e-13 if dtype == np.float64 else 1e-11  # of the sum
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=atol)
+
+
+def test_divergence_of_every_mean(dtype):
+    *parameters, expected = np.array(DIVERGENCES).T
+    rtol = 1e-8 if dtype == np.float64 else 3e-5
+    got = cdf.nb_kl_divergence(*(p.astype(dtype) for p in parameters))
+    np.testing.assert_allclose(got, expected, rtol=rtol)
+
+
+def test_the_divergence_has_the_information_as_its_second_derivative_where_it_is_0():
+    def of_theta(theta):
+        return cdf.nb_kl_divergence(5.0, theta, 5.0, 2.0)
+
+    # psi'(2) - E psi'(X + 2) - 5 / 14, by the sum over counts
+    np.testing.assert_allclose(jax.grad(jax.grad(of_theta))(2.0), 0.0581506, rtol=1e-5)
+    assert jax.grad(of_theta)(2.0) == 0
+
+
+def test_no_derivative_of_the_divergence_is_nan_where_the_distributions_are_far_apart():
+    point = (945.11, 1.31987, 0.98102, 0.12623)
+    gradient = jax.grad(cdf.nb_kl_divergence, (0, 1, 2, 3))(*point)
+    np.testing.assert_allclose(gradient, [0.120911, 0.423887, -109.7161, 840.120], rtol=1e-5)
 
 
 def test_ends_of_the_divergence():
     ends = [(2, 1, 2, 1, 0), (2, 1, 0, 3, np.inf), (0, 1, 2, 3, 3 * np.log(5 / 3))]
-    ends = [*ends, (1, 1, -1, 3, np.nan), (2, 1, 2, 1, 0)] * 2
+    ends += [(1e-3, 1, 1e-3, 0, np.inf), (np.inf, 1, 1, 1, np.inf), (1, 1, np.inf, 1, np.inf)]
+    ends += [(np.inf, 1, np.inf, 1, np.nan), (0, 1, 0, 1, 0)]
+    ends = [*ends, (1, 1, -1, 3, np.nan), (2, 1, 2, 1, 0)]
     *parameters, expected = np.array(ends, np.float32).T
     got = cdf.nb_kl_divergence(*parameters)
     for point, value, end in zip(ends, got, expected, strict=True):
         np.testing.assert_allclose(value, end, rtol=1e-6, err_msg=f"at {point[:4]}")
+    logs = np.log(np.array(DIVERGENCES[:10], np.float32).T[:4])
+    names = ("log_mu_1", "log_theta_1", "log_mu_2", "log_theta_2")
+    on_log_scale = cdf.nb_kl_divergence(**dict(zip(names, logs, strict=True)))
+    assert on_log_scale.shape == (10,)
+    np.testing.assert_allclose(on_log_scale[0], DIVERGENCES[0][4], rtol=1e-4)
 
 
 def test_numpyro_has_them():

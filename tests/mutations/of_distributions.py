@@ -77,7 +77,7 @@ DISTRIBUTIONS = (
     Fault(
         "cdf-divergence-theta",
         "the divergence takes the deviance under the first theta",
-        "cdf/entropy.py",
+        "cdf/divergence.py",
         "of_thetas + nb_deviance(mu_1, mu_2, theta_2) / 2",
         "of_thetas + nb_deviance(mu_1, mu_2, theta_1) / 2",
         _CDF,
@@ -86,8 +86,8 @@ DISTRIBUTIONS = (
         "cdf-entropy-tail",
         "the sums of an entropy end where much of the tail is missing",
         "cdf/expectation.py",
-        "_TAIL: Final = 20.0",
-        "_TAIL: Final = 5.0",
+        '"float32": _Sizes(24, 32, 22.0)',
+        '"float32": _Sizes(24, 32, 5.0)',
         _CDF,
     ),
     Fault(
