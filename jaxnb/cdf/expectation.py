@@ -36,9 +36,9 @@ import numpy as np
 from jax import lax
 from jax.interpreters import ad
 
+from jaxnb._elementwise import elementwise
 from jaxnb._materialize import in_blocks
 from jaxnb._types import Array
-from jaxnb._elementwise import elementwise
 from jaxnb.special.elementary import power_of_two
 
 __all__ = ["NARROW", "Nodes", "Term", "Weight", "first_of_nodes", "nodes", "summed"]
