@@ -7,6 +7,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.divergence_sums import between_thetas
 from jaxnb.likelihoods.arguments import Scales, on_scales, promote
@@ -16,6 +17,7 @@ from jaxnb.likelihoods.negative_binomial import log_nb_positive
 __all__ = ["nb_kl_divergence"]
 
 
+@keywords
 def nb_kl_divergence(
     mu_1: ArrayLike | None = None,
     theta_1: ArrayLike | None = None,

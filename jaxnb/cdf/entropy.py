@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 
+from jaxnb._names import MixtureNames, ZeroInflationName, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.at_zero import log_probability_of_zero
 from jaxnb.cdf.mixture_entropy import mixed_entropy
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 
+@keywords
 def nb_entropy(
     mu: ArrayLike | None = None,
     theta: ArrayLike | None = None,
@@ -57,6 +60,7 @@ def nb_entropy(
     return entropy
 
 
+@keywords
 def zinb_entropy(
     mu: ArrayLike | None = None,
     theta: ArrayLike | None = None,
@@ -64,6 +68,7 @@ def zinb_entropy(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """The entropy of the zero-inflated negative binomial; see `nb_entropy`."""
     mu, theta = _linear("zinb_entropy", mu, theta, log_mu, log_theta)
@@ -71,6 +76,7 @@ def zinb_entropy(
     return entropy
 
 
+@keywords
 def zero_truncated_nb_entropy(
     mu: ArrayLike | None = None,
     theta: ArrayLike | None = None,
@@ -84,6 +90,7 @@ def zero_truncated_nb_entropy(
     return entropy
 
 
+@keywords
 def hurdle_nb_entropy(
     mu: ArrayLike | None = None,
     theta: ArrayLike | None = None,
@@ -91,6 +98,7 @@ def hurdle_nb_entropy(
     *,
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
 ) -> Array:
     """The entropy of the hurdle model; see `nb_entropy`."""
     mu, theta = _linear("hurdle_nb_entropy", mu, theta, log_mu, log_theta)
@@ -98,6 +106,7 @@ def hurdle_nb_entropy(
     return entropy
 
 
+@keywords
 def mixture_nb_entropy(
     mu_1: ArrayLike | None = None,
     mu_2: ArrayLike | None = None,
@@ -109,13 +118,14 @@ def mixture_nb_entropy(
     log_mu_2: ArrayLike | None = None,
     log_theta_1: ArrayLike | None = None,
     log_theta_2: ArrayLike | None = None,
+    **other: Unpack[MixtureNames[ArrayLike]],
 ) -> Array:
     """The entropy of the mixture of two negative binomials; see `nb_entropy`."""
     owner = "mixture_nb_entropy"
     if theta_2 is None and log_theta_2 is None:
         theta_2, log_theta_2 = theta_1, log_theta_1
-    first = _linear(owner, mu_1, theta_1, log_mu_1, log_theta_1)
-    second = _linear(owner, mu_2, theta_2, log_mu_2, log_theta_2)
+    first = _linear(owner, mu_1, theta_1, log_mu_1, log_theta_1, "_1")
+    second = _linear(owner, mu_2, theta_2, log_mu_2, log_theta_2, "_2")
     q = required(owner, pi_logits=pi_logits)
     entropy: Array = _mixture_entropy(*first, *second, q)
     return entropy
@@ -127,8 +137,10 @@ def _linear(
     theta: ArrayLike | None,
     log_mu: ArrayLike | None,
     log_theta: ArrayLike | None,
+    suffix: str = "",
 ) -> list[ArrayLike]:
-    parameters, scales = on_scales(owner, mu=(mu, log_mu), theta=(theta, log_theta))
+    given = {f"mu{suffix}": (mu, log_mu), f"theta{suffix}": (theta, log_theta)}
+    parameters, scales = on_scales(owner, **given)
     return [
         jnp.exp(jnp.asarray(plain(p))) if scale == "log" else p
         for p, scale in zip(parameters, scales, strict=True)
