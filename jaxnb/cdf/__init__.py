@@ -25,6 +25,7 @@ from jaxnb.cdf.interval import (
     poisson_log_interval,
     zero_truncated_nb_log_interval,
     zinb_log_interval,
+    zip_log_interval,
 )
 from jaxnb.cdf.mixture import (
     mixture_nb_cdf,
@@ -112,6 +113,7 @@ __all__ = [
     "zinb_sf",
     "zip_cdf",
     "zip_log_cdf",
+    "zip_log_interval",
     "zip_log_sf",
     "zip_quantile",
     "zip_sf",

@@ -25,6 +25,7 @@ __all__ = [
     "poisson_log_interval",
     "zero_truncated_nb_log_interval",
     "zinb_log_interval",
+    "zip_log_interval",
 ]
 
 
@@ -109,6 +110,24 @@ def zinb_log_interval(
     """
     given = mean_and_theta(mu, theta, log_mu, log_theta)
     return log_interval(ZERO_INFLATED, "zinb_log_interval", low, high, **given, pi=pi)
+
+
+@keywords
+def zip_log_interval(
+    low: ArrayLike,
+    high: ArrayLike,
+    mu: ArrayLike | None = None,
+    pi: ArrayLike | None = None,
+    *,
+    log_mu: ArrayLike | None = None,
+    **other: Unpack[ZeroInflationName[ArrayLike]],
+) -> Array:
+    """Logarithm of P(low <= X <= high) of a zero-inflated Poisson count.
+
+    That of `zinb_log_interval`, theta = inf.
+    """
+    given = mean_and_theta(mu, jnp.inf, log_mu, None)
+    return log_interval(ZERO_INFLATED, "zip_log_interval", low, high, **given, pi=pi)
 
 
 @keywords

@@ -130,6 +130,8 @@ def test_shapes_dtypes_and_what_is_refused():
     low, high, mu = (jax.ShapeDtypeStruct(s, d) for s, d in (((4, 1), int), ((3,), int), ((), "f")))
     got = jax.eval_shape(cdf.nb_log_interval, low, high, mu, mu)
     assert (got.shape, got.dtype) == ((4, 3), np.float32)
+    got = jax.eval_shape(lambda mu: cdf.zip_log_interval(1, [3, 4], mu, 0.3), mu)
+    assert (got.shape, got.dtype) == ((2,), np.float32)
     with pytest.raises(TypeError, match="exactly one of mu and log_mu"):
         cdf.nb_log_interval(1, 2, theta=1.0)
     with pytest.raises(TypeError, match="hurdle_nb_log_interval needs pi"):
