@@ -341,6 +341,8 @@ DISTRIBUTIONS = (
         "        invalid &= ~missing\n",
         "        invalid[:] = False\n",
         ("distributions",),
+    ),
+    Fault(
         "classes-censored-at-the-bound",
         "the interval of a pair of bounds includes the lower one",
         "distributions/censored.py",
