@@ -157,6 +157,24 @@ def test_ends_of_the_entropy():
     assert cdf.nb_entropy(np.ones((0, 3)), 1.0).shape == (0, 3)
 
 
+# mu, theta and the derivatives of the entropy of the negative binomial, by differences in 50 digits
+DERIVATIVES = [
+    (3.0, 0.699999988079071, 0.2841335347908091, 0.13406095731133416),
+    (1e6, 50.0, 9.999750012586174e-07, -0.009864828133241094),
+    (200.0, 1e4, 0.0025511128688003263, -9.778555149489829e-07),
+    (0.0010000000474974513, 2.0, 6.908686374976406, -3.592489294341956e-08),
+    (40.0, 1e7, 0.012553502142306258, -1.9747752420571912e-13),
+]
+
+
+@pytest.mark.slow
+def test_derivatives_of_the_entropy_for_small_and_large_means(dtype):
+    mu, theta, *expected = np.array(DERIVATIVES).T
+    gradient = jax.vmap(jax.grad(cdf.nb_entropy, (0, 1)))
+    got = gradient(mu.astype(dtype), theta.astype(dtype))
+    np.testing.assert_allclose(got, expected, rtol=1e-8 if dtype == np.float64 else 2e-5)
+
+
 @pytest.mark.slow
 def test_derivatives():
     with jax.enable_x64(True):
