@@ -1,10 +1,12 @@
 """The dispersion is the global maximum of the profile, also where there are several."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from jaxnb.glm.coefficients import fit_coefficients
-from jaxnb.glm.dispersion import fit_dispersion
+from jaxnb.glm.dispersion import DispersionFit, _keep_highest, fit_dispersion
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.pseudo_cells import pseudo_cells
 from jaxnb.glm.shrinkage import DispersionPrior
@@ -58,6 +60,28 @@ def test_two_maxima():
     problem = problem_of(counts, design)
     found = fit_dispersion(problem, np.zeros(1, int), cox_reid=True)
     assert found.adjusted[0] == pytest.approx(highest_of_profiles(problem, True)[0], abs=1e-4)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("heights", [(-5.0, -7.0), (-7.0, -5.0)])
+def test_of_two_maxima_the_higher_one_is_kept(heights):
+    found = SimpleNamespace(
+        log_likelihood=np.array(heights), adjustment=np.zeros(2), magnitude=np.ones(2)
+    )
+    histogram = SimpleNamespace(log_factorials=np.zeros(1))
+    problem = SimpleNamespace(
+        evaluate=lambda *_, **__: found, data=SimpleNamespace(histogram=histogram)
+    )
+    two = np.zeros(2, int)
+    fit = DispersionFit(
+        alpha=np.zeros(1), beta=np.zeros((1, 1)), log_likelihood=np.full(1, -9.0),
+        adjusted=np.full(1, -9.0), poisson_derivative=np.ones(1), maxima=np.ones(1, int),
+        converged=np.ones(1, bool), at_limit=np.zeros(1, bool),
+    )  # fmt: skip
+    alpha, beta = np.array([0.3, 4.0]), np.array([[0.3], [4.0]])
+    _keep_highest(problem, two, two, alpha, beta, np.ones(2, bool), fit, cox_reid=True)
+    assert fit.alpha[0] == fit.beta[0, 0] == alpha[np.argmax(heights)]
+    assert fit.adjusted[0] == -5
 
 
 @pytest.mark.quick

@@ -1,11 +1,13 @@
 """The profile's value and derivatives, and the linear algebra under them."""
 
 import jax
+import mpmath
 import numpy as np
 import pytest
 from scipy import stats
 
 from jaxnb.glm.coefficients import fit_coefficients
+from jaxnb.glm.likelihood import _h
 from jaxnb.glm.linear_algebra import (
     inverse_and_log_determinant,
     packed_products,
@@ -47,6 +49,19 @@ def test_value_is_that_of_scipy(problem, alpha):
         expected,
         rtol=1e-9,
     )
+
+
+@pytest.mark.quick
+def test_what_cancels_at_small_alpha_keeps_its_digits():
+    t = np.append(0, np.geomspace(1e-12, 100, 60))
+    with jax.enable_x64(True):
+        got = _h(t, 1 / (1 + t), np.log1p(t))
+    with mpmath.workdps(50):
+        exact = lambda s: (mpmath.log1p(s) - s / (1 + s)) / s**2  # noqa: E731
+        values = [0.5, *(float(exact(mpmath.mpf(v))) for v in t[1:])]
+        derivatives = [-2 / 3, *(float(mpmath.diff(exact, mpmath.mpf(v))) for v in t[1:])]
+    np.testing.assert_allclose(got[0], values, rtol=1e-13)
+    np.testing.assert_allclose(got[1], derivatives, rtol=1e-11)
 
 
 def test_value_at_alpha_0_is_poisson(problem):

@@ -60,6 +60,8 @@ def test_one_clear_message(changes, message):
 def test_cells_of_donors_as_replicates_are_warned_of():
     with pytest.raises(UserWarning, match="disease is the same in all rows of one donor"):
         glm.fit(COUNTS, "~ disease", obs=OBS)
+    with pytest.raises(UserWarning, match="disease is the same in all rows of one donor"):
+        warn_of_pseudoreplication(design_of("~ depth + disease", OBS), OBS)
 
 
 @pytest.mark.filterwarnings("error")

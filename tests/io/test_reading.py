@@ -4,6 +4,7 @@ import builtins
 from pathlib import Path
 
 import count_files
+import h5py
 import numpy as np
 import pytest
 from count_file_cases import RIGHT
@@ -58,6 +59,8 @@ def test_blocks_are_the_matrix(tmp_path: Path, kind: str, rows: int) -> None:
     with open_counts(path) as opened:
         blocks = list(opened.blocks(rows))
         assert opened.shape == COUNTS.shape
+        rest = list(opened.blocks(rows, 14))
+    np.testing.assert_array_equal(sparse.vstack(rest).toarray(), COUNTS[14:])
     assert all(isinstance(block, sparse.csr_array) for block in blocks)
     assert [block.shape[0] for block in blocks[:-1]] == [rows] * (len(blocks) - 1)
     np.testing.assert_array_equal(sparse.vstack(blocks).toarray(), COUNTS)
@@ -98,6 +101,23 @@ def test_entries_that_are_given_twice_are_added(tmp_path: Path) -> None:
     data = read_counts(tmp_path / "m.mtx", check_orientation=False)
     np.testing.assert_array_equal(data.counts.toarray(), [[5, 0], [0, 1]])
     assert data.counts.nnz == 2
+
+
+def test_entries_that_an_h5ad_gives_twice_are_added(tmp_path: Path) -> None:
+    stored = sparse.csr_matrix(COUNTS)
+    path = count_files.h5ad(stored)(tmp_path)
+    twice = np.repeat(stored.data, 2).astype(np.float32)
+    with h5py.File(path, "a") as file:
+        for name, values in (
+            ("data", twice),
+            ("indices", np.repeat(stored.indices, 2)),
+            ("indptr", 2 * stored.indptr),
+        ):
+            del file["X"][name]
+            file["X"][name] = values
+    data = read_counts(path)
+    np.testing.assert_array_equal(data.counts.toarray(), 2 * COUNTS)
+    assert data.counts.nnz == np.count_nonzero(COUNTS)
 
 
 def test_the_callers_own_errors_are_not_the_files(tmp_path: Path) -> None:
