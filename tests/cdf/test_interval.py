@@ -62,8 +62,9 @@ def test_values_and_derivatives_are_those_of_sums_of_the_probabilities(case):
     with jax.enable_x64(True):
         expected, derivatives = _exact_program(case)([np.float64(p) for p in case.parameters])
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=3e-7)
+    possible = np.isfinite(expected)  # elsewhere the sum has no derivative
     for got, wanted in zip(first, derivatives, strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(got[possible], wanted[possible], rtol=2e-5, atol=1e-6)
 
 
 # P(X > 19), P(21 <= X <= 25), P(51 <= X <= 60) and P(X <= 2), and the derivatives in mu
