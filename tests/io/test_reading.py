@@ -120,6 +120,13 @@ def test_entries_that_an_h5ad_gives_twice_are_added(tmp_path: Path) -> None:
     assert data.counts.nnz == np.count_nonzero(COUNTS)
 
 
+def test_the_mark_that_excel_writes_is_no_part_of_the_first_title(tmp_path: Path) -> None:
+    frame = count_files.table()
+    frame.to_csv(tmp_path / "m.csv", index_label="cell", encoding="utf-8-sig")
+    data = read_counts(tmp_path / "m.csv", index_columns=["cell"])
+    np.testing.assert_array_equal(data.counts.toarray(), COUNTS)
+
+
 def test_the_callers_own_errors_are_not_the_files(tmp_path: Path) -> None:
     with (
         pytest.raises(ZeroDivisionError),
