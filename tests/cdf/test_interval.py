@@ -128,7 +128,7 @@ def test_one_count_has_its_own_probability():
 
 @pytest.mark.quick
 def test_shapes_dtypes_and_what_is_refused():
-    low, high, mu = (jax.ShapeDtypeStruct(s, d) for s, d in (((4, 1), int), ((3,), int), ((), "f")))
+    low, high, mu = (jax.ShapeDtypeStruct(s, d) for s, d in (((4, 1), "i"), ((3,), "i"), ((), "f")))
     got = jax.eval_shape(cdf.nb_log_interval, low, high, mu, mu)
     assert (got.shape, got.dtype) == ((4, 3), np.float32)
     got = jax.eval_shape(lambda mu: cdf.zip_log_interval(1, [3, 4], mu, 0.3), mu)
