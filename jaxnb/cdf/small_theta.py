@@ -42,10 +42,10 @@ def few_counts(x: Array, mu: Array, theta: Array) -> Array:
 
 
 def log_cdf_at_zero(mu: Array, theta: Array) -> Array:
-    """theta log(p)."""
+    """theta log(p) = theta phi(-q) - mu p: with q, which may underflow, goes only its square."""
     inverse_m = reciprocal(theta + mu)
-    q = mu * inverse_m
-    return theta * (log1p_minus_x(-q, theta * inverse_m) - q)
+    p = theta * inverse_m
+    return theta * log1p_minus_x(-mu * inverse_m, p) - mu * p
 
 
 def log_cdf_small_theta(x: Array, mu: Array, theta: Array) -> Array:

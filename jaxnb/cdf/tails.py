@@ -200,7 +200,7 @@ def _d_log_theta(r: _Regions, moment: Array, d: Dispersion) -> Array:
 
 
 def _theta_q(mu: Array, theta: Array) -> Array:
-    return theta * (mu * reciprocal(theta + mu))
+    return mu * (theta * reciprocal(theta + mu))  # q itself may underflow
 
 
 def _log_mu_in_series(r: _Regions, log_cdf: Array, log_probability: Array) -> Array:

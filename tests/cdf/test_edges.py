@@ -182,3 +182,37 @@ def test_what_is_refused():
         cdf.nb_cdf(scipy.sparse.eye(3), 2.0, 3.0)
     with pytest.raises(ValueError, match="broadcast"):
         cdf.nb_cdf(np.ones(2), np.ones(3), 1.0)
+
+
+def test_poisson_with_the_smallest_means(dtype):
+    """Where mu / (theta + mu) underflows, with the stand-in for theta: powers of the mean."""
+    mu = np.array([1e-5, 1e-9, 1e-20, 2e-38], dtype)
+    log_mu = np.log(mu.astype(float))
+
+    @jax.jit
+    def found(mu):
+        def summed(mu):
+            return cdf.nb_log_sf(0.0, mu, jnp.inf).sum()
+
+        log_sf = cdf.poisson_log_sf(0.0, mu), cdf.poisson_log_sf(0.0, log_mu=jnp.log(mu))
+        return {
+            "linear": log_sf[0],
+            "log": log_sf[1],
+            "one": cdf.poisson_log_sf(1.0, mu),
+            "truncated": cdf.zero_truncated_nb_log_sf(1.0, mu, jnp.inf),
+            "derivative": mu * jax.grad(summed)(mu),
+            "cdf": cdf.poisson_log_cdf(0.0, mu) / mu,
+            "quantile": cdf.poisson_quantile(log_q=log_sf[0], mu=mu, upper=True),
+        }
+
+    got, rtol = found(mu), 8 * float(np.finfo(dtype).eps)
+    mu = mu.astype(float)
+    at_zero = np.log(-np.expm1(-mu))
+    np.testing.assert_allclose(got["linear"], at_zero, rtol=rtol)
+    np.testing.assert_allclose(got["log"], at_zero, rtol=rtol)
+    of_one = 2 * log_mu - np.log(2) - 2 * mu / 3  # but for the square of mu
+    np.testing.assert_allclose(got["one"], of_one, rtol=max(rtol, 1e-10))
+    np.testing.assert_allclose(got["truncated"], of_one - at_zero, rtol=max(rtol, 1e-10))
+    np.testing.assert_allclose(got["derivative"], mu / np.expm1(mu), rtol=rtol)
+    np.testing.assert_allclose(got["cdf"], -1, rtol=rtol)
+    np.testing.assert_array_equal(got["quantile"], 0)
