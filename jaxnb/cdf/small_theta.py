@@ -14,7 +14,10 @@ Stirling's formula for Gamma(n) / Gamma(b), with phi(u) = log(1 + u) - u and the
     log F = t [log(n p) + (delta(n) - delta(b)) / t - 1 / (2 b) - log(Gamma(1 + t)) / t]
             + (b - 1/2) phi(t / b) + log(1 + t S),
 
-so that nothing is lost as t, and with it log F, tends to 0.
+so that nothing is lost as t, and with it log F, tends to 0. At x = 1 these terms cancel as p tends
+to 1, where F = p**t (1 + t q), q = mu / m, is
+
+    log F = t phi(-q) + phi(t q).
 """
 
 from typing import Final
@@ -52,7 +55,8 @@ def log_cdf_small_theta(x: Array, mu: Array, theta: Array) -> Array:
     """log F for x >= 1, theta < 2 and (x + 1) p < 1.5."""
     dtype = x.dtype.name
     b = x + 1
-    p = theta * reciprocal(theta + mu)
+    inverse_m = reciprocal(theta + mu)
+    p, q = theta * inverse_m, mu * inverse_m
     b_p = b * p
     term = jnp.ones_like(b_p)
     series = jnp.zeros_like(b_p)
@@ -68,4 +72,7 @@ def log_cdf_small_theta(x: Array, mu: Array, theta: Array) -> Array:
     ratio = theta * inverse_b
     correction = theta * series
     log_sum = log1p_minus_x(correction, 1 + correction) + correction
-    return (theta * per_theta + (b - 0.5) * log1p_minus_x(ratio, 1 + ratio)) + log_sum
+    many = (theta * per_theta + (b - 0.5) * log1p_minus_x(ratio, 1 + ratio)) + log_sum
+    theta_q = theta * q
+    at_one = theta * log1p_minus_x(-q, p) + log1p_minus_x(theta_q, 1 + theta_q)
+    return jnp.where(x == 1, at_one, many)

@@ -157,3 +157,20 @@ def test_the_two_tails_and_the_probabilities_add_up(tails, dtype):
     np.testing.assert_allclose(np.exp(log_cdf) + np.exp(log_sf), 1, rtol=4e-7)
     summed = np.cumsum(np.exp(np.asarray(log_nb_positive(x, mu, theta), float)))
     np.testing.assert_allclose(np.exp(log_cdf), summed, rtol=1e-6)
+
+
+def test_of_one_next_to_certainty(tails, dtype):
+    """1 - F(1) where F(1) is near 1 beside theta: its digits are those of log F."""
+    mu, theta = np.exp(np.random.default_rng(3).uniform(np.log(1e-4), np.log(0.1), (2, 500)))
+    mu, theta = mu.astype(dtype), theta.astype(dtype)
+    _, log_sf = tails(np.ones_like(mu), mu, theta)
+    t, m = theta.astype(float), mu.astype(float)
+    # theta (log(1 - q) + q) + log(1 + theta q) - theta q
+    q = m / (t + m)
+    log_cdf = t * sum(-(q**k) / k for k in range(2, 400)) + sum(
+        -((-t * q) ** k) / k for k in range(2, 40)
+    )
+    kept = q < 0.9
+    exact = np.log(-np.expm1(log_cdf))
+    bound = 5 * max(float(np.finfo(dtype).eps), 1e-15) * np.maximum(1, -exact)
+    np.testing.assert_array_less(np.abs(log_sf - exact)[kept], bound[kept])
