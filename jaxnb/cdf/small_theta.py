@@ -37,6 +37,7 @@ __all__ = ["few_counts", "log_cdf_at_zero", "log_cdf_small_theta"]
 # The terms of S alternate in sign; up to b p = 1.5 they lose no more than a digit's half.
 _LIMIT: Final = 1.5
 _TERMS: Final = {"float32": 13, "float64": 22}
+_SMALLEST_Q: Final = 2.0**-100  # a normal number of float32; below it p is 1
 
 
 def few_counts(x: Array, mu: Array, theta: Array) -> Array:
@@ -45,10 +46,13 @@ def few_counts(x: Array, mu: Array, theta: Array) -> Array:
 
 
 def log_cdf_at_zero(mu: Array, theta: Array) -> Array:
-    """theta log(p) = theta phi(-q) - mu p: with q, which may underflow, goes only its square."""
+    """theta log(p) = theta phi(-q) - theta q, where theta q = mu p if q may underflow.
+
+    Not everywhere: where rules for derivatives are dropped, that of theta q loses fewer digits.
+    """
     inverse_m = reciprocal(theta + mu)
-    p = theta * inverse_m
-    return theta * log1p_minus_x(-mu * inverse_m, p) - mu * p
+    p, q = theta * inverse_m, mu * inverse_m
+    return theta * log1p_minus_x(-q, p) - jnp.where(q < _SMALLEST_Q, mu * p, theta * q)
 
 
 def log_cdf_small_theta(x: Array, mu: Array, theta: Array) -> Array:
@@ -75,4 +79,5 @@ def log_cdf_small_theta(x: Array, mu: Array, theta: Array) -> Array:
     many = (theta * per_theta + (b - 0.5) * log1p_minus_x(ratio, 1 + ratio)) + log_sum
     theta_q = theta * q
     at_one = theta * log1p_minus_x(-q, p) + log1p_minus_x(theta_q, 1 + theta_q)
-    return jnp.where(x == 1, at_one, many)
+    # As q tends to 1 instead, differentiating q would lose digits.
+    return jnp.where((x == 1) & (q < 0.5), at_one, many)
