@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from jaxnb._errors import InputError, optional_module
+
 ROOT = pathlib.Path(__file__).parents[1]
 NOT_BY_DEFAULT = {"slow", "scvi"}
 
@@ -131,3 +133,8 @@ def test_every_file_of_the_default_run_has_a_quick_test():
         if has_tests_by_default(module) and not marked:
             without.append(str(file.relative_to(ROOT)))
     assert not without
+
+
+def test_a_missing_part_of_a_package_is_installed_by_the_name_of_the_package():
+    with pytest.raises(InputError, match=r"a test needs nothing_there: pip install nothing_there$"):
+        optional_module("nothing_there.part", "a test")

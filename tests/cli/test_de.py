@@ -72,6 +72,7 @@ def test_pseudobulk(de, folder):
     [
         (["--contrast", "condition,B,A"], "say what may matter: --design"),
         (["--design", "~ condition"], "say what to test, one of --contrast"),
+        (["--design", "~ condition", "--test", "condition", "--reduced", "~ 1"], "one of --contra"),
         (["--design", "~ condition", "--contrast", "condition"], "must be FACTOR,B,A"),
         (["--design", "~ sex", "--test", "sex"], "uses sex; obs has condition, batch, donor"),
         (["--design", "~ donor + condition", "--test", "condition"], "depend on each other"),

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import count_files
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from matplotlib.image import imread
 
 from jaxnb.cli import main
+from jaxnb.cli.fit import _in_memory
 from jaxnb.cli.inputs import given_size_factors
 from jaxnb.io import open_counts
 
@@ -317,3 +319,16 @@ finally:
     )
     assert "usage: jaxnb fit" in done.stdout
     assert done.stdout.endswith("[]\n"), done.stderr
+
+
+@pytest.mark.quick
+def test_cells_without_counts_are_no_cells(tmp_path):
+    counts = np.random.default_rng(0).poisson(2.0, (30, 25)) + 1
+    counts[7] = 0
+    np.savetxt(tmp_path / "m.csv", counts, "%d", ",", header=",".join(f"G{i}" for i in range(25)),
+               comments="")  # fmt: skip
+    with open_counts(tmp_path / "m.csv", check_orientation=False) as opened:
+        read = _in_memory(SimpleNamespace(checkpoint=None), opened, None, None)
+    assert read.rows == 29
+    assert read.counts.shape == (29, 25)
+    assert (read.size_factors > 0).all()

@@ -34,6 +34,14 @@ def test_a_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").stat().st_mode == plain.stat().st_mode
 
 
+def test_whoever_reads_the_old_file_goes_on_reading_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("old and longer")
+    with (tmp_path / "t.csv").open() as reader:
+        write(tmp_path / "t.csv")
+        assert reader.read() == "old and longer"
+    assert (tmp_path / "t.csv").read_text() == "new"
+
+
 @pytest.mark.quick
 def test_an_old_file_is_overwritten_and_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("old")

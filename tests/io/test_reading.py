@@ -120,6 +120,22 @@ def test_entries_that_an_h5ad_gives_twice_are_added(tmp_path: Path) -> None:
     assert data.counts.nnz == np.count_nonzero(COUNTS)
 
 
+def test_a_loom_file_can_be_read_as_it_is_stored(tmp_path: Path) -> None:
+    data = read_counts(count_files.loom(tmp_path), transpose=True, check_orientation=False)
+    np.testing.assert_array_equal(data.counts.toarray(), COUNTS.T)
+    assert list(data.cells) == count_files.GENES
+
+
+@pytest.mark.parametrize("names", [7, 9])
+def test_a_file_with_another_number_of_names_is_damaged(tmp_path: Path, names: int) -> None:
+    path = count_files.loom(tmp_path)
+    with h5py.File(path, "a") as file:
+        del file["row_attrs/Gene"]
+        file["row_attrs"].create_dataset("Gene", data=[f"g{i}" for i in range(names)])
+    with pytest.raises(InputError, match=f"{names} names for 8 "):
+        read_counts(path, check_orientation=False)
+
+
 def test_the_mark_that_excel_writes_is_no_part_of_the_first_title(tmp_path: Path) -> None:
     frame = count_files.table()
     frame.to_csv(tmp_path / "m.csv", index_label="cell", encoding="utf-8-sig")

@@ -105,6 +105,11 @@ def test_residuals_lie_in_the_band_under_the_right_distribution_alone(axes, dist
     label = next(h for h in axes.get_legend_handles_labels()[1] if h.startswith("Poisson"))
     assert "beyond the axes" in label
     assert line(axes, "Poisson")[1].max() == axes.get_ylim()[1]
+    # The band holds each point with a probability of 95 %: F of the order statistic is beta.
+    vertices = axes.collections[0].get_paths()[0].vertices
+    ends = vertices[np.isclose(vertices[:, 0], normal[99]), 1]  # of rank 100
+    share = scipy.stats.norm.cdf([ends.min(), ends.max()])
+    assert np.diff(scipy.stats.beta(100, CELLS - 99).cdf(share)) == pytest.approx(0.95)
 
 
 ZINB = {"ZINB": (4.0, 2.0, -20.0)}

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -15,6 +16,7 @@ from jaxnb._errors import InputError
 from jaxnb.fit import FitResult, StandardErrors
 from jaxnb.fit.comparison import Comparison, compare_fits
 from jaxnb.plots import comparison_figure, plot_mean_variance, plot_zero_excess
+from jaxnb.plots.differential import plot_volcano
 from jaxnb.plots.style import label_points, palette_for
 
 CELLS = 40
@@ -156,6 +158,20 @@ def test_labels_do_not_overlap(axes) -> None:
     for at, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:at])
         assert axes.get_window_extent().containsx(box.x1)
+
+
+@pytest.mark.quick
+def test_a_p_value_of_zero_is_drawn(axes) -> None:
+    table = pd.DataFrame(
+        {
+            "mean": [3.0, 3.0], "log2_fold_change": [8.0, 0.1], "se": [0.1, 0.1],
+            "p_value": [0.0, 0.7], "p_adjusted": [0.0, 0.7],
+        },
+        index=["A", "B"],
+    )  # fmt: skip
+    plot_volcano(table, axes)
+    heights = np.concatenate([line.get_ydata() for line in axes.lines])
+    assert heights.max() == 300
 
 
 def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
