@@ -1,5 +1,6 @@
 """The parameters of a distribution on tensors: how they are given, kept and read."""
 
+import math
 from typing import Any, Protocol
 
 import torch
@@ -165,8 +166,15 @@ def log_ratio(a: Tensor, b: Tensor) -> Tensor:
     near = (ratio - 1).abs() < 0.5
     # a - b is exact where the two are within a factor of 2 (Sterbenz)
     close = torch.log1p(torch.where(near, a - b, 0.0) / torch.where(near, b, 1.0))
-    info = torch.finfo(ratio.dtype)
-    normal = (ratio >= info.tiny) & (ratio <= info.max)
-    within = torch.log(torch.where(normal, ratio, 1.0))
-    beyond = torch.log(torch.where(normal, 1.0, a)) - torch.log(torch.where(normal, 1.0, b))
-    return torch.where(near, close, torch.where(normal, within, beyond))
+    (of_a, power_a), (of_b, power_b) = _scaled(a), _scaled(b)
+    apart = torch.log(of_a) - torch.log(of_b) + (power_a - power_b) * math.log(2)
+    return torch.where(near, close, apart)
+
+
+def _scaled(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x over the power of 2 next to it, and that power: derivatives of any order stay in range."""
+    info = torch.finfo(x.dtype)
+    normal = (x >= info.tiny) & (x <= info.max)
+    largest = math.log2(info.max) - 3  # whose reciprocal is a normal number, too
+    power = torch.log2(torch.where(normal, x, 1.0)).round().clamp(-largest, largest)
+    return x * torch.exp2(-power), power

@@ -1,9 +1,13 @@
 """What the classes on tensors refuse, and the other forms of what they were given."""
 
 import jax.numpy as jnp
+import mpmath
+import numpy as np
 import pytest
 from torch_bridge.cases import CASES, COUNTS, bridge, torch
 from torch_bridge.classes import MIX, MU, NB, PI, THETA, ZINB
+
+log_ratio = bridge.parameters.log_ratio
 
 MIXED = {"mu1": MU, "mu2": 2 * MU + 1, "theta1": THETA, "mixture_logits": PI}
 
@@ -90,6 +94,29 @@ def test_other_forms_of_the_parameters():
     torch.testing.assert_close(d.logits, torch.log(MU) - torch.log(THETA))
     assert not d.on_mps
     torch.testing.assert_close(ZINB(mu=MU, theta=THETA, zi_probs=0.3).zi_probs[0, 0].item(), 0.3)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_logits_and_their_derivatives_are_right_at_every_magnitude(dtype):
+    rng = np.random.default_rng(0)
+    most = np.log10(torch.finfo(dtype).max) - 3
+    a, b = 10 ** rng.uniform(-most, most, (2, 400))
+    b[:100] = a[:100] * rng.uniform(0.2, 4, 100)
+    a, b = (torch.tensor(values, dtype=dtype, requires_grad=True) for values in (a, b))
+    value = log_ratio(a, b)
+    first = torch.autograd.grad(value.sum(), (a, b), create_graph=True)
+    with mpmath.workdps(40):
+        pairs = zip(a.tolist(), b.tolist(), strict=True)
+        exact = [float(mpmath.log(mpmath.mpf(x) / mpmath.mpf(y))) for x, y in pairs]
+    eps = torch.finfo(dtype).eps
+    np.testing.assert_allclose(value.detach(), exact, rtol=2 * eps)
+    torch.testing.assert_close(first[0] * a, torch.ones_like(a), rtol=0, atol=4 * eps)
+    torch.testing.assert_close(first[1] * b, -torch.ones_like(b), rtol=0, atol=4 * eps)
+    moderate = torch.tensor([2e-10, 7.0], dtype=dtype), torch.tensor([3e10, 2.0], dtype=dtype)
+    second = torch.func.vmap(torch.func.hessian(log_ratio, (0, 1)))(*moderate)
+    torch.testing.assert_close(second[0][0], -(moderate[0] ** -2), rtol=8 * eps, atol=0)
+    torch.testing.assert_close(second[1][1], moderate[1] ** -2, rtol=8 * eps, atol=0)
 
 
 def test_in_a_mixture_of_torchs_own():
