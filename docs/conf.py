@@ -47,7 +47,8 @@ OTHERS = r"(jax|numpy|NDArray|numpyro|pandas|scipy|torch|np|ndarray|ArrayLike|DT
 STANDARD = r"(collections|enum|os|pathlib|typing)\b.*"
 PRIVATE = (
     r"factor_sums|jaxnb\.(glm\.[a-z]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
-    r"|jaxnb\.(distributions\.base\.CountDistribution|residuals\._Distribution)"
+    r"|(jaxnb\.distributions\.base\.)?CountDistribution|jaxnb\.residuals\._Distribution"
+    r"|jaxnb\.torch_bridge\.counts\.Counts"
 )
 nitpick_ignore_regex = [(r"py:.*", names) for names in (OTHERS, STANDARD, PRIVATE)]
 
