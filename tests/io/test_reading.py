@@ -1,6 +1,7 @@
 """What Python code gets from a file: counts, names, fields, blocks, and errors."""
 
 import builtins
+import gzip
 from pathlib import Path
 
 import count_files
@@ -118,6 +119,15 @@ def test_entries_that_an_h5ad_gives_twice_are_added(tmp_path: Path) -> None:
     data = read_counts(path)
     np.testing.assert_array_equal(data.counts.toarray(), 2 * COUNTS)
     assert data.counts.nnz == np.count_nonzero(COUNTS)
+
+
+def test_the_checksum_behind_the_last_entry_is_read(tmp_path: Path) -> None:
+    text = b"%%MatrixMarket matrix coordinate integer general\n2 2 2\n1 1 3\n2 2 1\n"
+    archive = bytearray(gzip.compress(text + b"\n" * 3_000_000))
+    archive[-6] ^= 1
+    (tmp_path / "m.mtx.gz").write_bytes(archive)
+    with pytest.raises(InputError, match="CRC check failed"):
+        read_counts(tmp_path / "m.mtx.gz", check_orientation=False)
 
 
 def test_a_loom_file_can_be_read_as_it_is_stored(tmp_path: Path) -> None:

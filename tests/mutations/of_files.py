@@ -64,7 +64,7 @@ FILES = (
         "io/matrix_market.py",
         "            raise\n        stream.finish()\n    return matrix",
         "            raise\n    return matrix",
-        _IO_AND_CLI,
+        _IO,
     ),
     Fault(
         "io-fields-of-features",
