@@ -23,7 +23,7 @@ from jax.sharding import AbstractMesh, AxisType
 
 from jaxnb._types import Array
 
-__all__ = ["as_direction", "elementwise", "nonzero", "varying_alike"]
+__all__ = ["as_direction", "elementwise", "filled_like", "nonzero", "varying_alike"]
 
 
 def elementwise(
@@ -88,6 +88,14 @@ def as_direction(product: Array, aval: Any) -> Array:
     if AxisType.Explicit in aval.sharding.mesh.axis_types:
         summed = jax.sharding.reshard(summed, aval.sharding)  # type: ignore[no-untyped-call]
     return summed
+
+
+def filled_like(value: float, *operands: Array) -> Array:
+    """A number in each element of a sum of the operands, sharded and varying over devices as it.
+
+    The carry of a scan over such sums has to begin like this: a constant is of another type.
+    """
+    return jnp.full_like(reduce(jnp.add, operands), value)
 
 
 def varying_alike(operands: Sequence[Array]) -> list[Array]:

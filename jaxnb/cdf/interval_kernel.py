@@ -22,6 +22,7 @@ from typing import Final
 import jax.numpy as jnp
 from jax import lax
 
+from jaxnb._elementwise import filled_like
 from jaxnb._materialize import if_any
 from jaxnb._types import Array
 from jaxnb.cdf.calls import Kernel
@@ -128,8 +129,7 @@ def _log_sum(kernel: Kernel, scales: Scales, a: Array, b: Array, *parameters: Ar
         term = node.weight * jnp.exp(jnp.where(used, log_p - finite, 0.0))
         return (top, total * jnp.exp(reference - finite) + term), None
 
-    shape = jnp.broadcast_shapes(a.shape, *(p.shape for p in parameters))
-    start = jnp.full(shape, -jnp.inf, a.dtype), jnp.zeros(shape, a.dtype)
+    start = filled_like(-jnp.inf, a, *parameters), filled_like(0.0, a, *parameters)
     (top, total), _ = lax.scan(add, start, rule(a, b))
     some = top > -jnp.inf
     return jnp.where(some, jnp.log(jnp.where(some, total, 1.0)) + top, -jnp.inf)

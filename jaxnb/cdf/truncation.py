@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxnb._elementwise import filled_like
 from jaxnb._materialize import if_any
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import Kernel
@@ -180,8 +181,8 @@ def _of_few(
         passed = before > log_q if upper else summed < log_q
         return (summed, count + passed), None
 
-    shape = jnp.broadcast_shapes(log_q.shape, a.shape, b.shape, *(p.shape for p in parameters))
-    start = jnp.full(shape, -jnp.inf, a.dtype), jnp.zeros(shape, a.dtype)
+    operands = log_q, a, b, total, *parameters
+    start = filled_like(-jnp.inf, *operands), filled_like(0.0, *operands)
     places = jnp.arange(nodes(a.dtype), dtype=a.dtype)
     (_, count), _ = lax.scan(add, start, places, reverse=upper)
     return a + count
