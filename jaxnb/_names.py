@@ -116,7 +116,9 @@ def keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         for name in kwargs:
             if name not in names:
-                renamed: Any = _renamed(function, names, kwargs)
+                of_class = function.__name__ == "__init__"
+                owner = type(args[0]).__name__ if of_class else function.__qualname__
+                renamed: Any = _renamed(owner, names, kwargs)
                 return function(*args, **renamed)
         return function(*args, **kwargs)
 
@@ -124,10 +126,7 @@ def keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return called
 
 
-def _renamed(
-    function: Callable[..., object], names: frozenset[str], given: Mapping[str, object]
-) -> dict[str, object]:
-    owner = function.__qualname__.removesuffix(".__init__")
+def _renamed(owner: str, names: frozenset[str], given: Mapping[str, object]) -> dict[str, object]:
     renamed: dict[str, object] = {}
     for name, value in given.items():
         own = name if name in names else _SYNONYMS.get(name, "")

@@ -14,6 +14,8 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.search import Around, Question, level, log_level, smallest_count
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, on_scales, promote
+from jaxnb.likelihoods.evaluate import Likelihood
+from jaxnb.likelihoods.primitives import value
 
 __all__ = ["Given", "Kernel", "log_tail", "mean_and_theta", "quantile"]
 
@@ -31,6 +33,7 @@ class Kernel(NamedTuple):
         start: Of (scales, log_lower, log_upper, *parameters), the quantile, roughly.
         upper_end: Of (scales, *parameters), a number that is positive unless the distribution is a
             point mass.
+        likelihood: The kernel of its log-probability.
         lowest: The smallest count.
     """
 
@@ -39,7 +42,12 @@ class Kernel(NamedTuple):
     around: Around
     start: Callable[..., Array]
     upper_end: Callable[..., Array]
+    likelihood: Likelihood
     lowest: int = 0
+
+    def log_probability(self, scales: Scales, x: Array, *parameters: Array) -> Array:
+        """That of the count x, or of a number between counts, with no floor on the means."""
+        return value(self.likelihood, x, *parameters, jnp.zeros((), x.dtype), scales)
 
 
 def mean_and_theta(

@@ -26,7 +26,6 @@ from jaxnb._elementwise import filled_like
 from jaxnb._materialize import if_any
 from jaxnb._types import Array
 from jaxnb.cdf.calls import Kernel
-from jaxnb.cdf.probabilities import log_probability
 from jaxnb.cdf.summation import Rule, nodes, rule
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Scales
@@ -123,7 +122,7 @@ def _log_sum(kernel: Kernel, scales: Scales, a: Array, b: Array, *parameters: Ar
         """A term more, relative to the largest one so far, whose choice has no derivative."""
         reference, total = sums
         used = node.weight > 0
-        log_p = log_probability(kernel, scales, node.x, *parameters)
+        log_p = kernel.log_probability(scales, node.x, *parameters)
         top = jnp.maximum(reference, lax.stop_gradient(jnp.where(used, log_p, -jnp.inf)))
         finite = jnp.where(top > -jnp.inf, top, 0.0)
         term = node.weight * jnp.exp(jnp.where(used, log_p - finite, 0.0))

@@ -22,6 +22,7 @@ from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.moved import values
 from jaxnb.cdf.start import approximate_quantile
 from jaxnb.cdf.tails import Part, Tails
+from jaxnb.likelihoods import negative_binomial
 from jaxnb.likelihoods.arguments import Scales
 
 __all__ = ["NEGATIVE_BINOMIAL", "around", "fixed", "nb_log_tails", "start", "upper_end"]
@@ -155,4 +156,6 @@ def upper_end(scales: Scales, a: Array, b: Array) -> Array:
     return jnp.where((a == next(zero)) | (b == next(zero)), 0.0, 1.0)
 
 
-NEGATIVE_BINOMIAL = Kernel(nb_log_tails, fixed, around, start, upper_end)
+NEGATIVE_BINOMIAL = Kernel(
+    nb_log_tails, fixed, around, start, upper_end, negative_binomial.NEGATIVE_BINOMIAL
+)

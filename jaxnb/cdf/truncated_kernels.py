@@ -18,6 +18,7 @@ from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.nb_kernel import nb_log_tails
 from jaxnb.cdf.tails import Part, Tails
 from jaxnb.cdf.two_components import inflated_around, inflated_levels, inflated_log_tails
+from jaxnb.likelihoods import hurdle, zero_truncated_kernel
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.special.complements import log1m_exp_of_any
 
@@ -80,6 +81,7 @@ ZERO_TRUNCATED = Kernel(
     _truncated_around,
     _truncated_start,
     nb_kernel.upper_end,
+    zero_truncated_kernel.ZERO_TRUNCATED,
     lowest=1,
 )
 
@@ -108,4 +110,5 @@ HURDLE = Kernel(
     partial(inflated_around, _truncated_around),
     _hurdle_start,
     _hurdle_upper_end,
+    hurdle.HURDLE,
 )

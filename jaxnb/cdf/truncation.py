@@ -23,7 +23,6 @@ from jaxnb.cdf.calls import _quantile as quantile_of_arrays
 from jaxnb.cdf.interval_kernel import log_probability_of_interval, log_tails_at_both, whole_ends
 from jaxnb.cdf.moved import values
 from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL, nb_log_tails
-from jaxnb.cdf.probabilities import log_probability
 from jaxnb.cdf.search import Level, level
 from jaxnb.cdf.summation import nodes
 from jaxnb.cdf.tails import Tails
@@ -175,7 +174,7 @@ def _of_few(
 
     def add(sums: tuple[Array, Array], place: Array) -> tuple[tuple[Array, Array], None]:
         before, count = sums
-        log_p = log_probability(kernel, scales, a + place, *parameters) - total
+        log_p = kernel.log_probability(scales, a + place, *parameters) - total
         summed = jnp.logaddexp(before, jnp.where(a + place <= b, log_p, -jnp.inf))
         # beyond this count lies more than q, or up to it less
         passed = before > log_q if upper else summed < log_q

@@ -17,6 +17,7 @@ from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.nb_kernel import nb_log_tails
 from jaxnb.cdf.search import Around
 from jaxnb.cdf.tails import Part, Tails
+from jaxnb.likelihoods import mixture_kernel, zero_inflated_kernel
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.two_components import log_two_components
 from jaxnb.special.complements import log1m_exp_of_any
@@ -82,6 +83,7 @@ ZERO_INFLATED = Kernel(
     partial(inflated_around, nb_kernel.around),
     _zinb_start,
     _zinb_upper_end,
+    zero_inflated_kernel.ZERO_INFLATED,
 )
 
 
@@ -148,5 +150,10 @@ def _mixture_upper_end(
 
 
 MIXTURE = Kernel(
-    _mixture_log_tails, _mixture_fixed, _mixture_around, _mixture_start, _mixture_upper_end
+    _mixture_log_tails,
+    _mixture_fixed,
+    _mixture_around,
+    _mixture_start,
+    _mixture_upper_end,
+    mixture_kernel.MIXTURE,
 )

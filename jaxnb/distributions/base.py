@@ -23,8 +23,9 @@ from numpyro.util import not_jax_tracer
 from jaxnb._types import Array, ArrayLike
 from jaxnb._warnings import warn
 from jaxnb.cdf.quantile_residual import quantile_residual
-from jaxnb.choices import HINTS, Choices, chosen
+from jaxnb.choices import Choices, chosen
 from jaxnb.distributions.parameters import aligned, as_floats, canonical, linear, logarithm
+from jaxnb.distributions.validation import described, is_count, or_warn, raise_unless_missing
 from jaxnb.families import Family
 from jaxnb.likelihoods.arguments import argument, plain
 
@@ -102,7 +103,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
                 valid = constraint(value)
                 if not_jax_tracer(valid):
                     if not np.asarray(valid).all():
-                        _raise_unless_missing(type(self).__name__, name, constraint, value, valid)
+                        raise_unless_missing(type(self).__name__, name, constraint, value, valid)
                 elif strict:
                     raise RuntimeError(f"{name} is traced, and cannot be validated")
 
@@ -313,7 +314,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         return residuals.astype(self.mean.dtype)
 
     def __repr__(self) -> str:
-        listed = [f"{name}: {_described(value)}" for name, value in self._given.items()]
+        listed = [f"{name}: {described(value)}" for name, value in self._given.items()]
         return f"{type(self).__name__}({', '.join(listed)}, batch_shape={self.batch_shape})"
 
     def _function(self, name: str) -> Callable[..., Array]:
@@ -355,13 +356,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
 
     def _validate_sample(self, value: ArrayLike) -> Array:
         # One compiled program, without NumPyro's remainder, which takes longer than the likelihood.
-        counts = _is_count(value, self.support.lower_bound)
-        if not_jax_tracer(counts) and not np.all(counts):
-            warn(
-                "Out-of-support values provided to log prob method. "
-                "The value argument should be within the support.",
-            )
-        return counts
+        return or_warn(is_count(value, self.support.lower_bound))
 
 
 @vmap_over.register
@@ -378,32 +373,3 @@ def _vmap_over_counts(dist: CountDistribution, **axes: int | None) -> CountDistr
     for field in fields:
         setattr(mapped, field, axes.get(field))
     return mapped
-
-
-@jax.jit
-def _is_count(value: ArrayLike, smallest: int) -> Array:
-    array = jnp.asarray(value)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        return array >= smallest
-    return (array >= smallest) & (array - jnp.floor(array) == 0)  # inf - inf is NaN
-
-
-def _raise_unless_missing(
-    owner: str, name: str, constraint: Any, value: ArrayLike, valid: ArrayLike
-) -> None:
-    # under `grad` the comparisons are concrete although the value is not
-    missing, invalid = np.asarray(value != value), ~np.asarray(valid)
-    if not missing.all():
-        invalid &= ~missing
-    if invalid.any():
-        example = f", such as {np.asarray(value)[invalid][0]}" if not_jax_tracer(value) else ""
-        raise ValueError(
-            f"{owner} got an invalid {name}: {invalid.sum()} of {invalid.size} values{example}, do"
-            f" not satisfy {constraint}{HINTS.get(name, '')}"
-        )
-
-
-def _described(parameter: Any) -> str:
-    if not hasattr(parameter, "dtype"):
-        return repr(parameter)
-    return f"{parameter.dtype}[{','.join(map(str, parameter.shape))}]"

@@ -9,10 +9,11 @@ import numpy as np
 from numpyro.distributions import constraints
 from numpyro.util import not_jax_tracer
 
+from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
-from jaxnb._warnings import warn
-from jaxnb.distributions.base import CountDistribution, _is_count
+from jaxnb.distributions.base import CountDistribution
 from jaxnb.distributions.intervals import Around
+from jaxnb.distributions.validation import is_count, or_warn
 from jaxnb.likelihoods.arguments import argument, plain
 
 __all__ = ["IntervalCensored", "LeftCensored", "RightCensored"]
@@ -25,6 +26,7 @@ class _Censored(Around):
     arg_constraints: ClassVar[dict[str, Any]] = {"censored": constraints.boolean}
     censored: Array
 
+    @keywords
     def __init__(
         self,
         base_dist: CountDistribution,
@@ -71,7 +73,7 @@ class _Censored(Around):
         raise NotImplementedError
 
     def _validate_sample(self, value: ArrayLike) -> Array:
-        return _or_warn(self.censored | _is_count(value, self.base_dist.support.lower_bound))
+        return or_warn(self.censored | is_count(value, self.base_dist.support.lower_bound))
 
 
 class LeftCensored(_Censored):
@@ -162,6 +164,7 @@ class IntervalCensored(Around):
     left_censored: Array
     right_censored: Array
 
+    @keywords
     def __init__(
         self,
         base_dist: CountDistribution,
@@ -231,7 +234,7 @@ class IntervalCensored(Around):
     def _validate_sample(self, value: ArrayLike) -> Array:
         lower, upper = _bounds(value, self._dtype)
         point = ~self.left_censored & ~self.right_censored & (lower == upper)
-        return _or_warn(~point | _is_count(lower, self.base_dist.support.lower_bound))
+        return or_warn(~point | is_count(lower, self.base_dist.support.lower_bound))
 
 
 def _flags(censored: ArrayLike) -> Array:
@@ -245,12 +248,3 @@ def _bounds(value: ArrayLike, dtype: jnp.dtype) -> tuple[Array, Array]:
     if array.shape[-1:] != (2,):
         raise ValueError(f"values are pairs (lower, upper) along the last axis, got {array.shape}")
     return array[..., 0], array[..., 1]
-
-
-def _or_warn(valid: Array) -> Array:
-    if not_jax_tracer(valid) and not np.all(valid):
-        warn(
-            "Out-of-support values provided to log prob method. "
-            "The value argument should be within the support.",
-        )
-    return valid

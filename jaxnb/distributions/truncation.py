@@ -10,13 +10,15 @@ import numpy as np
 from numpyro.distributions import constraints
 from numpyro.util import not_jax_tracer
 
+from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
-from jaxnb._warnings import warn
 from jaxnb.cdf.truncation import truncated_log_tail, truncated_mean, truncated_quantile
-from jaxnb.distributions.base import CountDistribution, _is_count
+from jaxnb.distributions.base import CountDistribution
 from jaxnb.distributions.intervals import Around
 from jaxnb.distributions.parameters import extended_real
+from jaxnb.distributions.validation import is_count, or_warn
 from jaxnb.likelihoods.arguments import argument, plain
+from jaxnb.random._counts import in_dtype
 from jaxnb.random._levels import draw_levels
 
 __all__ = ["Truncated"]
@@ -55,6 +57,7 @@ class Truncated(Around):
     low: Array | None
     high: Array | None
 
+    @keywords
     def __init__(
         self,
         base_dist: CountDistribution,
@@ -120,11 +123,7 @@ class Truncated(Around):
         """
         shape = (*sample_shape, *self.batch_shape)
         counts = self._quantile(draw_levels(key, shape, self._dtype), upper=True)
-        integer = jnp.result_type(int)
-        largest = np.iinfo(integer).max
-        inside = counts < float(largest)  # rounded up, to the first number that is none
-        whole = jnp.where(inside, counts, 0.0).astype(integer)
-        return jnp.where(jnp.isnan(counts), -1, jnp.where(inside, whole, largest))
+        return in_dtype(counts, jnp.result_type(int))
 
     @property
     def mean(self) -> Array:
@@ -183,13 +182,7 @@ class Truncated(Around):
     def _validate_sample(self, value: ArrayLike) -> Array:
         first, last = self._ends()
         array = jnp.asarray(value)
-        valid = _is_count(value, 0) & (array >= first) & (array <= last)
-        if not_jax_tracer(valid) and not np.all(valid):
-            warn(
-                "Out-of-support values provided to log prob method. "
-                "The value argument should be within the support.",
-            )
-        return valid
+        return or_warn(is_count(value, 0) & (array >= first) & (array <= last))
 
 
 def _bound(name: str, value: ArrayLike | None) -> Array | None:

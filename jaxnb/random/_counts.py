@@ -74,10 +74,10 @@ def _draw_compiled(
     if added is not None:
         counts = jnp.maximum(counts, counts + added.astype(counts.dtype))  # which may overflow
     marked = jnp.where(rates >= 0, counts, jnp.full_like(counts, -1))
-    return lax.reshape(_convert(marked, available), full_shape)
+    return lax.reshape(in_dtype(marked, available), full_shape)
 
 
-def _convert(counts: Array, dtype: np.dtype) -> Array:
+def in_dtype(counts: Array, dtype: np.dtype) -> Array:
     """Counts in the dtype asked for, saturating at its maximum.
 
     A negative or NaN count, which marks an invalid parameter, becomes NaN, -1 in a signed integer
@@ -89,7 +89,8 @@ def _convert(counts: Array, dtype: np.dtype) -> Array:
     if jnp.issubdtype(counts.dtype, jnp.integer):
         return jnp.minimum(counts, largest.astype(counts.dtype)).astype(dtype)
     too_large = counts >= float(largest)
-    in_range = jnp.where((counts >= 0) & ~too_large, counts, 0.0).astype(dtype)
+    mark = -1.0 if jnp.issubdtype(dtype, jnp.signedinteger) else 0.0
+    in_range = jnp.where(too_large, 0.0, jnp.where(counts >= 0, counts, mark)).astype(dtype)
     return jnp.where(too_large, largest, in_range)
 
 

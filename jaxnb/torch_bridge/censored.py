@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from jaxnb._names import keywords
 from jaxnb._warnings import warn
 from jaxnb.torch_bridge import _private
 from jaxnb.torch_bridge.arguments import Value, working_dtype
@@ -73,6 +74,7 @@ class _Censored(_Around):
     _names: ClassVar[tuple[str, ...]] = ("censored",)
     censored: Tensor
 
+    @keywords
     def __init__(
         self,
         base_dist: Counts,
@@ -165,6 +167,7 @@ class IntervalCensored(_Around):
     left_censored: Tensor
     right_censored: Tensor
 
+    @keywords
     def __init__(
         self,
         base_dist: Counts,
@@ -235,6 +238,7 @@ class Truncated(_Around):
     low: Tensor | None
     high: Tensor | None
 
+    @keywords
     def __init__(
         self,
         base_dist: Counts,

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cdf.exact_interval import drawn, exact
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 from registry import DISTRIBUTIONS
 
 import jaxnb
@@ -74,6 +76,50 @@ FAR_OUT = [
     (51, 60, 5, 2, -14.45642194, 2.75628614),
     (0, 2, 1000, 50, -145.1318193, -0.04752577),
 ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", DISTRIBUTIONS.values(), ids=repr)
+def test_second_derivatives_are_those_of_sums_of_the_probabilities(case):
+    low, high = np.array([0, 3, 21, 1, 40]), np.array([7, 3, 25, 25, np.inf])
+    places = tuple(range(len(case.values)))
+    x = X[:1000]
+    inside = (x >= low[:, None]) & (x <= high[:, None])
+
+    def summed(*parameters):
+        log_p = case.log_prob(x, *parameters)
+        return jax.scipy.special.logsumexp(jnp.where(inside, log_p, -jnp.inf), axis=1)
+
+    def of_intervals(*parameters):
+        return case.family.log_interval(low, high, *parameters)
+
+    with jax.enable_x64(True):
+        point = [np.float64(value) for value in case.values]
+        got, expected = (
+            np.array(jax.jit(jax.hessian(function, places))(*point))
+            for function in (of_intervals, summed)
+        )
+    np.testing.assert_allclose(got, expected, rtol=1e-7, atol=1e-12)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
+def test_types_of_arrays_spread_over_devices(kind):
+    """`shard_map` with its checks, and explicit sharding."""
+    mesh = jax.make_mesh((1,), ("cells",), axis_types=(kind,))
+
+    def function(low, mu):
+        return cdf.nb_log_interval(low, low + 5, mu, 2.0)
+
+    rows = NamedSharding(mesh, P("cells"))
+    arguments = [jax.ShapeDtypeStruct((4,), "f", sharding=rows) for _ in range(2)]
+    if kind == AxisType.Auto:
+        function = jax.shard_map(function, mesh=mesh, in_specs=P("cells"), out_specs=P("cells"))
+        got = jax.eval_shape(function, *arguments)
+    else:
+        with jax.set_mesh(mesh):
+            got = jax.eval_shape(function, *arguments)
+    assert got.shape == (4,)
 
 
 @pytest.mark.quick

@@ -229,6 +229,8 @@ def test_what_is_refused():
         jaxnb.RightCensored(jaxnb.NegativeBinomial(mu=np.ones(3), theta=2.0), np.ones(2))
     with pytest.raises(ValueError, match="pairs"):
         jaxnb.IntervalCensored(nb, False, False).log_prob(np.ones(3))
+    with pytest.raises(TypeError, match="RightCensored has no parameter 'censor': did you mean ce"):
+        jaxnb.RightCensored(nb, censor=True)
 
 
 @pytest.mark.quick

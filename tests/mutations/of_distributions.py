@@ -217,9 +217,9 @@ DISTRIBUTIONS = (
     Fault(
         "distributions-warning-dropped",
         "values outside the support cause a warning only if all are outside",
-        "distributions/base.py",
-        "if not_jax_tracer(counts) and not np.all(counts):",
-        "if not_jax_tracer(counts) and not np.any(counts):",
+        "distributions/validation.py",
+        "if not_jax_tracer(valid) and not np.all(valid):",
+        "if not_jax_tracer(valid) and not np.any(valid):",
         _CLASSES,
     ),
     Fault(
@@ -337,7 +337,7 @@ DISTRIBUTIONS = (
     Fault(
         "class-missing-hides-invalid",
         "beside a missing parameter a negative one passes",
-        "distributions/base.py",
+        "distributions/validation.py",
         "        invalid &= ~missing\n",
         "        invalid[:] = False\n",
         ("distributions",),

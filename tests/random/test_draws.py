@@ -12,7 +12,7 @@ import pytest
 from samplers import GENE, named
 
 import jaxnb
-from jaxnb.random._counts import _convert
+from jaxnb.random._counts import in_dtype
 
 RANDOM = jaxnb.random
 # Compiling a sampler takes seconds. This one draws a gamma deviate, a Poisson count and a decision
@@ -188,7 +188,7 @@ def test_scan_is_the_loop(name: str) -> None:
 def test_counts_in_every_dtype(dtype: str, counting, expected: list) -> None:
     largest = 2**31 - 1 if counting == jnp.int32 else jnp.inf
     counts = jnp.asarray([-1, 0, 5, 300, largest], counting)
-    found = _convert(counts, np.dtype(dtype))
+    found = in_dtype(counts, np.dtype(dtype))
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, np.asarray(expected, dtype))
 

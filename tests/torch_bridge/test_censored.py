@@ -84,6 +84,8 @@ def test_what_is_refused():
     _, ours, theirs = both()
     with pytest.raises(TypeError, match=r"a distribution of jaxnb\.torch_bridge"):
         bridge.RightCensored(theirs, True)
+    with pytest.raises(TypeError, match="Truncated has no parameter 'lower': did you mean low"):
+        bridge.Truncated(ours, lower=3)
     with pytest.raises(ValueError, match="no count of NegativeBinomial is between"):
         bridge.Truncated(ours, low=5, high=3)
     with pytest.raises(ValueError, match="pairs"):
