@@ -84,6 +84,7 @@ def mutations(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Style, format, types and layers."""
     _install(session, "-e", ".[test,torch]", "--group", "lint")
+    session.run("python", "-m", "jaxnb._generate", "--check")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")

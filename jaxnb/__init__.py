@@ -8,54 +8,13 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING
 
+from jaxnb.declarations import public_functions
+
 if TYPE_CHECKING:
     from jaxnb import cdf, datasets, distributions, fit, io, plots, random, residuals
     from jaxnb import glm as glm
     from jaxnb import torch_bridge as torch_bridge
-    from jaxnb.cdf import (
-        hurdle_nb_cdf,
-        hurdle_nb_log_cdf,
-        hurdle_nb_log_interval,
-        hurdle_nb_log_sf,
-        hurdle_nb_quantile,
-        hurdle_nb_sf,
-        mixture_nb_cdf,
-        mixture_nb_log_cdf,
-        mixture_nb_log_interval,
-        mixture_nb_log_sf,
-        mixture_nb_quantile,
-        mixture_nb_sf,
-        nb_cdf,
-        nb_log_cdf,
-        nb_log_interval,
-        nb_log_sf,
-        nb_quantile,
-        nb_sf,
-        poisson_cdf,
-        poisson_log_cdf,
-        poisson_log_interval,
-        poisson_log_sf,
-        poisson_quantile,
-        poisson_sf,
-        zero_truncated_nb_cdf,
-        zero_truncated_nb_log_cdf,
-        zero_truncated_nb_log_interval,
-        zero_truncated_nb_log_sf,
-        zero_truncated_nb_quantile,
-        zero_truncated_nb_sf,
-        zinb_cdf,
-        zinb_log_cdf,
-        zinb_log_interval,
-        zinb_log_sf,
-        zinb_quantile,
-        zinb_sf,
-        zip_cdf,
-        zip_log_cdf,
-        zip_log_interval,
-        zip_log_sf,
-        zip_quantile,
-        zip_sf,
-    )
+    from jaxnb.cdf.functions import *
     from jaxnb.distributions import (
         HurdleNegativeBinomial,
         IntervalCensored,
@@ -68,19 +27,13 @@ if TYPE_CHECKING:
         ZeroTruncatedNegativeBinomial,
     )
     from jaxnb.likelihoods import (
-        hurdle_nb_log_prob,
         log_hurdle_nb,
         log_mixture_nb,
         log_nb_positive,
         log_zero_truncated_nb,
         log_zinb_positive,
-        mixture_nb_log_prob,
-        nb_log_prob,
-        poisson_log_prob,
-        zero_truncated_nb_log_prob,
-        zinb_log_prob,
-        zip_log_prob,
     )
+    from jaxnb.likelihoods.log_prob import *
 
 __version__ = "0.1.0"
 
@@ -98,65 +51,19 @@ __all__ = [
     "datasets",
     "distributions",
     "fit",
-    "hurdle_nb_cdf",
-    "hurdle_nb_log_cdf",
-    "hurdle_nb_log_interval",
-    "hurdle_nb_log_prob",
-    "hurdle_nb_log_sf",
-    "hurdle_nb_quantile",
-    "hurdle_nb_sf",
     "io",
     "log_hurdle_nb",
     "log_mixture_nb",
     "log_nb_positive",
     "log_zero_truncated_nb",
     "log_zinb_positive",
-    "mixture_nb_cdf",
-    "mixture_nb_log_cdf",
-    "mixture_nb_log_interval",
-    "mixture_nb_log_prob",
-    "mixture_nb_log_sf",
-    "mixture_nb_quantile",
-    "mixture_nb_sf",
-    "nb_cdf",
-    "nb_log_cdf",
-    "nb_log_interval",
-    "nb_log_prob",
-    "nb_log_sf",
-    "nb_quantile",
-    "nb_sf",
     "plots",
-    "poisson_cdf",
-    "poisson_log_cdf",
-    "poisson_log_interval",
-    "poisson_log_prob",
-    "poisson_log_sf",
-    "poisson_quantile",
-    "poisson_sf",
     "random",
     "residuals",
-    "zero_truncated_nb_cdf",
-    "zero_truncated_nb_log_cdf",
-    "zero_truncated_nb_log_interval",
-    "zero_truncated_nb_log_prob",
-    "zero_truncated_nb_log_sf",
-    "zero_truncated_nb_quantile",
-    "zero_truncated_nb_sf",
-    "zinb_cdf",
-    "zinb_log_cdf",
-    "zinb_log_interval",
-    "zinb_log_prob",
-    "zinb_log_sf",
-    "zinb_quantile",
-    "zinb_sf",
-    "zip_cdf",
-    "zip_log_cdf",
-    "zip_log_interval",
-    "zip_log_prob",
-    "zip_log_sf",
-    "zip_quantile",
-    "zip_sf",
 ]
+__all__ += public_functions(
+    ("log_prob", "log_cdf", "log_sf", "cdf", "sf", "quantile", "log_interval")
+)
 
 # Submodules that need more than jaxnb itself does: not among what `import *` imports.
 _OPTIONAL = {"glm": ("formulaic", "pandas"), "torch_bridge": ("torch",)}

@@ -1,32 +1,25 @@
 """The table of distributions: what each one is called, takes and can compute.
 
 Everything that treats the distributions alike reads this table: the NumPyro classes, the torch
-bridge, the fits, the benchmarks and the tests. A new distribution is a kernel in
-`jaxnb.likelihoods`, a sampler in `jaxnb.random`, an entry here, and a class with its docstring in
-`jaxnb.distributions`.
+bridge, the fits, the benchmarks and the tests. A new distribution is an entry in
+`jaxnb.declarations`, its kernels, one here that puts them together, and a class with its docstring
+in `jaxnb.distributions`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce, wraps
 from operator import add
-from typing import Any, Literal
+from typing import Any
 
-from jaxnb import cdf, moments, random
+from jaxnb import cdf, declarations, likelihoods, moments, random
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf import nb_kernel, truncated_kernels, two_components
 from jaxnb.cdf.calls import Kernel
-from jaxnb.likelihoods import (
-    log_hurdle_nb,
-    log_mixture_nb,
-    log_nb_positive,
-    log_zero_truncated_nb,
-    log_zinb_positive,
-)
+from jaxnb.declarations import Constraint, Declaration, Parameter
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.derivatives import Derivative
-from jaxnb.likelihoods.deviance import nb_deviance, zinb_deviance
-from jaxnb.likelihoods.evaluate import VALUE
+from jaxnb.likelihoods.evaluate import VALUE, Likelihood
 from jaxnb.likelihoods.hurdle import HURDLE
 from jaxnb.likelihoods.mixture_kernel import MIXTURE
 from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL as NB
@@ -47,39 +40,6 @@ __all__ = [
     "tied",
 ]
 
-Constraint = Literal["nonnegative", "extended real"]
-"""What a parameter may be: at least 0, infinity included; or any number but NaN."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a distribution.
-
-    Attributes:
-        name: Its keyword in the log-probability function.
-        attribute: Its keyword and attribute in the classes.
-        constraint: The values that it may have.
-        has_log_scale: Whether the logarithm may be given instead, under the name with "log_" in
-            front.
-        default: The name of the parameter whose value it takes where it is None.
-    """
-
-    name: str
-    attribute: str
-    constraint: Constraint
-    has_log_scale: bool = False
-    default: str | None = None
-
-    @property
-    def log_name(self) -> str | None:
-        """The keyword of the logarithm in the log-probability function, if there is one."""
-        return f"log_{self.name}" if self.has_log_scale else None
-
-    @property
-    def log_attribute(self) -> str | None:
-        """The keyword of the logarithm in the classes, if there is one."""
-        return f"log_{self.attribute}" if self.has_log_scale else None
-
 
 @dataclass(frozen=True)
 class Family:
@@ -89,6 +49,7 @@ class Family:
         name: The name of the distribution, and of its sampler in `jaxnb.random`.
         class_name: The name of its classes, here and in the torch bridge.
         parameters: Its parameters.
+        has_floor: Whether the means have a floor unless another one is asked for.
         log_prob: The public function of (x, *parameters, eps).
         outputs: The kernel. Of places and arguments that are cast to one dtype and aligned,
             (x, *parameters, eps, scales), it returns the log-probability for the place `VALUE`, and
@@ -129,6 +90,7 @@ class Family:
     entropy: Callable[..., Array] | None = None
     deviance: Callable[..., Array] | None = None
     kernel: Kernel | None = None
+    has_floor: bool = True
 
     @property
     def function_name(self) -> str:
@@ -240,116 +202,48 @@ def tied(family: Family) -> Family:
     )
 
 
-_MU = Parameter("mu", "mu", "nonnegative", has_log_scale=True)
-_THETA = Parameter("theta", "theta", "nonnegative", has_log_scale=True)
+def _family(declared: Declaration, likelihood: Likelihood, kernel: Kernel, of: str) -> Family:
+    """The family that a declaration and its kernels make; its moments are called `of`_mean etc."""
+    functions = {
+        kind: getattr(cdf, f"{declared.stem}_{kind}")
+        for kind in ("log_cdf", "log_sf", "log_interval", "cdf", "sf", "quantile", "entropy")
+    }
+    return Family(
+        name=declared.name,
+        class_name=declared.class_name,
+        parameters=declared.parameters,
+        has_floor=declared.has_floor,
+        log_prob=getattr(likelihoods, declared.log_prob),
+        outputs=partial(outputs, likelihood),
+        sampler=getattr(random, declared.name),
+        mean=getattr(moments, f"{of}_mean"),
+        variance=getattr(moments, f"{of}_variance"),
+        mode=getattr(moments, f"{of}_mode"),
+        deviance=getattr(likelihoods, f"{declared.stem}_deviance", None),
+        kernel=kernel,
+        **functions,
+    )
 
 
-NEGATIVE_BINOMIAL = Family(
-    name="negative_binomial",
-    class_name="NegativeBinomial",
-    parameters=(_MU, _THETA),
-    log_prob=log_nb_positive,
-    outputs=partial(outputs, NB),
-    sampler=random.negative_binomial,
-    mean=moments.nb_mean,
-    variance=moments.nb_variance,
-    mode=moments.nb_mode,
-    log_cdf=cdf.nb_log_cdf,
-    log_sf=cdf.nb_log_sf,
-    log_interval=cdf.nb_log_interval,
-    cdf=cdf.nb_cdf,
-    sf=cdf.nb_sf,
-    quantile=cdf.nb_quantile,
-    entropy=cdf.nb_entropy,
-    deviance=nb_deviance,
-    kernel=nb_kernel.NEGATIVE_BINOMIAL,
+NEGATIVE_BINOMIAL = _family(declarations.NB, NB, nb_kernel.NEGATIVE_BINOMIAL, "nb")
+
+ZERO_INFLATED_NEGATIVE_BINOMIAL = _family(
+    declarations.ZINB, ZERO_INFLATED, two_components.ZERO_INFLATED, "zinb"
 )
 
-ZERO_INFLATED_NEGATIVE_BINOMIAL = Family(
-    name="zero_inflated_negative_binomial",
-    class_name="ZeroInflatedNegativeBinomial",
-    parameters=(_MU, _THETA, Parameter("pi", "zi_logits", "extended real")),
-    log_prob=log_zinb_positive,
-    outputs=partial(outputs, ZERO_INFLATED),
-    sampler=random.zero_inflated_negative_binomial,
-    mean=moments.zinb_mean,
-    variance=moments.zinb_variance,
-    mode=moments.zinb_mode,
-    log_cdf=cdf.zinb_log_cdf,
-    log_sf=cdf.zinb_log_sf,
-    log_interval=cdf.zinb_log_interval,
-    cdf=cdf.zinb_cdf,
-    sf=cdf.zinb_sf,
-    quantile=cdf.zinb_quantile,
-    entropy=cdf.zinb_entropy,
-    deviance=zinb_deviance,
-    kernel=two_components.ZERO_INFLATED,
+NEGATIVE_BINOMIAL_MIXTURE = _family(
+    declarations.MIXTURE_NB, MIXTURE, two_components.MIXTURE, "mixture"
 )
 
-NEGATIVE_BINOMIAL_MIXTURE = Family(
-    name="negative_binomial_mixture",
-    class_name="NegativeBinomialMixture",
-    parameters=(
-        Parameter("mu_1", "mu1", "nonnegative", has_log_scale=True),
-        Parameter("mu_2", "mu2", "nonnegative", has_log_scale=True),
-        Parameter("theta_1", "theta1", "nonnegative", has_log_scale=True),
-        Parameter("theta_2", "theta2", "nonnegative", has_log_scale=True, default="theta_1"),
-        Parameter("pi_logits", "mixture_logits", "extended real"),
-    ),
-    log_prob=log_mixture_nb,
-    outputs=partial(outputs, MIXTURE),
-    sampler=random.negative_binomial_mixture,
-    mean=moments.mixture_mean,
-    variance=moments.mixture_variance,
-    mode=moments.mixture_mode,
-    log_cdf=cdf.mixture_nb_log_cdf,
-    log_sf=cdf.mixture_nb_log_sf,
-    log_interval=cdf.mixture_nb_log_interval,
-    cdf=cdf.mixture_nb_cdf,
-    sf=cdf.mixture_nb_sf,
-    quantile=cdf.mixture_nb_quantile,
-    entropy=cdf.mixture_nb_entropy,
-    kernel=two_components.MIXTURE,
+ZERO_TRUNCATED_NEGATIVE_BINOMIAL = _family(
+    declarations.ZERO_TRUNCATED_NB,
+    ZERO_TRUNCATED,
+    truncated_kernels.ZERO_TRUNCATED,
+    "zero_truncated",
 )
 
-ZERO_TRUNCATED_NEGATIVE_BINOMIAL = Family(
-    name="zero_truncated_negative_binomial",
-    class_name="ZeroTruncatedNegativeBinomial",
-    parameters=(_MU, _THETA),
-    log_prob=log_zero_truncated_nb,
-    outputs=partial(outputs, ZERO_TRUNCATED),
-    sampler=random.zero_truncated_negative_binomial,
-    mean=moments.zero_truncated_mean,
-    variance=moments.zero_truncated_variance,
-    mode=moments.zero_truncated_mode,
-    log_cdf=cdf.zero_truncated_nb_log_cdf,
-    log_sf=cdf.zero_truncated_nb_log_sf,
-    log_interval=cdf.zero_truncated_nb_log_interval,
-    cdf=cdf.zero_truncated_nb_cdf,
-    sf=cdf.zero_truncated_nb_sf,
-    quantile=cdf.zero_truncated_nb_quantile,
-    entropy=cdf.zero_truncated_nb_entropy,
-    kernel=truncated_kernels.ZERO_TRUNCATED,
-)
-
-HURDLE_NEGATIVE_BINOMIAL = Family(
-    name="hurdle_negative_binomial",
-    class_name="HurdleNegativeBinomial",
-    parameters=(_MU, _THETA, Parameter("pi", "zi_logits", "extended real")),
-    log_prob=log_hurdle_nb,
-    outputs=partial(outputs, HURDLE),
-    sampler=random.hurdle_negative_binomial,
-    mean=moments.hurdle_mean,
-    variance=moments.hurdle_variance,
-    mode=moments.hurdle_mode,
-    log_cdf=cdf.hurdle_nb_log_cdf,
-    log_sf=cdf.hurdle_nb_log_sf,
-    log_interval=cdf.hurdle_nb_log_interval,
-    cdf=cdf.hurdle_nb_cdf,
-    sf=cdf.hurdle_nb_sf,
-    quantile=cdf.hurdle_nb_quantile,
-    entropy=cdf.hurdle_nb_entropy,
-    kernel=truncated_kernels.HURDLE,
+HURDLE_NEGATIVE_BINOMIAL = _family(
+    declarations.HURDLE_NB, HURDLE, truncated_kernels.HURDLE, "hurdle"
 )
 
 FAMILIES: dict[str, Family] = {

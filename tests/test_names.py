@@ -208,7 +208,7 @@ def test_samplers_take_logarithms(name, monkeypatch):
     logs = {p.log_name or p.name: k for k, p in enumerate(case.family.parameters)}
     given, shape, dtype = case.family.sampler(jax.random.key(0), **logs, shape=(20,), dtype=float)
     expected = {
-        p.name: (None, k) if p.log_name else k for k, p in enumerate(case.family.parameters)
+        p.keyword: (None, k) if p.log_name else k for k, p in enumerate(case.family.parameters)
     }
     assert (given, shape, dtype) == (expected, (20,), float)
 

@@ -17,7 +17,7 @@ from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, on_sca
 from jaxnb.likelihoods.evaluate import Likelihood
 from jaxnb.likelihoods.primitives import value
 
-__all__ = ["Given", "Kernel", "log_tail", "mean_and_theta", "quantile"]
+__all__ = ["Given", "Kernel", "log_tail", "quantile"]
 
 
 class Kernel(NamedTuple):
@@ -48,16 +48,6 @@ class Kernel(NamedTuple):
     def log_probability(self, scales: Scales, x: Array, *parameters: Array) -> Array:
         """That of the count x, or of a number between counts, with no floor on the means."""
         return value(self.likelihood, x, *parameters, jnp.zeros((), x.dtype), scales)
-
-
-def mean_and_theta(
-    mu: ArrayLike | None,
-    theta: ArrayLike | None,
-    log_mu: ArrayLike | None,
-    log_theta: ArrayLike | None,
-) -> dict[str, Given]:
-    """The parameters that most distributions have, as `log_tail` and `quantile` take them."""
-    return {"mu": (mu, log_mu), "theta": (theta, log_theta)}
 
 
 def log_tail(kernel: Kernel, owner: str, upper: bool, x: ArrayLike, **parameters: Given) -> Array:

@@ -25,10 +25,11 @@ import numpy as np
 
 from jaxnb._types import Array
 from jaxnb.cdf.at_zero import SCALES, log_probability_of_zero
+from jaxnb.cdf.calls import log_tail
 from jaxnb.cdf.expectation import Nodes, Weight, first_of_nodes, nodes, summed
-from jaxnb.cdf.negative_binomial import nb_log_sf
+from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
 from jaxnb.cdf.truncated_entropy import LARGE
-from jaxnb.likelihoods.arguments import largest
+from jaxnb.likelihoods.arguments import Given, largest
 from jaxnb.likelihoods.negative_binomial import log_nb
 
 __all__ = ["mixed_entropy"]
@@ -58,7 +59,8 @@ def mixed_entropy(own: Array, mu: Array, theta: Array, q: Array) -> Array:
 
     shared = _few(mu, theta, odds) - _overlap(mu, theta, odds)
     first = float(first_of_nodes(mu.dtype))
-    more = jnp.exp(nb_log_sf(first - 1, mu, theta))
+    given: dict[str, Given] = {"mu": (mu, None), "theta": (theta, None)}
+    more = jnp.exp(log_tail(NEGATIVE_BINOMIAL, "entropy", True, first - 1, **given))
     for k in range(2):
         shared = shared - jnp.where(one, 0.0, weights[k] * log_weights[k]) * more[k]
     weighted = jnp.where(weights > 0, weights * jnp.where(weights > 0, own, 0.0), 0.0)

@@ -18,6 +18,7 @@ __all__ = [
     "checked",
     "either_scale",
     "floor_of",
+    "given_or",
     "largest",
     "needed",
     "on_scales",
@@ -31,7 +32,9 @@ Scale = Literal["linear", "log"]
 
 Scales = tuple[Scale, ...]
 
-Given = ArrayLike | None | tuple[ArrayLike | None, ArrayLike | None]
+_Pair = tuple[ArrayLike | None, ArrayLike | None]
+
+Given = ArrayLike | None | _Pair
 """A parameter, or the pair of a parameter and its logarithm, of which one is given."""
 
 # They have one scale: a tuple of them is a sequence of numbers and no pair.
@@ -157,6 +160,12 @@ def _on_one_scale(
         return log_value, "log"
     got = "neither" if value is None else "both"
     raise TypeError(f"{owner} needs exactly one of {name} and log_{name}; got {got}")
+
+
+def given_or(given: _Pair, default: _Pair) -> _Pair:
+    """A pair of a parameter and its logarithm; the default if neither is given."""
+    value, log_value = given
+    return default if value is None and log_value is None else given
 
 
 def on_scales(

@@ -1,25 +1,12 @@
 """Exact draws from the gamma, Poisson and negative binomial distributions, with jax.random keys."""
 
-from jaxnb.random.draws import (
-    gamma,
-    hurdle_negative_binomial,
-    negative_binomial,
-    negative_binomial_mixture,
-    poisson,
-    zero_inflated_negative_binomial,
-    zero_truncated_negative_binomial,
-)
+from jaxnb.random import distributions as _distributions
+from jaxnb.random.distributions import *
+from jaxnb.random.draws import gamma, poisson
 
-__all__ = [
-    "gamma",
-    "hurdle_negative_binomial",
-    "negative_binomial",
-    "negative_binomial_mixture",
-    "poisson",
-    "zero_inflated_negative_binomial",
-    "zero_truncated_negative_binomial",
-]
+__all__ = ["gamma", "poisson"]
+__all__ += _distributions.__all__
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

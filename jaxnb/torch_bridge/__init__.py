@@ -19,6 +19,7 @@ try:
 except ImportError as error:
     raise ImportError('jaxnb.torch_bridge needs torch: pip install "jaxnb[torch]"') from error
 
+from jaxnb.torch_bridge import log_prob as _log_prob
 from jaxnb.torch_bridge.censored import (
     IntervalCensored,
     LeftCensored,
@@ -34,15 +35,7 @@ from jaxnb.torch_bridge.likelihoods import (
     log_zero_truncated_nb,
     log_zinb_positive,
 )
-from jaxnb.torch_bridge.log_prob import (
-    hurdle_nb_log_prob,
-    mixture_nb_log_prob,
-    nb_log_prob,
-    poisson_log_prob,
-    zero_truncated_nb_log_prob,
-    zinb_log_prob,
-    zip_log_prob,
-)
+from jaxnb.torch_bridge.log_prob import *
 from jaxnb.torch_bridge.mixture import NegativeBinomialMixture
 from jaxnb.torch_bridge.scvi import patch_scvi
 from jaxnb.torch_bridge.truncated import HurdleNegativeBinomial, ZeroTruncatedNegativeBinomial
@@ -57,23 +50,17 @@ __all__ = [
     "Truncated",
     "ZeroInflatedNegativeBinomial",
     "ZeroTruncatedNegativeBinomial",
-    "hurdle_nb_log_prob",
     "log_hurdle_nb",
     "log_mixture_nb",
     "log_nb_positive",
     "log_zero_truncated_nb",
     "log_zinb_positive",
-    "mixture_nb_log_prob",
-    "nb_log_prob",
     "patch_scvi",
-    "poisson_log_prob",
     "to_jax",
     "to_torch",
-    "zero_truncated_nb_log_prob",
-    "zinb_log_prob",
-    "zip_log_prob",
 ]
+__all__ += _log_prob.__all__
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -23,6 +23,7 @@ from jaxnb.torch_bridge.arguments import (
 from jaxnb.torch_bridge.pointwise import evaluated
 
 __all__ = [
+    "Pairs",
     "log_hurdle_nb",
     "log_mixture_nb",
     "log_nb_positive",
@@ -30,6 +31,9 @@ __all__ = [
     "log_zero_truncated_nb",
     "log_zinb_positive",
 ]
+
+Pairs = dict[str, tuple[Value | None, Value | None]]
+"""Parameters that have two scales: each itself and its logarithm."""
 
 _Unused = Callable[[Tensor], Tensor] | None
 
@@ -202,7 +206,7 @@ def log_zero_truncated_nb(
         RuntimeError: As `log_nb_positive`.
     """
     scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_probability(ZERO_TRUNCATED_NEGATIVE_BINOMIAL, eps or 0.0, x, scaled)
+    return log_probability(ZERO_TRUNCATED_NEGATIVE_BINOMIAL, eps, x, scaled)
 
 
 @keywords
@@ -240,14 +244,14 @@ def log_hurdle_nb(
         RuntimeError: As `log_nb_positive`.
     """
     scaled = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_probability(HURDLE_NEGATIVE_BINOMIAL, eps or 0.0, x, scaled, pi=pi)
+    return log_probability(HURDLE_NEGATIVE_BINOMIAL, eps, x, scaled, pi=pi)
 
 
 def log_probability(
     family: Family,
     eps: float | None,
     x: Tensor,
-    scaled: dict[str, tuple[Value | None, Value | None]],
+    scaled: Pairs,
     owner: str | None = None,
     **others: Value | None,
 ) -> Tensor:
@@ -264,5 +268,7 @@ def log_probability(
     ]
     arguments: Arguments = {"x": x, **dict(zip(names, values, strict=True))}
     arguments |= {name: required(owner, **{name: value}) for name, value in others.items()}
-    floor = None if eps is None else float(eps)
-    return evaluated(family.function_name, arguments, floor, owner)
+    floor = eps if family.has_floor else eps or 0.0
+    return evaluated(
+        family.function_name, arguments, None if floor is None else float(floor), owner
+    )

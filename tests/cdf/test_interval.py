@@ -181,7 +181,7 @@ def test_shapes_dtypes_and_what_is_refused():
     assert (got.shape, got.dtype) == ((2,), np.float32)
     with pytest.raises(TypeError, match="exactly one of mu and log_mu"):
         cdf.nb_log_interval(1, 2, theta=1.0)
-    with pytest.raises(TypeError, match="hurdle_nb_log_interval needs pi"):
+    with pytest.raises(TypeError, match="hurdle_nb_log_interval needs zi_logits"):
         cdf.hurdle_nb_log_interval(1, 2, 1.0, 1.0)
     with pytest.raises(ValueError, match="broadcast"):
         cdf.nb_log_interval(np.ones(2), np.ones(3), 1.0, 1.0)

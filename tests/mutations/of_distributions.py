@@ -21,7 +21,7 @@ DISTRIBUTIONS = (
     Fault(
         "cdf-hurdle-swapped-tail",
         "hurdle_nb_sf returns the lower tail",
-        "cdf/hurdle.py",
+        "cdf/functions/hurdle_nb.py",
         'jnp.exp(log_tail(HURDLE, "hurdle_nb_sf", True,',
         'jnp.exp(log_tail(HURDLE, "hurdle_nb_sf", False,',
         _CDF,
@@ -314,8 +314,8 @@ DISTRIBUTIONS = (
         "families-zinb-deviance",
         "the zero-inflated distribution has the deviance of the negative binomial",
         "families.py",
-        "deviance=zinb_deviance,",
-        "deviance=nb_deviance,",
+        'f"{declared.stem}_deviance"',
+        'f"{declared.stem[-2:]}_deviance"',
         ("test_families.py", "test_residuals.py", "distributions"),
     ),
     Fault(

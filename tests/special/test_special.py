@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from jaxnb.special import coefficients, elementary, exponential, gamma, log1p, polynomial
+from jaxnb.special import (
+    coefficients,
+    complements,
+    elementary,
+    exponential,
+    gamma,
+    log1p,
+    polynomial,
+)
 
 
 @pytest.fixture(params=["float32", "float64"])
@@ -71,15 +79,39 @@ def test_log(dtype):
     assert error.max() < 2
 
 
-def test_log1p_minus_x(dtype):
+@pytest.mark.parametrize("form", [log1p.log1p_minus_x, log1p._native_log1p_minus_x])
+def test_log1p_minus_x(form, dtype):
+    """As it is here, and in the form of GPU and TPU."""
     tiny = spread(dtype, 1e-12, 0.9)
     u = np.concatenate([tiny, -tiny, spread(dtype, 0.3, 1e9)])
     one_plus_u = (1 + u.astype(np.longdouble)).astype(dtype)
-    error = relative_error(
-        jax.jit(log1p.log1p_minus_x)(u, one_plus_u), *exactly(lambda u: mpmath.log1p(u) - u, u)
-    )
+    error = relative_error(jax.jit(form)(u, one_plus_u), *exactly(lambda u: mpmath.log1p(u) - u, u))
     assert error.max() < 4
     assert np.percentile(error, 99) < 2.5
+
+
+@pytest.mark.quick
+def test_the_derivative_of_log1p_minus_x(dtype):
+    u = np.array([-0.7, -1e-3, 1e-3, 0.4, 30], dtype)
+    derivative = jax.vmap(jax.grad(lambda u: log1p.log1p_minus_x(u, 1 + u)))(u)
+    np.testing.assert_allclose(derivative, -u / (1 + u), rtol=1e-6)
+
+
+@pytest.mark.quick
+def test_logarithms_of_subnormal_numbers(dtype):
+    info = np.finfo(dtype)
+    y = np.array([info.smallest_subnormal, info.tiny / 8, info.tiny, 1, info.max, 0, -1], dtype)
+    got = np.asarray(jax.jit(log1p.log_of_any)(y), float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.testing.assert_allclose(got, np.log(y.astype(np.longdouble)), rtol=3e-7)
+
+
+@pytest.mark.quick
+def test_one_minus_exp_and_what_it_leaves_of_its_argument(dtype):
+    s = np.concatenate([spread(dtype, 1e-12, 0.3), spread(dtype, 0.3, 50)])
+    u, rest = jax.jit(complements.one_minus_exp)(s)
+    assert relative_error(u, *exactly(lambda s: -mp.expm1(-s), s)).max() < 4
+    assert relative_error(rest, *exactly(lambda s: s + mp.expm1(-s), s)).max() < 12
 
 
 def test_log1p_minus_x_where_the_obvious_form_fails():
