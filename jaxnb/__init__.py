@@ -8,24 +8,15 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING
 
-from jaxnb.declarations import public_functions
+from jaxnb.declarations import DECLARATIONS, public_functions
 
 if TYPE_CHECKING:
     from jaxnb import cdf, datasets, distributions, fit, io, plots, random, residuals
     from jaxnb import glm as glm
     from jaxnb import torch_bridge as torch_bridge
     from jaxnb.cdf.functions import *
-    from jaxnb.distributions import (
-        HurdleNegativeBinomial,
-        IntervalCensored,
-        LeftCensored,
-        NegativeBinomial,
-        NegativeBinomialMixture,
-        RightCensored,
-        Truncated,
-        ZeroInflatedNegativeBinomial,
-        ZeroTruncatedNegativeBinomial,
-    )
+    from jaxnb.distributions import IntervalCensored, LeftCensored, RightCensored, Truncated
+    from jaxnb.distributions.classes import *
     from jaxnb.likelihoods import (
         log_hurdle_nb,
         log_mixture_nb,
@@ -38,15 +29,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "HurdleNegativeBinomial",
     "IntervalCensored",
     "LeftCensored",
-    "NegativeBinomial",
-    "NegativeBinomialMixture",
     "RightCensored",
     "Truncated",
-    "ZeroInflatedNegativeBinomial",
-    "ZeroTruncatedNegativeBinomial",
     "cdf",
     "datasets",
     "distributions",
@@ -64,6 +50,7 @@ __all__ = [
 __all__ += public_functions(
     ("log_prob", "log_cdf", "log_sf", "cdf", "sf", "quantile", "log_interval")
 )
+__all__ += [declared.class_name for declared in DECLARATIONS if not declared.limit_of]
 
 # Submodules that need more than jaxnb itself does: not among what `import *` imports.
 _OPTIONAL = {"glm": ("formulaic", "pandas"), "torch_bridge": ("torch",)}

@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxnb.families import Family
 
-__all__ = ["HINTS", "MEAN_AND_DISPERSION", "ZERO_INFLATION", "Choices", "chosen", "scale_choices"]
+__all__ = ["HINTS", "MEAN_AND_DISPERSION", "Choices", "choices_of", "chosen"]
 
 Choices = Sequence[tuple[str, ...]]
 """Sets of parameters of which a caller gives exactly one, in full."""
@@ -18,7 +18,6 @@ MEAN_AND_DISPERSION: Choices = (
     ("total_count", "probs"),
     ("total_count", "logits"),
 )
-ZERO_INFLATION: Choices = (("zi_logits",), ("zi_probs",))
 
 HINTS = {
     "probs": ". The first two positional arguments are total_count and probs: for a mean and a"
@@ -27,16 +26,22 @@ HINTS = {
 """What may be meant by an invalid parameter."""
 
 
-def scale_choices(family: Family) -> tuple[Choices, ...]:
-    """For each parameter of the table: on the linear scale, on the log scale, or left out."""
-    return tuple(
+def choices_of(family: Family) -> tuple[Choices, ...]:
+    """For each parameter: itself, its logarithm or its probability, or nothing if it has a default.
+
+    A mean and a theta are chosen together, since they have further forms.
+    """
+    together = {"mu", "theta"} if family.has_mean_and_theta else set()
+    rest = tuple(
         (
             (p.attribute,),
-            *([(p.log_attribute,)] if p.log_attribute else []),
+            *((other,) for other in (p.log_attribute, p.probability) if other),
             *([()] if p.default else []),
         )
         for p in family.parameters
+        if p.attribute not in together
     )
+    return (MEAN_AND_DISPERSION, *rest) if together else rest
 
 
 def chosen(owner: str, choices: Choices, **given: Any) -> dict[str, Any]:

@@ -93,6 +93,11 @@ class Family:
     has_floor: bool = True
 
     @property
+    def has_mean_and_theta(self) -> bool:
+        """Whether there are one mean and one theta, which the classes take in further forms."""
+        return {"mu", "theta"} <= {p.attribute for p in self.parameters}
+
+    @property
     def function_name(self) -> str:
         """The name of the log-probability function, here and in the torch bridge."""
         return self.log_prob.__name__

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from jaxnb._generate.classes import NUMPYRO, TORCH, Library, class_of
 from jaxnb._generate.functions import function, owner
 from jaxnb._generate.kinds import KINDS, SAMPLER, TORCH_LOG_PROB, Kind
 from jaxnb.declarations import DECLARATIONS, Declaration
@@ -34,6 +35,13 @@ def files() -> dict[str, str]:
             [(declared, TORCH_LOG_PROB) for declared in DECLARATIONS],
         ),
     }
+    classes = [declared for declared in DECLARATIONS if not declared.limit_of]
+    for library, title in (
+        (NUMPYRO, "The NumPyro class of each distribution."),
+        (TORCH, "The class of each distribution on tensors, drop-ins for those of scvi-tools."),
+    ):
+        path = library.module.removeprefix("jaxnb.").replace(".", "/")
+        made[f"{path}/classes.py"] = _classes(title, classes, library)
     modules = {}
     for declared in DECLARATIONS:
         kinds = [k for k in distribution_functions if not (declared.limit_of and k.of == "entropy")]
@@ -58,6 +66,46 @@ def _module(title: str, functions: Sequence[tuple[Declaration, Kind]]) -> str:
             "\n\n\n".join(texts),
         )
     )
+
+
+def _classes(title: str, classes: Sequence[Declaration], library: Library) -> str:
+    names = sorted(declared.class_name for declared in classes)
+    texts = [class_of(declared, library) for declared in classes]
+    return "\n".join(
+        (
+            _HEADER,
+            f'"""{title}"""\n\nfrom __future__ import annotations\n',
+            "\n".join(_imports_of_classes(classes, library)),
+            f"\n__all__ = {names!r}\n\n",
+            "\n\n\n".join(texts),
+        )
+    )
+
+
+def _imports_of_classes(classes: Sequence[Declaration], library: Library) -> Iterator[str]:
+    """All that any class might use; those that none does are removed by ruff."""
+    synonyms = {declared.class_synonyms for declared in classes if declared.class_synonyms}
+    families = {declared.name.upper() for declared in classes}
+    yield "from typing import ClassVar, Unpack"
+    yield f"from jaxnb._names import {', '.join(sorted({'keywords', *synonyms}))}"
+    yield f"from jaxnb.families import Family, {', '.join(sorted(families))}"
+    yield f"from {library.module}.mean_dispersion import MeanDispersion"
+    if library is TORCH:
+        yield "from collections.abc import Callable"
+        yield "import torch"
+        yield "from torch import Tensor"
+        yield "from torch.distributions import constraints"
+        yield "from jaxnb.torch_bridge.counts import Counts"
+        functions = sorted(declared.log_prob for declared in classes)
+        yield f"from jaxnb.torch_bridge.likelihoods import {', '.join(functions)}"
+        names = "LogScale, Parameter, ScaledParameter, extended_real"
+        yield f"from jaxnb.torch_bridge.parameters import {names}"
+    else:
+        yield "from numpyro.distributions import constraints"
+        yield "from jaxnb._types import Array, ArrayLike"
+        yield "from jaxnb.choices import Choices, choices_of"
+        yield "from jaxnb.distributions.base import CountDistribution"
+        yield "from jaxnb.distributions.parameters import constraints_of"
 
 
 def _imports(text: str, functions: Sequence[tuple[Declaration, Kind]]) -> Iterator[str]:

@@ -4,16 +4,10 @@ import textwrap
 from collections.abc import Iterator
 
 from jaxnb._generate.kinds import Argument, Kind
+from jaxnb._generate.text import FLOORS, described, paragraph, wrapped
 from jaxnb.declarations import Declaration, Parameter
 
 __all__ = ["function", "owner"]
-
-_WIDTH = 100
-_FLOORS = {
-    True: "Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A "
-    "mean given by its logarithm has none by default.",
-    False: "Floor on the mean; None for none.",
-}
 
 
 def owner(declared: Declaration, kind: Kind) -> str:
@@ -58,42 +52,42 @@ def _docstring(declared: Declaration, kind: Kind) -> Iterator[str]:
         "under": declared.under,
         "stem": declared.stem,
         "original": declared.log_prob,
-        "floor": _FLOORS[declared.has_floor],
+        "floor": FLOORS[declared.has_floor],
     }
     start = 'r"""' if kind.formula and not declared.limit_of else '"""'
-    first, *rest = _wrapped(start + kind.summary.format(**words))
+    first, *rest = wrapped(start + kind.summary.format(**words))
     yield first
     yield from rest
     limit = declared.limit_of
     if limit:
-        yield from _paragraph(f"It is `{limit}_{kind.name}` with theta = inf, which says more.")
+        yield from paragraph(f"It is `{limit}_{kind.name}` with theta = inf, which says more.")
     elif kind.formula:
         filled = kind.formula.replace("{probability}", declared.probability)
         filled = filled.replace("{tail}", declared.tail)
         yield from ("", ".. math::", "")
         condition = rf", \quad {declared.condition}" if declared.condition else ""
-        yield from _wrapped(filled + condition, "    ")
+        yield from wrapped(filled + condition, "    ")
         if note := declared.notes.get("formula"):
-            yield from _paragraph(note)
+            yield from paragraph(note)
     if note := declared.notes.get(kind.name):
-        yield from _paragraph(note)
+        yield from paragraph(note)
     yield from ("", "Args:")
     for name, description in _descriptions(declared, kind):
-        yield from _wrapped(f"{name}: {description.format(**words)}", "    ", "        ")
+        yield from wrapped(f"{name}: {description.format(**words)}", "    ", "        ")
     yield from ("", "Returns:")
-    yield from _wrapped(kind.returns.format(**words), "    ")
+    yield from wrapped(kind.returns.format(**words), "    ")
     yield from ("", "Raises:")
     for name, description in kind.raises:
-        yield from _wrapped(f"{name}: {description}", "    ", "        ")
+        yield from wrapped(f"{name}: {description}", "    ", "        ")
     if note := declared.notes.get(f"{kind.name} accuracy"):
-        yield from _paragraph(note)
+        yield from paragraph(note)
     yield '"""'
 
 
 def _descriptions(declared: Declaration, kind: Kind) -> Iterator[tuple[str, str]]:
     eps = [argument for argument in kind.only if argument.name == "eps"]
     yield from ((a.name, a.description) for a in kind.before)
-    yield from ((p.keyword, _description(p)) for p in declared.public)
+    yield from ((p.keyword, described(p, p.keyword)) for p in declared.public)
     yield from ((a.name, a.description) for a in (*kind.after, *kind.only) if a not in eps)
     for p in declared.public:
         if p.has_log_scale:
@@ -101,12 +95,6 @@ def _descriptions(declared: Declaration, kind: Kind) -> Iterator[tuple[str, str]
     yield from ((a.name, a.description) for a in eps)
     if declared.synonyms and any(p.attribute != p.name for p in declared.public if p.has_log_scale):
         yield "**other", "The same parameters under the names that they have in the class."
-
-
-def _description(parameter: Parameter) -> str:
-    if parameter.keyword == parameter.name:
-        return parameter.description
-    return f"{parameter.description} Its other name is `{parameter.name}`."
 
 
 def _body(declared: Declaration, kind: Kind) -> Iterator[str]:
@@ -136,20 +124,3 @@ def _given(declared: Declaration, parameter: Parameter, on_tensors: bool) -> str
     if parameter.default and not on_tensors:
         return f"given_or({pair}, ({parameter.default}, log_{parameter.default}))"
     return pair
-
-
-def _paragraph(text: str) -> Iterator[str]:
-    yield ""
-    yield from _wrapped(text)
-
-
-def _wrapped(text: str, first: str = "", rest: str | None = None) -> list[str]:
-    """Lines that fit behind the four spaces in front of a docstring."""
-    return textwrap.wrap(
-        text,
-        _WIDTH - 4,
-        initial_indent=first,
-        subsequent_indent=first if rest is None else rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -1,24 +1,14 @@
 """NumPyro distributions over the exact likelihoods of counts."""
 
+from jaxnb.distributions import classes as _classes
+from jaxnb.distributions import divergence as _divergence  # noqa: F401
 from jaxnb.distributions.censored import IntervalCensored, LeftCensored, RightCensored
-from jaxnb.distributions.mixture import NegativeBinomialMixture
-from jaxnb.distributions.negative_binomial import NegativeBinomial
-from jaxnb.distributions.truncated import HurdleNegativeBinomial, ZeroTruncatedNegativeBinomial
+from jaxnb.distributions.classes import *
 from jaxnb.distributions.truncation import Truncated
-from jaxnb.distributions.zero_inflated import ZeroInflatedNegativeBinomial
 
-__all__ = [
-    "HurdleNegativeBinomial",
-    "IntervalCensored",
-    "LeftCensored",
-    "NegativeBinomial",
-    "NegativeBinomialMixture",
-    "RightCensored",
-    "Truncated",
-    "ZeroInflatedNegativeBinomial",
-    "ZeroTruncatedNegativeBinomial",
-]
+__all__ = ["IntervalCensored", "LeftCensored", "RightCensored", "Truncated"]
+__all__ += _classes.__all__
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.nn import sigmoid
 from numpyro.distributions import Distribution, constraints
 from numpyro.distributions.batch_util import vmap_over
 from numpyro.distributions.distribution import DistributionMeta
@@ -49,7 +50,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
     """A distribution of counts that the table of distributions describes.
 
     A subclass states its `family`, its `arg_constraints` and the `choices` among its parameters,
-    and passes what its constructor gets to this one.
+    and passes what its constructor gets to this one. They are in `jaxnb.distributions.classes`.
     """
 
     support = constraints.nonnegative_integer
@@ -348,6 +349,21 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         if attribute in self._given:
             return self._given[attribute]
         return linear(canonical(self._given), attribute, default)
+
+    def _probability(self, attribute: str) -> Array:
+        """The probability whose log-odds is one of the parameters."""
+        name = attribute.replace("logits", "probs")
+        return self._given[name] if name in self._given else sigmoid(self._linear(attribute))
+
+    def get_normalized(self, key: str) -> ArrayLike:
+        """The mean, for the key "mu".
+
+        Raises:
+            ValueError: Another key; there is no scale.
+        """
+        if key == "mu":
+            return self.mean
+        raise ValueError(f"the only key is 'mu', got {key!r}")
 
     def _logarithm(self, attribute: str, default: str | None = None) -> Array:
         if f"log_{attribute}" in self._given:

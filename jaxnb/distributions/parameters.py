@@ -46,11 +46,19 @@ def _to_extended_real(constraint: _ExtendedReal) -> IdentityTransform:
 
 
 def constraints_of(family: Family) -> dict[str, constraints.Constraint]:
-    """NumPyro's constraints on the parameters of the table and on their logarithms."""
+    """NumPyro's constraints on the parameters of the table, in all forms that may be given."""
     by_name = {"nonnegative": constraints.nonnegative, "extended real": extended_real}
-    linear = {p.attribute: by_name[p.constraint] for p in family.parameters}
-    logarithms = [p.log_attribute for p in family.parameters if p.log_attribute is not None]
-    return linear | dict.fromkeys(logarithms, extended_real)
+    every = {p.attribute: by_name[p.constraint] for p in family.parameters}
+    for p in family.parameters:
+        if p.log_attribute:
+            every[p.log_attribute] = extended_real
+        if p.probability:
+            every[p.probability] = constraints.unit_interval
+    if family.has_mean_and_theta:
+        every["total_count"] = constraints.nonnegative
+        every["probs"] = constraints.unit_interval
+        every["logits"] = extended_real
+    return every
 
 
 def canonical(given: Mapping[str, Array]) -> dict[str, Array]:

@@ -19,6 +19,8 @@ try:
 except ImportError as error:
     raise ImportError('jaxnb.torch_bridge needs torch: pip install "jaxnb[torch]"') from error
 
+from jaxnb.torch_bridge import classes as _classes
+from jaxnb.torch_bridge import divergence as _divergence  # noqa: F401
 from jaxnb.torch_bridge import log_prob as _log_prob
 from jaxnb.torch_bridge.censored import (
     IntervalCensored,
@@ -26,7 +28,7 @@ from jaxnb.torch_bridge.censored import (
     RightCensored,
     Truncated,
 )
-from jaxnb.torch_bridge.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
+from jaxnb.torch_bridge.classes import *
 from jaxnb.torch_bridge.exchange import to_jax, to_torch
 from jaxnb.torch_bridge.likelihoods import (
     log_hurdle_nb,
@@ -36,20 +38,13 @@ from jaxnb.torch_bridge.likelihoods import (
     log_zinb_positive,
 )
 from jaxnb.torch_bridge.log_prob import *
-from jaxnb.torch_bridge.mixture import NegativeBinomialMixture
 from jaxnb.torch_bridge.scvi import patch_scvi
-from jaxnb.torch_bridge.truncated import HurdleNegativeBinomial, ZeroTruncatedNegativeBinomial
 
 __all__ = [
-    "HurdleNegativeBinomial",
     "IntervalCensored",
     "LeftCensored",
-    "NegativeBinomial",
-    "NegativeBinomialMixture",
     "RightCensored",
     "Truncated",
-    "ZeroInflatedNegativeBinomial",
-    "ZeroTruncatedNegativeBinomial",
     "log_hurdle_nb",
     "log_mixture_nb",
     "log_nb_positive",
@@ -59,7 +54,7 @@ __all__ = [
     "to_jax",
     "to_torch",
 ]
-__all__ += _log_prob.__all__
+__all__ += [*_classes.__all__, *_log_prob.__all__]
 
 
 def __dir__() -> list[str]:

@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from jaxnb._warnings import warn
+from jaxnb.choices import choices_of, chosen
 from jaxnb.families import Family
 from jaxnb.torch_bridge import _private
-from jaxnb.torch_bridge.arguments import Value
-from jaxnb.torch_bridge.parameters import Parameter
+from jaxnb.torch_bridge.arguments import Arguments, Value, broadcastable
+from jaxnb.torch_bridge.parameters import Parameter, canonical, float_parameters
 from jaxnb.torch_bridge.pointwise import evaluated
 from jaxnb.torch_bridge.sampling import draw
 
@@ -30,7 +31,8 @@ class _Constraints:
 class Counts(Distribution):
     """The base class of the distributions.
 
-    A subclass declares its parameters as `Parameter`, `ScaledParameter` or `LogScale`. An instance
+    A subclass declares its parameters as `Parameter`, `ScaledParameter` or `LogScale`, and passes
+    what its constructor gets to this one. They are in `jaxnb.torch_bridge.classes`. An instance
     keeps those that were given, under their names; the keys of its `arg_constraints` are these
     names, which are keywords of the constructor too, so that it can be rebuilt from them.
 
@@ -49,10 +51,27 @@ class Counts(Distribution):
     _eps: float | None
 
     def __init__(
-        self, kept: dict[str, Tensor], eps: float | None, validate_args: bool | None
+        self,
+        *,
+        eps: float | None,
+        validate_args: bool | None,
+        scale: Tensor | None = None,
+        **given: Tensor | None,
     ) -> None:
+        owner = type(self).__name__
+        parameters: Arguments = {}
+        for choices in choices_of(self._family):
+            names = {name for choice in choices for name in choice}
+            among = {name: value for name, value in given.items() if name in names}
+            parameters |= chosen(owner, choices, **among)
+        validate = _private.validates(self) if validate_args is None else validate_args
+        kept = canonical(self._family, float_parameters(owner, validate, parameters))
+        carried = {} if scale is None else {"scale": scale}
+        self._keep(broadcastable(kept) | carried, eps, validate_args)
+
+    def _keep(self, kept: dict[str, Tensor], eps: float | None, validate_args: bool | None) -> None:
         self._kept, self._eps = kept, eps
-        super().__init__(self.batch_shape, validate_args=validate_args)
+        Distribution.__init__(self, self.batch_shape, validate_args=validate_args)
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -106,6 +125,16 @@ class Counts(Distribution):
         constants: dict[str, Value] = {n: p.detach() for n, p in self._parameters().items()}
         return evaluated(f"{self._family.name}_mode", constants)
 
+    def get_normalized(self, key: str) -> Tensor:
+        """The mean, for the key "mu".
+
+        Raises:
+            ValueError: Another key; there is no scale.
+        """
+        if key == "mu":
+            return self.mean
+        raise ValueError(f"the only key is 'mu', got {key!r}")
+
     def log_prob(self, value: Value) -> Tensor:
         """Log-probability of counts, by the function of the bridge for this distribution.
 
@@ -158,7 +187,7 @@ class Counts(Distribution):
         """The distribution with its parameters expanded to a larger batch shape, as views."""
         new: Self = object.__new__(type(self)) if _instance is None else _instance
         expanded = {name: p.expand(torch.Size(batch_shape)) for name, p in self._kept.items()}
-        Counts.__init__(new, expanded, self._eps, False)
+        new._keep(expanded, self._eps, False)
         _private.copy_validation(self, new)
         return new
 

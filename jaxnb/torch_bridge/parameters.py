@@ -8,19 +8,19 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from jaxnb.choices import HINTS
+from jaxnb.families import Family
 from jaxnb.torch_bridge.arguments import Arguments, cast, common_dtype
 
 __all__ = [
     "LogScale",
     "Parameter",
     "ScaledParameter",
+    "canonical",
     "extended_real",
     "float_parameters",
     "log_mean_of_logits",
     "log_odds",
     "log_ratio",
-    "mean_and_dispersion",
-    "zero_inflation_logits",
 ]
 
 
@@ -123,31 +123,26 @@ def _check_what_is_converted(owner: str, parameters: dict[str, Tensor]) -> None:
             )
 
 
-def mean_and_dispersion(given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A mean and a dispersion, each on the scale on which it is given or best computed.
-
-    From one of (mu, log_mu) with one of (theta, log_theta), (total_count, probs) or
-    (total_count, logits).
-    """
-    match given:
-        case {"total_count": total_count, "probs": probs}:
-            return {"mu": total_count * (probs / (1 - probs)), "theta": total_count}
-        case {"total_count": total_count, "logits": logits}:
-            return {"log_mu": log_mean_of_logits(total_count, logits), "theta": total_count}
-    return {name: given[name] for name in ("mu", "log_mu", "theta", "log_theta") if name in given}
+def canonical(family: Family, given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The parameters of the table, in its order, each on the scale on which it is best computed."""
+    if "total_count" in given:
+        total_count = given["total_count"]
+        if "probs" in given:
+            mean = {"mu": total_count * (given["probs"] / (1 - given["probs"]))}
+        else:
+            mean = {"log_mu": log_mean_of_logits(total_count, given["logits"])}
+        given = given | mean | {"theta": total_count}
+    for p in family.parameters:
+        if p.probability in given:
+            given = given | {p.attribute: log_odds(given[p.probability])}
+    names = [name for p in family.parameters for name in (p.attribute, p.log_attribute)]
+    return {name: given[name] for name in names if name in given}
 
 
 def log_mean_of_logits(total_count: Tensor, logits: Tensor) -> Tensor:
     """log(mu) = logits + log(total_count); -inf, with finite derivatives, at total_count = 0."""
     zero = total_count == 0
     return torch.where(zero, -torch.inf, logits + torch.log(torch.where(zero, 1.0, total_count)))
-
-
-def zero_inflation_logits(given: dict[str, Tensor]) -> Tensor:
-    """The log-odds of an extra zero from zi_logits or zi_probs."""
-    if "zi_logits" in given:
-        return given["zi_logits"]
-    return log_odds(given["zi_probs"])
 
 
 def log_odds(p: Tensor) -> Tensor:

@@ -11,9 +11,12 @@ from typing import Any, Self
 from torch import Tensor
 
 from jaxnb._warnings import warn
-from jaxnb.torch_bridge.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
+from jaxnb.torch_bridge.classes import (
+    NegativeBinomial,
+    NegativeBinomialMixture,
+    ZeroInflatedNegativeBinomial,
+)
 from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
-from jaxnb.torch_bridge.mixture import NegativeBinomialMixture
 
 __all__ = ["ScviPatch", "patch_scvi"]
 

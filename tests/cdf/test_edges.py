@@ -172,7 +172,7 @@ def test_what_is_refused():
         cdf.nb_cdf(1.0, 2.0, 3.0, log_mu=1.0)
     with pytest.raises(TypeError, match="exactly one of theta and log_theta; got neither"):
         cdf.nb_log_sf(1.0, 2.0)
-    with pytest.raises(TypeError, match="zinb_cdf needs pi"):
+    with pytest.raises(TypeError, match="zinb_cdf needs zi_logits"):
         cdf.zinb_cdf(1.0, 2.0, 3.0)
     with pytest.raises(TypeError, match="exactly one of q and log_q"):
         cdf.nb_quantile(0.5, 2.0, 3.0, log_q=-1.0)

@@ -1,0 +1,44 @@
+"""Pieces of docstrings."""
+
+import textwrap
+from collections.abc import Iterator
+
+from jaxnb.declarations import Parameter
+
+__all__ = ["FLOORS", "described", "paragraph", "wrapped"]
+
+_WIDTH = 100
+
+FLOORS = {
+    True: "Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A "
+    "mean given by its logarithm has none by default.",
+    False: "Floor on the mean; None for none.",
+}
+
+
+def described(parameter: Parameter, keyword: str) -> str:
+    """What a parameter is, under the name that it has here, and its other name."""
+    text = parameter.description.replace(parameter.name, keyword)
+    other = parameter.name if keyword == parameter.attribute else parameter.attribute
+    if parameter.has_log_scale or keyword == other:
+        return text
+    return f"{text} Its other name is `{other}`."
+
+
+def paragraph(text: str) -> Iterator[str]:
+    """An empty line and the text, or several of both."""
+    for part in text.split("\n\n"):
+        yield ""
+        yield from wrapped(part)
+
+
+def wrapped(text: str, first: str = "", rest: str | None = None) -> list[str]:
+    """Lines that fit behind the four spaces in front of a docstring."""
+    return textwrap.wrap(
+        text,
+        _WIDTH - 4,
+        initial_indent=first,
+        subsequent_indent=first if rest is None else rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
