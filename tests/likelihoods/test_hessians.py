@@ -117,6 +117,28 @@ def test_hessians_are_those_of_mpmath(case):
 
 
 @pytest.mark.parametrize(
+    "names", [("log_mu", "theta"), ("mu", "log_theta"), ("log_mu", "log_theta")], ids="-".join
+)
+def test_hessians_in_logarithms_are_those_of_mpmath(names):
+    x, parameters = points(DISTRIBUTIONS["negative_binomial"], 12)
+    pairs = list(zip(names, parameters, strict=True))
+    given = [np.log(p) if name.startswith("log_") else p for name, p in pairs]
+
+    def log_prob(p, x):
+        return jaxnb.nb_log_prob(x, **dict(zip(names, p, strict=True)))
+
+    def exact(x, *p):
+        pairs = zip(names, p, strict=True)
+        return nb(x, *(mpmath.exp(v) if name.startswith("log_") else v for name, v in pairs))
+
+    got = jax.jit(jax.vmap(jax.hessian(log_prob)))(np.stack(given, 1), x)
+    for k, (count, point) in enumerate(zip(x, np.transpose(given), strict=True)):
+        expected = exact_hessian(exact, count, point)
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(got[k], expected, rtol=2e-4, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize(
     "case",
     [
         pytest.param(case, marks=() if name in DISTRIBUTIONS else pytest.mark.slow)

@@ -94,7 +94,7 @@ FUNCTIONS = (
         "_materialize.py",
         "lax.cond(any_in_batch(condition), then, otherwise, *operands)",
         "lax.cond(jnp.any(condition), then, otherwise, *operands)",
-        (*_LIKELIHOODS, "test_lowering.py", "cdf"),
+        (*_LIKELIHOODS, "test_materialize.py", "test_lowering.py", "cdf"),
     ),
     Fault(
         "materialize-accelerator",
@@ -102,7 +102,7 @@ FUNCTIONS = (
         "_materialize.py",
         "lax.platform_dependent(*operands, cpu=conditional, default=then)",
         "lax.platform_dependent(*operands, cpu=conditional, default=conditional)",
-        (*_LIKELIHOODS, "test_lowering.py", "cdf"),
+        (*_LIKELIHOODS, "test_materialize.py", "test_lowering.py", "cdf"),
     ),
     Fault(
         "likelihood-accelerator",
