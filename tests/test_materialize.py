@@ -18,6 +18,6 @@ def test_a_conditional_stays_one_under_vmap():
     x = np.linspace(-1, 3, 12, dtype=np.float32).reshape(3, 4)
     expected = np.where(x < 0, np.sin(x), x)
     np.testing.assert_allclose(jax.vmap(_costly_where_negative)(x), expected, rtol=1e-6)
-    for function in (_costly_where_negative, jax.vmap(_dear_where_negative)):
+    for function in (_costly_where_negative, jax.vmap(_costly_where_negative)):
         # compiled, since what chooses the platform is a conditional before
         assert "conditional(" in jax.jit(function).lower(x).compile().as_text()
