@@ -34,7 +34,9 @@ extensions = [
 exclude_patterns = [
     "_build",
     "accuracy.md",
+    "bridge.md",
     "nuts.md",
+    "poisson_limit.md",
     "regression_peers.md",
     "scvi_differences.md",
     "speed.md",

@@ -1,4 +1,4 @@
-"""Negative binomial count likelihoods in JAX, exact at every parameter value.
+"""Negative binomial count likelihoods in JAX, accurate at every parameter value.
 
 Submodules and names are imported when they are first used, so that the command line answers at once
 and `jaxnb.glm` and `jaxnb.torch_bridge` cost nothing to those who have no pandas or no torch.

@@ -4,7 +4,7 @@ JAX reads the tensors' memory without a copy. On the CPU, set the environment va
 `OMP_WAIT_POLICY` to `PASSIVE` before torch is imported: otherwise torch's idle threads occupy the
 cores that JAX computes on.
 
-The first call with a new function, dtype or shape compiles a program, which takes a second or so.
+The first call with a new function, dtype or shape compiles a program, which takes a few seconds.
 JAX keeps compiled programs on disk for the next process if it is told where, before the first call:
 
     jax.config.update("jax_compilation_cache_dir", "/path/to/a/directory")
