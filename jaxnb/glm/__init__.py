@@ -2,10 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from jaxnb.glm.fit import fit
-from jaxnb.glm.pseudobulk import pseudobulk
-from jaxnb.glm.result import GLMFit
-from jaxnb.glm.status import GLMStatus
+from jaxnb._errors import required_module
+
+try:
+    from jaxnb.glm.fit import fit
+    from jaxnb.glm.pseudobulk import pseudobulk
+    from jaxnb.glm.result import GLMFit
+    from jaxnb.glm.status import GLMStatus
+except ImportError:
+    for _name in ("formulaic", "pandas"):
+        required_module(_name, "jaxnb.glm")
+    raise
 
 if TYPE_CHECKING:
     from jaxnb.glm.pydeseq2 import PyDESeq2Inference

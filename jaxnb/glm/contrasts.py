@@ -1,6 +1,6 @@
 """Contrasts: which linear combination of coefficients a question is about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -9,7 +9,8 @@ from formulaic.errors import FormulaicError
 from formulaic.utils.constraints import LinearConstraints
 from numpy.typing import NDArray
 
-from jaxnb.glm.design import Design
+from jaxnb.glm.design import Design, levels_of
+from jaxnb.glm.formulas import is_factor, one_line
 
 __all__ = ["Contrast", "contrast_of", "reduced_matrix"]
 
@@ -86,8 +87,8 @@ def _given(design: Design, contrast: Any) -> Contrast:
             constraints = LinearConstraints.from_spec(contrast, variable_names=columns)
         except (FormulaicError, KeyError, ValueError, RuntimeError) as error:
             raise ValueError(
-                f"the contrast {contrast!r} cannot be read: {error}. The coefficients are "
-                f"{', '.join(columns)}"
+                f"the contrast {contrast!r} cannot be read: {one_line(error)}. The coefficients "
+                f"are {', '.join(columns)}"
             ) from error
         if constraints.constraint_matrix.shape[0] != 1 or np.any(constraints.constraint_values):
             raise ValueError(f"the contrast {contrast!r} must be one combination, tested against 0")
@@ -115,13 +116,14 @@ def _given(design: Design, contrast: Any) -> Contrast:
 
 
 def _single(design: Design, name: str) -> Contrast:
-    if name in design.columns:
-        return Contrast(np.eye(len(design.columns))[design.columns.index(name)], name)
-    mine = _columns_of(design, name)
+    named = [design.columns.index(name)] if name in design.columns else []
+    mine = named or _columns_of(design, name)
     if len(mine) == 1:
-        return Contrast(np.eye(len(design.columns))[mine[0]], design.columns[mine[0]])
-    levels = _levels(design.obs[name]) if name in design.obs else []
-    if mine and levels:
+        position = mine[0]
+        words = f"{design.columns[position]}{_place(design, position)}"
+        return Contrast(np.eye(len(design.columns))[position], words)
+    levels = levels_of(design.obs[name]) if name in design.obs else []
+    if mine and levels and is_factor(design.spec, name):
         raise ValueError(
             f"{name!r} has the levels {', '.join(map(str, levels))}: say which, as in "
             f"test({name!r}, {levels[1]!r}, {levels[0]!r}), or test all with reduced=…"
@@ -163,17 +165,25 @@ def _between(design: Design, name: str, level: Any, base: Any) -> Floats:
 def _rows_with(design: Design, name: str, value: Any) -> Floats:
     """The design of all rows, had they this value."""
     column = design.obs[name]
-    if column.dtype.kind in "if" and not isinstance(column.dtype, pd.CategoricalDtype):
-        changed: Any = np.full(len(column), value)
-    else:
-        levels = _levels(column)
+    if is_factor(design.spec, name):
+        levels = levels_of(column)
         matching = [known for known in levels if known == value or str(known) == str(value)]
         if not matching:
             raise ValueError(f"{name} has no {value!r}, only {', '.join(map(str, levels))}")
         changed = pd.Series([matching[0]] * len(column), index=column.index, dtype=column.dtype)
-    return np.asarray(
-        design.spec.get_model_matrix(design.obs.assign(**{name: changed})), np.float64
-    )
+    else:
+        try:
+            number = {"True": 1.0, "False": 0.0}.get(str(value)) if column.dtype == bool else None
+            changed = pd.Series(float(value) if number is None else number, index=column.index)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} is a number in this design, not {value!r}") from error
+    try:
+        matrix = design.spec.get_model_matrix(design.obs.assign(**{name: changed}), context={})
+    except (FormulaicError, ValueError) as error:
+        raise ValueError(
+            f"{design.formula!r} cannot be applied where {name} is {value}: {one_line(error)}"
+        ) from error
+    return np.asarray(matrix, np.float64)
 
 
 def _columns_of(design: Design, name: str) -> list[int]:
@@ -188,10 +198,34 @@ def _columns_of(design: Design, name: str) -> list[int]:
     return found
 
 
-def _levels(column: pd.Series) -> Sequence[Any]:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return list(column.cat.categories)
-    return sorted(column.unique())
+def _place(design: Design, position: int) -> str:
+    """Where the effect of a coefficient is that of its column alone: " where sex is female".
+
+    Interactions make the effect depend on other columns; the coefficient is the effect where those
+    interactions are 0, at the reference level or at 0.
+    """
+    if design.spec is None:
+        return ""
+    terms = design.spec.term_indices
+    mine = next(term for term, columns in terms.items() if position in columns)
+    wider = [term for term in terms if set(mine.factors) < set(term.factors) and mine.factors]
+    if str(mine) == "1" or not wider:
+        return ""
+    columns = [column for term in wider for column in terms[term]]
+    at_zero = ~np.any(design.matrix[:, columns], axis=1) & (design.matrix[:, position] != 0)
+    own = {str(name) for name in design.spec.term_variables[mine]}
+    words = []
+    for name in sorted({str(name) for term in wider for name in design.spec.term_variables[term]}):
+        if name in own or name not in design.obs:
+            continue
+        levels = design.obs[name][at_zero].unique()
+        if not is_factor(design.spec, name):
+            words.append(f"{name} is 0")
+        elif len(levels) == 1:
+            words.append(f"{name} is {levels[0]}")
+        else:
+            return f" where {', '.join(design.columns[column] for column in columns)} are 0"
+    return f" where {' and '.join(words)}"
 
 
 def _in_words(vector: Floats, columns: list[str]) -> str:

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from jaxnb._errors import layer_names
 
-__all__ = ["CountData", "count_data"]
+__all__ = ["CountData", "aligned", "count_data"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -63,6 +63,36 @@ def count_data(
     return CountData(x, genes, obs)
 
 
+def aligned(values: Any, index: pd.Index, name: str) -> Any:
+    """A Series or DataFrame in the order of the rows' labels; one that has none as it is.
+
+    Args:
+        values: as many lines as there are rows.
+        index: the labels of the rows.
+        name: of `values`, for the message.
+
+    Raises:
+        ValueError: the labels are not those of the rows.
+    """
+    if values.index.equals(index):
+        return values
+    missing = index.difference(values.index)
+    if not len(missing) and values.index.is_unique and index.is_unique:
+        return values.loc[index]
+    if _numbered(values.index) or _numbered(index):
+        return values
+    what = f"row {missing[0]} is not among them" if len(missing) else "some occur twice"
+    raise ValueError(
+        f"the labels of {name} are not those of the rows ({what}): give it the labels of the "
+        "rows, or pass an array in their order"
+    )
+
+
+def _numbered(index: pd.Index) -> bool:
+    """Whether the labels are the positions, as where nobody has given any."""
+    return bool(index.equals(pd.RangeIndex(len(index))))
+
+
 def _unpacked(data: Any, layer: str | None) -> tuple[Any, pd.Index, pd.DataFrame | None]:
     if _is_anndata(data):
         source = data
@@ -89,7 +119,12 @@ def _unpacked(data: Any, layer: str | None) -> tuple[Any, pd.Index, pd.DataFrame
         wrong = [str(name) for name, kind in data.dtypes.items() if kind.kind not in "buif"]
         if wrong:
             raise ValueError(f"columns of the counts that are not numbers: {_some(wrong)}")
-        return data.to_numpy(), pd.Index(data.columns), pd.DataFrame(index=data.index)
+        if any(not isinstance(kind, np.dtype) for kind in data.dtypes):
+            # "Int64" and its like would become Python objects, and sparse columns too many of them.
+            values = data.astype(np.float64).to_numpy()
+        else:
+            values = data.to_numpy()
+        return values, pd.Index(data.columns), pd.DataFrame(index=data.index)
     matrix = data if sparse.issparse(data) else np.asarray(data)
     genes = pd.RangeIndex(matrix.shape[1] if matrix.ndim == 2 else 0)
     return matrix, genes, None

@@ -1,15 +1,17 @@
 """Design matrices from formulas or as they are, checked, and contrasts of their coefficients."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import formulaic
 import numpy as np
 import pandas as pd
-from formulaic.errors import FormulaicError
 from numpy.typing import NDArray
 
-__all__ = ["Design", "design_of"]
+from jaxnb.glm.counts import aligned
+from jaxnb.glm.formulas import applied_formula, is_factor
+
+__all__ = ["Design", "design_of", "levels_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -35,6 +37,34 @@ class Design:
     spec: Any = None
     formula: str | None = None
 
+    def described(self) -> list[str]:
+        """What the design takes the columns of obs for: the levels of factors, and numbers."""
+        lines = [f"{len(self.columns)} coefficients: {', '.join(self.columns)}"]
+        if self.spec is None:
+            return lines
+        for name in map(str, self.obs.columns):
+            column = self.obs[name]
+            if column.dtype == bool or is_factor(self.spec, name):
+                sizes = column.value_counts().reindex(levels_of(column))
+                words = ", ".join(f"{_shown(level)} {size}" for level, size in sizes.items())
+                lines.append(f"{name}, rows a level: {words}")
+            else:
+                numbers = column.astype(np.float64)
+                lines.append(f"{name}, a number from {numbers.min():g} to {numbers.max():g}")
+        return lines
+
+
+def levels_of(column: pd.Series) -> Sequence[Any]:
+    """The levels of a factor, in their order."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return list(column.cat.categories)
+    return sorted(column.unique().tolist())
+
+
+def _shown(level: Any) -> str:
+    """With quotes where blanks would not be seen."""
+    return repr(level) if isinstance(level, str) and level != level.strip() else str(level)
+
 
 def design_of(design: Any, obs: pd.DataFrame, *, rows: int | None = -1) -> Design:
     """Make a design from a formula such as ``"~ batch + condition"``, or check a matrix.
@@ -52,7 +82,8 @@ def design_of(design: Any, obs: pd.DataFrame, *, rows: int | None = -1) -> Desig
             than coefficients, or columns that depend on each other (they are named).
     """
     if isinstance(design, str):
-        found = _from_formula(design, obs)
+        applied = applied_formula(design, obs)
+        found = Design(applied.matrix, applied.columns, applied.used, applied.spec, design)
     else:
         found = _from_matrix(design, obs)
     lines, size = found.matrix.shape
@@ -68,45 +99,10 @@ def design_of(design: Any, obs: pd.DataFrame, *, rows: int | None = -1) -> Desig
     return found
 
 
-def _from_formula(formula: str, obs: pd.DataFrame) -> Design:
-    if "~" in formula and formula.split("~", 1)[0].strip():
-        raise ValueError(
-            f"the formula {formula!r} must begin with '~': the counts are its left side"
-        )
-    try:
-        variables = sorted(map(str, formulaic.Formula(formula).required_variables))
-    except (FormulaicError, SyntaxError) as error:
-        raise ValueError(f"the formula {formula!r} cannot be read: {error}") from error
-    missing = [name for name in variables if name not in obs.columns]
-    if missing:
-        known = ", ".join(map(str, obs.columns)) or "no columns"
-        raise ValueError(f"the formula {formula!r} uses {', '.join(missing)}; obs has {known}")
-    used = obs[variables].copy()
-    for name in variables:
-        absent = used[name].isna()
-        if absent.any():
-            raise ValueError(
-                f"obs[{name!r}] has {int(absent.sum())} missing values, the first in row "
-                f"{obs.index[int(np.argmax(absent))]}: fill them in or remove those rows"
-            )
-        if isinstance(used[name].dtype, pd.CategoricalDtype):
-            used[name] = used[name].cat.remove_unused_categories()
-        elif used[name].dtype.kind in "OUS" and used[name].nunique() < 2:
-            raise ValueError(
-                f"obs[{name!r}] is {used[name].iloc[0]!r} in all rows: it cannot be in the design"
-            )
-        elif used[name].dtype.kind == "f" and not np.all(np.isfinite(used[name])):
-            raise ValueError(f"obs[{name!r}] has an infinite value")
-    try:
-        matrix = formulaic.model_matrix(formula, used, na_action="raise")
-    except (FormulaicError, ValueError) as error:
-        raise ValueError(f"the formula {formula!r} cannot be applied to obs: {error}") from error
-    values = np.asarray(matrix, np.float64).reshape(len(obs), -1)
-    return Design(values, [str(name) for name in matrix.columns], used, matrix.model_spec, formula)
-
-
 def _from_matrix(design: Any, obs: pd.DataFrame) -> Design:
     if isinstance(design, pd.DataFrame):
+        if len(design) == len(obs):
+            design = aligned(design, obs.index, "the design matrix")
         columns = [str(name) for name in design.columns]
     else:
         design = np.asarray(design)
@@ -145,6 +141,12 @@ def _check_rank(design: Design) -> None:
     names = [name for name, is_in in zip(design.columns, involved, strict=True) if is_in]
     raise ValueError(
         f"the columns {', '.join(names)} of the design depend on each other (rank {rank} of "
-        f"{len(design.columns)}), so their effects cannot be told apart: remove a term. Are "
-        "conditions confounded with batches?"
+        f"{len(design.columns)}), so their effects cannot be told apart: remove a term. "
+        f"{_reason(names)}"
     )
+
+
+def _reason(names: list[str]) -> str:
+    if any(name.startswith(("cr(", "cs(", "cc(")) for name in names):
+        return "The splines cr and cc hold a constant unless they are given constraints='center'"
+    return "Are conditions confounded with batches?"

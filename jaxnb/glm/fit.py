@@ -52,14 +52,16 @@ def fit(
             array; whole numbers, however stored. Or `jaxnb.fit.CountStatistics`, which were added
             up over any number of cells with a group for every row of the design.
         design: a formula on the columns of ``obs``, ``"~ batch + condition"`` (formulaic), or a
-            design matrix, a row per row of the counts.
+            design matrix, a row per row of the counts; a DataFrame is put into the order of the
+            rows by its labels.
         obs: what is known of the rows; None for ``data.obs`` of AnnData.
             With statistics, a line per group.
         layer: for AnnData, the layer that holds the counts, or ``"raw"``; None for ``X``.
         genes: names of the genes of statistics.
-        size_factors: an array, one per row; ``"total"``; ``"median-ratio"``; or a column of
-            ``obs``; None for median ratios if at least 100 genes have counts in every row, totals
-            otherwise (`jaxnb.glm.size_factors.size_factors_of`).
+        size_factors: an array, one per row, or a Series with the labels of the rows, in any
+            order; ``"total"``; ``"median-ratio"``; or a column of ``obs``; None for median ratios
+            if at least 100 genes have counts in every row, totals otherwise
+            (`jaxnb.glm.size_factors.size_factors_of`).
         dispersion: ``"ml"``, the joint maximum of the likelihood; ``"cox-reid"``, that of the
             Cox-Reid adjusted profile likelihood, which corrects for the coefficients estimated;
             ``"shrunken"``, that with a log-normal prior around a trend over the mean, learned
@@ -72,7 +74,9 @@ def fit(
 
     Warns:
         UserWarning: a column of ``obs`` that is named like donors shows that rows are no
-            replicates (see `pseudobulk`); or few genes decide size factors or the prior.
+            replicates (see `pseudobulk`); whole numbers of few distinct values are taken as
+            numbers; levels differ in blanks or capitals alone; or few genes decide size factors or
+            the prior.
 
     Raises:
         TypeError: an argument of the wrong kind.
@@ -141,6 +145,7 @@ def fit(
         dispersion_method=dispersion,
         prior=prior,
         regression=regression,
+        own=found if dispersion != "ml" else None,
         alpha=alpha,
         beta=beta,
         limits=limits,

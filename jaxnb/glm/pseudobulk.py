@@ -5,11 +5,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import sparse
 
+from jaxnb._warnings import warn
 from jaxnb.glm.counts import count_data
 
 __all__ = ["pseudobulk"]
+
+_NAMED = 5  # groups that are left out
 
 
 def pseudobulk(
@@ -31,12 +35,15 @@ def pseudobulk(
         by: columns of ``obs``, for instance ``["donor", "cell_type"]``.
         obs: as for `jaxnb.glm.fit`.
         layer: as for `jaxnb.glm.fit`.
-        min_cells: sums of fewer cells are left out.
+        min_cells: sums of fewer cells are left out, with a warning that names them.
 
     Returns:
         The sums, one line per group, and their ``obs``: every column that is constant within all
         groups, and ``cells``, how many there are. Both go to `jaxnb.glm.fit`, with
         ``size_factors="median-ratio"`` or ``"total"``.
+
+    Warns:
+        UserWarning: sums that are left out.
 
     Raises:
         ValueError: a missing column, missing values in it, or no group with enough cells.
@@ -58,7 +65,10 @@ def pseudobulk(
     sizes = np.bincount(number)
     enough = np.flatnonzero(sizes >= min_cells)
     if not enough.size:
-        raise ValueError(f"no group has {min_cells} cells: the largest has {sizes.max()}")
+        raise ValueError(
+            f"no group has {min_cells} cells: the largest has {sizes.max()}. Lower min_cells, or "
+            "add up more cells"
+        )
     indicator = sparse.csr_array(
         (np.ones(number.size, np.int64), (number, np.arange(number.size))),
         shape=(sizes.size, number.size),
@@ -70,6 +80,20 @@ def pseudobulk(
     ]
     order = np.argsort(number[first.index])
     described = first.iloc[order].iloc[enough].assign(cells=sizes[enough])
+    _warn_of_left_out(lines.loc[first.index[order], names], sizes, min_cells)
     labels = described[names].astype(str).agg("_".join, axis=1).to_numpy()
     described.index = pd.Index(labels)
     return pd.DataFrame(sums, described.index, counts.genes), described
+
+
+def _warn_of_left_out(groups: pd.DataFrame, sizes: NDArray[np.int64], min_cells: int) -> None:
+    few = np.flatnonzero(sizes < min_cells)
+    if not few.size:
+        return
+    names = ["_".join(map(str, groups.iloc[group])) for group in few[:_NAMED]]
+    listed = ", ".join(f"{name} ({sizes[group]})" for name, group in zip(names, few, strict=False))
+    more = f" and {few.size - _NAMED} more" if few.size > _NAMED else ""
+    warn(
+        f"{few.size} of {sizes.size} sums are left out, of fewer than {min_cells} cells: "
+        f"{listed}{more}"
+    )

@@ -1,6 +1,7 @@
 """All genes of a count matrix under one design: fits that go through the parts of the data."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -39,7 +40,9 @@ class Regression:
     ) -> "Regression":
         """From a matrix in memory, see `jaxnb.glm.pseudo_cells.pseudo_cells`."""
         return cls(
-            lambda: pseudo_cells(counts, design, size_factors), counts.shape[1], progress=progress
+            partial(pseudo_cells, counts, design, size_factors),
+            counts.shape[1],
+            progress=progress,
         )
 
     def problems(self, title: str = "") -> Iterator[tuple[slice, Problem]]:

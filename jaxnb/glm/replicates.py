@@ -11,18 +11,21 @@ __all__ = ["warn_of_pseudoreplication"]
 _WHO = frozenset(
     "donor patient subject individual participant sample animal mouse replicate".split()
 )
+_WHO_IN_SEURAT = "orig.ident"
 
 
 def warn_of_pseudoreplication(design: Design, obs: pd.DataFrame) -> None:
     """Warn if a factor of the design is constant within donors of several rows each.
 
-    A column of obs is taken for donors by its name: ``donor``, ``patient_id``, ``Sample``, ….
+    A column of obs is taken for donors by its name: ``donor``, ``patient_id``, ``Sample``,
+    Seurat's ``orig.ident``, ….
     """
     if design.spec is None:
         return
     for column in obs.columns:
         words = str(column).lower().replace("-", "_").replace(".", "_").split("_")
-        if column in design.obs.columns or not _WHO.intersection(words):
+        who = column == _WHO_IN_SEURAT or _WHO.intersection(words)
+        if column in design.obs.columns or not who:
             continue
         donors = obs[column].nunique()
         if donors < 2 or 2 * donors > len(obs) or obs[column].isna().any():

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jaxnb.glm.design import Design
+from jaxnb.glm.dispersion import DispersionFit
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.shrinkage import DispersionPrior
 from jaxnb.glm.source import Source
@@ -32,6 +33,7 @@ class GLMFit:
         dispersion_method: ``"ml"``, ``"cox-reid"`` or ``"shrunken"``.
         prior: the prior of the dispersions where they are shrunken.
         regression: the likelihoods, for tests.
+        own: the Cox-Reid fit of every gene by itself; None with ``"ml"``.
         alpha: dispersions, ``(genes,)``.
         beta: coefficients, finite also where they diverge, ``(genes, coefficients)``.
         limits: 0, or where a coefficient diverges to: -inf, +inf, or NaN if that is not defined.
@@ -46,6 +48,7 @@ class GLMFit:
     dispersion_method: str
     prior: DispersionPrior | None = field(default=None)
     regression: Regression = field(kw_only=True)
+    own: DispersionFit | None = field(default=None, kw_only=True)
     alpha: Floats = field(kw_only=True)
     beta: Floats = field(kw_only=True)
     limits: Floats = field(kw_only=True)
@@ -116,15 +119,17 @@ class GLMFit:
             method: ``"wald"``, ``"lr"`` (likelihood ratio, each model at its own dispersion with
                 ``dispersion="ml"``, both at the full model's otherwise), ``"ql"``
                 (quasi-likelihood F, `jaxnb.glm.quasi_likelihood`), or ``"auto"``: ``"ql"`` with
-                shrunken dispersions, ``"lr"`` otherwise.
+                shrunken dispersions, ``"lr"`` otherwise. Genes with an infinite fold change have
+                no Wald test. With few rows only ``"ql"`` holds its level.
             shrink: add ``log2_fold_change_shrunken``, the mode of the posterior under a Cauchy
                 prior; no other column changes.
 
         Returns:
-            A DataFrame, one line per gene: ``mean, log2_fold_change, se`` (both to base 2),
-            ``statistic, p_value, p_adjusted`` (Benjamini-Hochberg), ``dispersion, status``. With
-            ``reduced`` there is no single fold change: those columns are missing. Its ``attrs``
-            say what was tested and how.
+            A DataFrame, one line per gene: ``mean, log2_fold_change, se`` (both to base 2; ``se``
+            is that of the Wald test, which the other tests do without), ``statistic, p_value,
+            p_adjusted`` (Benjamini-Hochberg), ``dispersion, status``. With ``reduced`` there is no
+            single fold change: those columns are missing. Its ``attrs`` say what was tested and
+            how.
 
         Raises:
             ValueError: an unknown name, level or method, a contrast that cannot be estimated, or a

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from jaxnb._warnings import warn
-from jaxnb.glm.counts import CountData
+from jaxnb.glm.counts import CountData, aligned
 
 __all__ = ["median_ratio", "size_factors_of"]
 
@@ -26,7 +26,8 @@ def size_factors_of(data: CountData, choice: ArrayLike | str | None) -> tuple[Fl
 
     Args:
         data: the counts.
-        choice: an array, one per row, used as it is; ``"total"``, the rows' totals over their
+        choice: an array, one per row, used as it is, or a Series with the labels of the rows, in
+            any order; ``"total"``, the rows' totals over their
             mean; ``"median-ratio"`` (`median_ratio`); the name of a column of ``obs``; None for
             median ratios if at least 100 genes have counts in every row, totals otherwise.
 
@@ -103,8 +104,10 @@ def _totals(data: CountData) -> Floats:
 def _checked(values: Any, data: CountData, name: str) -> Floats:
     if isinstance(values, pd.Series) and values.dtype.kind not in "buif":
         raise ValueError(f"{name} must be numbers, not {values.dtype}")
-    factors = np.asarray(values, np.float64)
     rows = data.matrix.shape[0]
+    if isinstance(values, pd.Series) and len(values) == rows:
+        values = aligned(values, data.obs.index, name)
+    factors = np.asarray(values, np.float64)
     if factors.shape != (rows,):
         raise ValueError(
             f"{name} must have one entry per row, shape ({rows},), not {factors.shape}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,7 +41,7 @@ class Source:
 
     def regression(self, design: Floats, *, progress: bool = False) -> Regression:
         """The regression of every gene on a design."""
-        return Regression(lambda: self.parts(design), len(self.genes), progress=progress)
+        return Regression(partial(self.parts, design), len(self.genes), progress=progress)
 
 
 def source_of_counts(counts: CountData, size_factors: Floats) -> Source:
@@ -53,7 +54,7 @@ def source_of_counts(counts: CountData, size_factors: Floats) -> Source:
         int(matrix.shape[0]),
         mean,
         np.diff(matrix.indptr) == 0,
-        lambda design: pseudo_cells(matrix, design, size_factors),
+        partial(_parts_of_counts, matrix, size_factors),
     )
 
 
@@ -78,8 +79,16 @@ def source_of_statistics(statistics: CountStatistics, obs: Any, genes: Any) -> S
     plain = statistics.coarse()
     rows = int(plain.cells.sum())
     mean = np.einsum("gcq,q->g", plain.count_weights, np.exp(-plain.nodes)) / rows
+    empty = plain.totals.sum(axis=1) == 0
+    return Source(names, obs, rows, mean, empty, partial(_parts_of_statistics, plain))
 
-    def parts(design: Floats) -> Iterator[PseudoCells]:
-        yield pseudo_cells_of_statistics(plain, design)
 
-    return Source(names, obs, rows, mean, plain.totals.sum(axis=1) == 0, parts)
+# Functions of the module and not of the functions above, so that fits can be pickled.
+
+
+def _parts_of_counts(matrix: Any, size_factors: Floats, design: Floats) -> Iterator[PseudoCells]:
+    return pseudo_cells(matrix, design, size_factors)
+
+
+def _parts_of_statistics(statistics: CountStatistics, design: Floats) -> Iterator[PseudoCells]:
+    yield pseudo_cells_of_statistics(statistics, design)

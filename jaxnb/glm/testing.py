@@ -9,6 +9,7 @@ from scipy import stats
 
 from jaxnb.glm.contrasts import Contrast, contrast_of, reduced_matrix
 from jaxnb.glm.design import Design, design_of
+from jaxnb.glm.dispersion import DispersionFit
 from jaxnb.glm.fold_changes import shrunken_contrast
 from jaxnb.glm.quasi_likelihood import quasi_likelihood
 from jaxnb.glm.regression import Regression
@@ -32,6 +33,7 @@ class Fitted(Protocol):
     dispersion_method: str
     prior: DispersionPrior | None
     regression: Regression
+    own: DispersionFit | None
     alpha: Floats
     beta: Floats
     log_likelihoods: Floats
@@ -151,7 +153,7 @@ def _compare(fit: Fitted, smaller: Floats, degrees: int, method: str) -> _Outcom
 
 
 def _quasi_likelihood_f(fit: Fitted, regression: Regression, degrees: int) -> _Outcome:
-    own = fit.regression.fit(cox_reid=True)
+    own = fit.own or fit.regression.fit(cox_reid=True)
     prior = fit.prior
     if prior is None:
         _, prior = shrink_dispersions(fit.regression, fit.source.mean, own)

@@ -46,8 +46,8 @@ def annotated_group(group: Any, file: Path, options: Options) -> Stored:
         raise InputError(f"{file}: {_missing(options, matrices)}")
     # raw has its own genes, often more than X.
     var = group["raw/var"] if options.raw else group["var"]
-    cells, row_fields = _frame(group["obs"])
-    genes, column_fields = _frame(var)
+    cells, row_fields, unread = _frame(group["obs"])
+    genes, column_fields, unread_of_genes = _frame(var)
     part = {"": "", "--raw": "raw.X"}.get(wanted, f"layer {options.layer!r}")
     return Stored(
         matrix=matrices.pop(wanted),
@@ -58,6 +58,7 @@ def annotated_group(group: Any, file: Path, options: Options) -> Stored:
         part=part,
         others={name or "X itself, without --layer and --raw": at for name, at in matrices.items()},
         files=(file,),
+        notes=_left_out(unread + unread_of_genes),
     )
 
 
@@ -108,18 +109,44 @@ def _matrix(stored: Any) -> Matrix:
     return StoredSparse(stored, tuple(shape), by_rows=encoding.startswith("csr"))
 
 
-def _frame(stored: Any) -> tuple[Any, Fields]:
-    """Names and fields of one axis."""
+def _frame(stored: Any) -> tuple[Any, Fields, list[str]]:
+    """Names and fields of one axis, and the fields that cannot be read."""
     if hasattr(stored, "keys"):
+        read = optional_module("anndata", "reading AnnData").io.read_elem
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frame = optional_module("anndata", "reading AnnData").io.read_elem(stored)
+            try:
+                frame = read(stored)
+            except Exception:
+                return _frame_by_columns(stored, read)
         fields = {str(name): np.asarray(frame[name]) for name in frame.columns}
-        return np.asarray(frame.index, np.str_), fields
+        return np.asarray(frame.index, np.str_), fields, []
     # anndata before 0.7 stored a table of records; the names are its first column, "index".
     records = stored[:]
     columns = {name: _text(records[name]) for name in records.dtype.names}
-    return columns.pop(records.dtype.names[0]).astype(np.str_), columns
+    return columns.pop(records.dtype.names[0]).astype(np.str_), columns, []
+
+
+def _frame_by_columns(stored: Any, read: Any) -> tuple[Any, Fields, list[str]]:
+    """Without the fields of a kind that the installed anndata does not know."""
+    index = stored.attrs.get("_index", "_index")
+    names = np.asarray(read(stored[index]), np.str_)
+    fields: Fields = {}
+    unread = []
+    for name in map(str, stored.attrs.get("column-order", [])):
+        try:
+            field = np.asarray(read(stored[name]))
+        except Exception:
+            unread.append(name)
+            continue
+        fields[name] = field
+    return names, fields, unread
+
+
+def _left_out(fields: list[str]) -> tuple[str, ...]:
+    if not fields:
+        return ()
+    return (f"fields that the installed anndata cannot read are left out: {', '.join(fields)}",)
 
 
 def _text(entries: Any) -> Any:

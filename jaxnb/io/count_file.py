@@ -15,7 +15,14 @@ from jaxnb.io.names import Names
 from jaxnb.io.stored import Fields
 from jaxnb.io.values import check_counts, check_not_empty, check_values, fractions
 
-__all__ = ["CountFile", "CountMatrix", "genes_only", "readable"]
+__all__ = ["CountFile", "CountMatrix", "genes_only", "readable", "without_summaries"]
+
+# The rows below the genes in the files of htseq-count, before and since its version 0.6, and STAR.
+_SUMMARIES = frozenset(
+    "__no_feature __ambiguous __too_low_aQual __not_aligned __alignment_not_unique no_feature "
+    "ambiguous too_low_aQual not_aligned alignment_not_unique N_unmapped N_multimapping "
+    "N_noFeature N_ambiguous".split()
+)
 
 
 @dataclass(frozen=True)
@@ -175,11 +182,26 @@ def genes_only(opened: CountFile) -> CountFile:
     if kept.all():
         return opened
     left_out = ", ".join(np.unique(kinds[~kept]))
+    return _with_genes(
+        opened, kept, f"{np.sum(~kept)} features that are no genes ({left_out}) left out"
+    )
+
+
+def without_summaries(opened: CountFile) -> CountFile:
+    """Without what tools that count reads write below the genes, such as ``__no_feature``."""
+    summaries = np.array([name in _SUMMARIES for name in opened.genes.tolist()], bool)
+    if not summaries.any() or summaries.all():
+        return opened
+    names = ", ".join(opened.genes[summaries].tolist())
+    return _with_genes(opened, ~summaries, f"{names} left out: reads that are of no gene")
+
+
+def _with_genes(opened: CountFile, kept: NDArray[np.bool_], note: str) -> CountFile:
     return replace(
         opened,
         genes=opened.genes[kept],
         var={name: field[kept] for name, field in opened.var.items()},
-        notes=(*opened.notes, f"{np.sum(~kept)} features that are no genes ({left_out}) left out"),
+        notes=(*opened.notes, note),
         _kept=kept,
     )
 

@@ -50,14 +50,13 @@ def _cell_ranger(group: Any, file: Path, options: Options) -> Stored:
     """Cell Ranger 3 and later: one group for all genomes and kinds of features."""
     _no_layers(file, options, "Cell Ranger's .h5 files")
     features = group["features"]
-    fields: Fields = {
-        "gene_ids": _strings(features["id"]),
-        "feature_types": _strings(features["feature_type"]),
-    }
+    stored = {"gene_ids": "id", "feature_types": "feature_type"}
+    # Files that other tools wrote, such as CellBender, may lack the kind of the features.
+    fields: Fields = {name: _strings(features[at]) for name, at in stored.items() if at in features}
     return Stored(
         matrix=_by_cells(group),
         rows=_strings(group["barcodes"]),
-        columns=_strings(features["name"]),
+        columns=_strings(features["name" if "name" in features else "id"]),
         column_fields=fields,
         certain=True,
         files=(file,),

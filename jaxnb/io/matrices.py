@@ -86,7 +86,7 @@ class StoredSparse:
             self._whole = self._whole or InMemory(self.read(progress=False))
             yield from self._whole.blocks(rows, start)
             return
-        starts = self._group["indptr"][:]
+        starts = self._starts()
         for first in range(start, self.shape[0], rows):
             last = min(first + rows, self.shape[0])
             entries = slice(starts[first], starts[last])
@@ -98,11 +98,24 @@ class StoredSparse:
             yield _checked(sparse.csr_array(parts, shape=(last - first, self.shape[1])))
 
     def read(self, *, progress: bool) -> Any:  # noqa: D102
+        starts = self._starts()
         sizes = [self._group[name].shape[0] for name in ("data", "indices")]
         with progress_bar(sum(sizes), "reading", "entry", progress=progress) as bar:
             data, indices = (_read_array(self._group[name], bar) for name in ("data", "indices"))
         kind = sparse.csr_array if self.by_rows else sparse.csc_array
-        return _checked(kind((data, indices, self._group["indptr"][:]), shape=self.shape))
+        return _checked(kind((data, indices, starts), shape=self.shape))
+
+    def _starts(self) -> Any:
+        """`indptr`, once the other two arrays are known to have the entries that it says."""
+        starts = self._group["indptr"][:]
+        lines = self.shape[0] if self.by_rows else self.shape[1]
+        sizes = {name: int(self._group[name].shape[0]) for name in ("data", "indices")}
+        if starts.size != lines + 1 or any(size != starts[-1] for size in sizes.values()):
+            raise ValueError(
+                f"damaged: {sizes['data']} values and {sizes['indices']} indices where indptr, "
+                f"with {starts.size} entries for {lines} lines, ends at {starts[-1:].tolist()}"
+            )
+        return starts
 
     def transposed(self) -> Matrix:  # noqa: D102
         return StoredSparse(self._group, self.shape[::-1], by_rows=not self.by_rows)

@@ -169,7 +169,18 @@ def _beside(file: Path, names: tuple[str, ...], endings: tuple[str, ...]) -> _Be
 def _names(file: Path) -> _Beside:
     open_text = gzip.open if file.suffix == ".gz" else open
     with open_text(file, "rt", encoding="utf-8") as lines:
-        fields = [line.rstrip("\r\n").split("\t") for line in lines if line.strip()]
+        fields = [
+            [_unquoted(field) for field in line.rstrip("\r\n").split("\t")]
+            for line in lines
+            if line.strip()
+        ]
+    width = len(fields[0]) if fields else 0
+    for at, line in enumerate(fields, start=1):
+        if len(line) != width:
+            raise InputError(
+                f"{file}: line {at} has {len(line)} fields where the first has {width}: every line "
+                f"must have as many, separated by tabs"
+            )
     columns = [np.array(column, np.str_) for column in zip(*fields, strict=True)]
     if not columns:
         raise InputError(f"{file}: is empty")
@@ -179,6 +190,12 @@ def _names(file: Path) -> _Beside:
     if len(columns) == 1:
         return _Beside(file, columns[0], {})
     return _Beside(file, named.pop("gene_symbols"), named)
+
+
+def _unquoted(field: str) -> str:
+    """R's write.table puts quotes around fields, Cell Ranger does not."""
+    quoted = len(field) > 1 and field[0] == field[-1] == '"'
+    return field[1:-1].replace('""', '"') if quoted else field
 
 
 def _genes_in_rows(

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnb._errors import InputError
 from jaxnb.io.annotated import open_zarr
-from jaxnb.io.count_file import CountFile, CountMatrix, genes_only, readable
+from jaxnb.io.count_file import CountFile, CountMatrix, genes_only, readable, without_summaries
 from jaxnb.io.hdf5 import open_hdf5
 from jaxnb.io.matrix_market import open_folder, open_matrix_market, open_npz
 from jaxnb.io.names import refuse_transposed
@@ -56,7 +56,7 @@ def read_counts(
     ``.h5`` file of any version of Cell Ranger), ``.loom``, Matrix Market (``.mtx``), scipy's
     ``.npz``, and text (``.csv``, ``.tsv``, ``.txt``; comma, tab, semicolon or space); ``.mtx`` and
     text gzipped or not. HDF5 files are recognized by what is in them. Of 10x's features only
-    genes are kept.
+    genes are kept; ``__no_feature`` and the other summaries of htseq-count and STAR are left out.
 
     Args:
         path: file, or folder of Cell Ranger or Zarr.
@@ -200,7 +200,7 @@ def _count_file(
         turned.others,
         allow_non_integer,
     )
-    return genes_only(opened) if stored.certain else opened
+    return genes_only(opened) if stored.certain else without_summaries(opened)
 
 
 def _says_nothing(file: Path, stored: Stored) -> bool:

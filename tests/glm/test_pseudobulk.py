@@ -21,7 +21,8 @@ COUNTS = RNG.poisson(3, (len(OBS), 30))
 
 
 def test_sums_and_what_is_known_of_them():
-    sums, obs = glm.pseudobulk(COUNTS, "donor", obs=OBS)
+    with pytest.warns(UserWarning, match=r"1 of 6 sums .* fewer than 10 cells: d3 \(3\)"):
+        sums, obs = glm.pseudobulk(COUNTS, "donor", obs=OBS)
     assert sums.index.tolist() == obs.index.tolist() == ["d0", "d1", "d2", "d4", "d5"]
     assert obs.columns.tolist() == ["donor", "disease", "cells"]
     assert obs["cells"].tolist() == [12, 15, 10, 20, 11]
