@@ -4,18 +4,24 @@
 # need not wait for them.
 
 import argparse
+import csv
 import importlib.util
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxnb._errors import InputError
+from jaxnb._errors import InputError, optional_module
 from jaxnb.cli.arguments import COUNTS, add_counts, positive_int
 from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
+from jaxnb.cli.samples import obs_of
+from jaxnb.cli.tables import check_table_name, stem_of_table, write_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from jaxnb.glm import GLMFit
@@ -40,15 +46,17 @@ Without COUNTS, two cell types of the bundled 700 blood cells are compared.
 
 The table written by --out has one line per gene:
   mean                       mean count, divided by the size factors
-  log2_fold_change, se       of B over A (or per unit), and its standard error; -inf or inf where a
-                             group has no counts at all
+  log2_fold_change, se       of B over A (or per unit), and its standard error in the Wald test; the
+                             other tests do without it, and fold change / se does not give their
+                             p-values; -inf or inf where a group has no counts at all
   log2_fold_change_shrunken  pulled towards 0 where counts are few: for ranking and pictures
-  statistic, p_value         of the test
+  statistic, p_value         of the test; empty in a Wald test where the fold change is infinite
   p_adjusted                 adjusted for the number of genes (Benjamini-Hochberg)
   dispersion                 alpha: variance = mean + alpha mean^2
   status                     what happened in the fit
 
 Cells of one donor are not replicates: with several donors, add them up first (--pseudobulk).
+Estimated counts (--allow-non-integer) are rounded to whole numbers.
 
 examples:
   python -m jaxnb de
@@ -76,7 +84,12 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     add("--obs", metavar="CSV", help="table with a line per cell or sample, names first")
     add("--design", metavar="FORMULA", help='formula, such as "~ batch + condition"')
-    add("--contrast", metavar="FACTOR,B,A", help="B over A of a factor of the design")
+    add(
+        "--contrast",
+        metavar="FACTOR,B,A",
+        help="B over A of a factor of the design or of a number (quotes around a level that has "
+        "commas); or a sum of coefficients, such as 'condition[T.B] - condition[T.C]'",
+    )
     add("--test", metavar="NAME", help="a coefficient or a covariate, instead of a contrast")
     add("--reduced", metavar="FORMULA", help="a smaller design to compare with, instead")
     add(
@@ -89,7 +102,8 @@ def add_parser(commands: Any) -> None:
         "--dispersion",
         choices=("auto", "ml", "cox-reid", "shrunken"),
         default="auto",
-        help="how to estimate it (default: shrunken with fewer than 100 rows, or cox-reid)",
+        help="how to estimate it (default: shrunken with fewer than 100 rows and at least 50 "
+        "genes, or cox-reid)",
     )
     add(
         "--method",
@@ -99,7 +113,19 @@ def add_parser(commands: Any) -> None:
         "shrunken, or lr)",
     )
     add("--pseudobulk", metavar="A,B,...", help="add up the cells that agree in these fields first")
-    add("--out", metavar="CSV", help="table, or 'none' (default: <folder>_<COUNTS>_de.csv here)")
+    add(
+        "--min-cells",
+        type=positive_int,
+        default=10,
+        metavar="N",
+        help="leave sums of fewer cells out (default: 10)",
+    )
+    add(
+        "--out",
+        metavar="FILE",
+        help="table: .csv, .tsv or .txt, also with .gz, .parquet or .xlsx; or 'none' (default: "
+        "<folder>_<COUNTS>_de.csv here)",
+    )
     add(
         "--plot",
         metavar="PNG",
@@ -117,11 +143,14 @@ def run(options: argparse.Namespace) -> None:
         InputError: for anything wrong with the input or the outputs' places; nothing has been
             written then.
     """
+    began = time.perf_counter()
+    _check(options)
+    # Before anything is read: without them there is no regression.
+    for module in ("pandas", "formulaic"):
+        optional_module(module, "python -m jaxnb de")
     from jaxnb.cli.de_report import next_step, report
     from jaxnb.cli.inputs import described, load_counts, name_of_counts
 
-    began = time.perf_counter()
-    _check(options)
     name = name_of_counts(options)
     data = load_counts(options)
     for remark in (described(data, data.counts.shape), *data.notes):
@@ -130,7 +159,7 @@ def run(options: argparse.Namespace) -> None:
     fit, table = _tested(options, data)
     if outputs["table"] is not None:
         with written_whole(outputs["table"]) as draft:
-            table.to_csv(draft, index_label="gene")
+            write_frame(table, draft, outputs["table"].named, index="gene")
     say(report(fit, table, options.top))
     say(f"Read, compiled, fitted and tested in {time.perf_counter() - began:.1f} s.")
     _draw(fit, table, name, outputs, dark=options.dark)
@@ -152,21 +181,38 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(
             "say what to test, one of --contrast FACTOR,B,A, --test NAME or --reduced FORMULA"
         )
-    if options.contrast is not None and options.contrast.count(",") < 2:
-        raise InputError(f"--contrast {options.contrast}: must be FACTOR,B,A (B over A)")
+    if options.contrast is not None and len(_parts(options.contrast)) not in (
+        (1, 3) if set("[+-*") & set(options.contrast) else (3,)
+    ):
+        raise InputError(
+            f"--contrast {options.contrast}: must be FACTOR,B,A (B over A), with quotes around a "
+            "level that has commas, or a sum of coefficients"
+        )
+
+
+def _parts(contrast: str) -> list[str]:
+    """Factor and levels; one part is a sum of coefficients."""
+    return next(csv.reader([contrast], skipinitialspace=True))
 
 
 def _tested(options: argparse.Namespace, data: "CountMatrix") -> tuple["GLMFit", "pd.DataFrame"]:
     import pandas as pd
 
     from jaxnb import glm
+    from jaxnb.cli.de_report import remarks_on_rows
 
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", UserWarning)
-            matrix, genes, obs = data.counts, pd.Index(data.genes), _obs(options.obs, data)
+            matrix, genes, obs = (
+                _whole(data.counts),
+                pd.Index(data.genes),
+                obs_of(options.obs, data),
+            )
             if options.pseudobulk:
-                sums, obs = glm.pseudobulk(matrix, options.pseudobulk.split(","), obs=obs)
+                sums, obs = glm.pseudobulk(
+                    matrix, options.pseudobulk.split(","), obs=obs, min_cells=options.min_cells
+                )
                 note(f"{len(sums)} sums of cells that agree in {options.pseudobulk}")
                 matrix = sums.to_numpy()
             fit = glm.fit(
@@ -182,50 +228,55 @@ def _tested(options: argparse.Namespace, data: "CountMatrix") -> tuple["GLMFit",
             elif options.test is not None:
                 table = fit.test(options.test, method=options.method, shrink=True)
             else:
-                factor, level, base = options.contrast.split(",", 2)
-                table = fit.test(factor, level, base, method=options.method, shrink=True)
+                table = _contrasted(fit, options)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(str(error)) from error
-    for warning in said:
-        if issubclass(warning.category, UserWarning):
-            note(str(warning.message))
+    messages = [
+        str(warning.message) for warning in said if issubclass(warning.category, UserWarning)
+    ]
+    # One of the design is said again of the reduced design.
+    for message in dict.fromkeys(messages):
+        note(message)
     table.index = genes
+    for remark in (*remarks_on_rows(fit, table), *_remarks_on_genes(options, data, obs, fit)):
+        note(remark)
     return fit, table
 
 
-def _obs(file: str | None, data: "CountMatrix") -> "pd.DataFrame":
-    """What is known of the rows: the fields of the counts' file, and those of a table."""
-    import pandas as pd
+def _contrasted(fit: "GLMFit", options: argparse.Namespace) -> "pd.DataFrame":
+    parts = _parts(options.contrast)
+    if len(parts) == 3:
+        return fit.test(*parts, method=options.method, shrink=True)
+    return fit.test(contrast=parts[0], method=options.method, shrink=True)
 
-    rows = data.counts.shape[0]
-    index = pd.RangeIndex(rows) if data.cells is None else pd.Index(data.cells)
-    own = pd.DataFrame(dict(data.obs), index=index)
-    if file is None:
-        return own
-    try:
-        table = pd.read_csv(file, index_col=0, sep=None, engine="python")
-    except (OSError, ValueError) as error:
-        raise InputError(f"--obs {file}: cannot be read ({error})") from error
-    table.index = table.index.astype(str)
-    if data.cells is None:
-        if len(table) != rows:
-            raise InputError(
-                f"--obs {file}: has {len(table)} lines for {rows} rows of counts without names"
-            )
-        table.index = index
-    else:
-        missing = index.difference(table.index)
-        if len(missing):
-            raise InputError(
-                f"--obs {file}: has no line for {missing[0]} ({len(missing)} of {rows} rows); its "
-                f"first name is {table.index[0] if len(table) else 'missing'}"
-            )
-        if not table.index.is_unique:
-            raise InputError(f"--obs {file}: has several lines of one name")
-        table = table.loc[index]
-    return own.drop(columns=own.columns.intersection(table.columns)).join(table)
+
+def _whole(counts: Any) -> Any:
+    """Estimated counts rounded, as DESeq2 rounds those of salmon."""
+    from jaxnb.io.values import fractions
+
+    if not fractions(counts.data):
+        return counts
+    rounded = counts.copy()
+    rounded.data = rounded.data.round()
+    rounded.eliminate_zeros()
+    note("estimated counts are rounded to whole numbers")
+    return rounded
+
+
+def _remarks_on_genes(
+    options: argparse.Namespace, data: "CountMatrix", obs: "pd.DataFrame", fit: "GLMFit"
+) -> "Iterator[str]":
+    """Totals over a part of the genes, which bend every fold change."""
+    import numpy as np
+
+    from jaxnb.cli.inputs import remarks_on_totals
+
+    if fit.size_factors_from == "total" and not options.pseudobulk:
+        fields = {str(name): np.asarray(obs[name]) for name in obs.columns}
+        mean_total = float(data.counts.sum(axis=1).mean())
+        yield from remarks_on_totals(replace(data, obs=fields), None, mean_total)
 
 
 def _size_factors(options: argparse.Namespace, obs: "pd.DataFrame", rows: int) -> Any:
@@ -257,7 +308,9 @@ def _outputs(
     """Where the table and the pictures will be; None for what is not wanted."""
     inputs = [*data.files, *map(Path, filter(None, [options.obs, options.size_factors]))]
     out = None if options.out == "none" else Path(options.out or f"{name}_de.csv")
-    beside = Path(f"{name}_de.png") if out is None else out.with_suffix(".png")
+    beside = Path(f"{name}_de.png")
+    if out is not None:
+        beside = out.parent / f"{stem_of_table(out)}.png"
     plot = None if options.plot == "none" else Path(options.plot or beside)
     if plot is not None and plot.suffix.lower() not in _PICTURES:
         raise InputError(f"{plot}: not a kind of picture; give one of {', '.join(_PICTURES)}")
@@ -273,12 +326,15 @@ def _outputs(
     if out is not None and out in (plot, places["dispersions"]):
         raise InputError(f"{out}: is named for both the table and the picture")
     sizes = {"table": 4096 + _BYTES_OF_A_GENE * data.genes.size}
-    return {
+    planned = {
         kind: None
         if place is None
         else planned_output(place, inputs=inputs, size=sizes.get(kind, _BYTES_OF_A_PICTURE))
         for kind, place in places.items()
     }
+    if out is not None:
+        check_table_name(out)
+    return planned
 
 
 def _draw(

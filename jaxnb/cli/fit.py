@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jaxnb._errors import InputError
 from jaxnb.cli.arguments import COUNTS, add_counts, positive_int
 from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
+from jaxnb.cli.tables import check_table_name, stem_of_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +87,12 @@ def add_parser(commands: Any) -> None:
     add_counts(parser)
     add = parser.add_argument
     add("--family", choices=_FAMILIES, default="both", help="what to fit (default: both)")
-    add("--out", metavar="CSV", help="table, or 'none' (default: <folder>_<COUNTS>_fit.csv here)")
+    add(
+        "--out",
+        metavar="FILE",
+        help="table: .csv, .tsv or .txt, also with .gz; or 'none' (default: "
+        "<folder>_<COUNTS>_fit.csv here)",
+    )
     add("--plot", metavar="PNG", help="picture (.png, .pdf, .svg), or 'none' (default: beside it)")
     add("--gene", metavar="NAME", help="fit and draw one gene; no table is written without --out")
     add("--dark", action="store_true", help="draw the picture on a dark background")
@@ -129,7 +135,7 @@ def run(options: argparse.Namespace) -> None:
         read = read._replace(counts=None)
     if out is not None:
         with written_whole(out) as draft:
-            write_csv(comparison.table, draft)
+            write_csv(comparison.table, draft, out.named)
     say(printed_table(comparison, top=options.top if several else 1))
     say("\n" + (summary(comparison) if several else one_gene(comparison)))
     say(f"Read, compiled, fitted and compared in {time.perf_counter() - began:.1f} s.")
@@ -180,11 +186,13 @@ def _outputs(
     )
     if table and picture and table.target == picture.target:
         raise InputError(f"{out}: is named for both the table and the picture")
+    if out is not None:
+        check_table_name(out, text_only=True)
     return table, picture
 
 
 def _beside(out: Path | None, name: str) -> Path:
-    return Path(f"{name}_fit.png") if out is None else out.parent / f"{out.stem}.png"
+    return Path(f"{name}_fit.png") if out is None else out.parent / f"{stem_of_table(out)}.png"
 
 
 class _Counts(NamedTuple):

@@ -155,7 +155,7 @@ def given_size_factors(how: str | None, opened: CountFile) -> NDArray[np.float64
 
 
 def remarks_on_totals(
-    opened: CountFile, found: DominatingColumn | None, mean_total: float
+    opened: CountFile | CountMatrix, found: DominatingColumn | None, mean_total: float
 ) -> Iterator[str]:
     """What the user should know about totals as size factors.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jaxnb.cli.tables import opened_table, separator_of
 from jaxnb.fit import FitResult, FitStatus
 from jaxnb.fit.comparison import Comparison
 
@@ -99,10 +100,16 @@ def next_step(comparison: Comparison, out: Path | None, plot: Path | None) -> st
     return fill(line, _LINE, subsequent_indent="  ")
 
 
-def write_csv(table: dict[str, NDArray[Any]], file: Path) -> None:
-    """All columns for all genes; infinities as ``inf``, unknown standard errors left empty."""
-    with file.open("w", newline="", encoding="utf-8") as text:
-        writer = csv.writer(text, lineterminator="\n")
+def write_csv(table: dict[str, NDArray[Any]], file: Path, named: Path) -> None:
+    """All columns for all genes; infinities as ``inf``, unknown standard errors left empty.
+
+    Args:
+        table: columns by their names.
+        file: where to write.
+        named: the name that the file will have, whose ending says how.
+    """
+    with opened_table(file, named) as text:
+        writer = csv.writer(text, delimiter=separator_of(named), lineterminator="\n")
         writer.writerow(table)
         for row in zip(*table.values(), strict=True):
             writer.writerow([_plain(value) for value in row])

@@ -26,8 +26,10 @@ Floats: TypeAlias = NDArray[np.float64]
 DISPERSIONS = ("ml", "cox-reid", "shrunken")
 # With fewer rows than this, a gene's own dispersion is too uncertain to test with.
 _FEW_ROWS = 100
-# A prior needs genes to be learned from.
-_ENOUGH_GENES = 200
+# A prior needs genes to be learned from. With 20, 50, 100 and 150 genes of 4 samples against 4
+# without differences, the quasi-likelihood test has 4.5, 4.4, 5.5 and 5.8 % of its p-values below
+# 0.05, and the likelihood ratio at Cox-Reid dispersions 8 to 10 %.
+_ENOUGH_GENES = 50
 
 
 def fit(
@@ -65,7 +67,7 @@ def fit(
         dispersion: ``"ml"``, the joint maximum of the likelihood; ``"cox-reid"``, that of the
             Cox-Reid adjusted profile likelihood, which corrects for the coefficients estimated;
             ``"shrunken"``, that with a log-normal prior around a trend over the mean, learned
-            from all genes; ``"auto"``, shrunken with fewer than 100 rows and at least 200 genes,
+            from all genes; ``"auto"``, shrunken with fewer than 100 rows and at least 50 genes,
             Cox-Reid otherwise. The result says which.
         progress: show progress bars.
 

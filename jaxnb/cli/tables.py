@@ -1,0 +1,103 @@
+"""Tables written in the format that the name of the file says."""
+
+import gzip
+import importlib.util
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from jaxnb._errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["check_table_name", "opened_table", "separator_of", "stem_of_table", "write_frame"]
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+_ENDINGS = (
+    *_SEPARATORS,
+    *(f"{ending}.gz" for ending in _SEPARATORS),
+    ".parquet",
+    ".xlsx",
+)
+# What pandas needs for the formats that are no text: any one of these.
+_MODULES = {".parquet": ("pyarrow", "fastparquet"), ".xlsx": ("openpyxl", "xlsxwriter")}
+
+
+def check_table_name(file: Path, *, text_only: bool = False) -> None:
+    """Refuse a name whose ending is not that of a table, or that needs a missing module.
+
+    Raises:
+        InputError: see above; the message names the endings, or what to install.
+    """
+    ending = _ending(file)
+    known = [name for name in _ENDINGS if name not in _MODULES] if text_only else _ENDINGS
+    if ending not in known:
+        raise InputError(f"{file}: not a kind of table; give one of {', '.join(known)}")
+    modules = _MODULES.get(ending, ())
+    if modules and not any(importlib.util.find_spec(name) for name in modules):
+        raise InputError(f"{file}: {ending} needs {modules[0]}: pip install {modules[0]}")
+
+
+def stem_of_table(file: Path) -> str:
+    """The name without the ending, ``r`` of ``r.csv.gz``."""
+    ending = _ending(file)
+    return file.name[: len(file.name) - len(ending)] if ending else file.stem
+
+
+def separator_of(file: Path) -> str:
+    """Between the fields of a text table of this name."""
+    return _SEPARATORS[_ending(file).removesuffix(".gz")]
+
+
+@contextmanager
+def opened_table(draft: Path, named: Path) -> Iterator[IO[str]]:
+    """A text table to write to, compressed if its name says so.
+
+    Args:
+        draft: where to write.
+        named: the name that the table will have.
+    """
+    with draft.open("wb") as file:
+        if not _ending(named).endswith(".gz"):
+            with io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+                yield text
+            return
+        # Without a time and a name: the same table gives the same bytes.
+        with (
+            gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
+        ):
+            yield text
+
+
+def write_frame(table: "pd.DataFrame", draft: Path, named: Path, *, index: str) -> None:
+    """Write a DataFrame in the format of a name.
+
+    Args:
+        table: its index becomes the first column.
+        draft: where to write.
+        named: the name that the file will have.
+        index: title of the first column.
+    """
+    ending = _ending(named)
+    if ending not in _MODULES:
+        with opened_table(draft, named) as text:
+            table.to_csv(text, index_label=index, sep=separator_of(named))
+        return
+    plain = table.rename_axis(index).reset_index()
+    plain[index] = plain[index].astype(str)
+    # What attrs say is for Python; of parquet's writers only some can store it.
+    plain.attrs = {}
+    with draft.open("wb") as file:
+        if ending == ".parquet":
+            plain.to_parquet(file, index=False)
+        else:
+            plain.to_excel(file, index=False)
+
+
+def _ending(file: Path) -> str:
+    matching = (ending for ending in _ENDINGS if file.name.lower().endswith(ending))
+    return max(matching, key=len, default="")

@@ -1,0 +1,232 @@
+"""What ``de`` makes of the files and words that biologists give it, and the tables it writes."""
+
+import gzip
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from jaxnb._errors import InputError
+from jaxnb.cli import main
+from jaxnb.cli.samples import obs_of
+from jaxnb.cli.tables import check_table_name, stem_of_table, write_frame
+from jaxnb.io import CountMatrix
+
+SAMPLES = [f"s{i}" for i in range(12)]
+RNG = np.random.default_rng(5)
+COUNTS = pd.DataFrame(
+    RNG.poisson(RNG.gamma(10, 10, (12, 30))), SAMPLES, [f"gene{j}" for j in range(30)]
+)
+COUNTS.loc[SAMPLES[6:], "gene1"] = 0
+OBS = pd.DataFrame(
+    {
+        "condition": ["A"] * 6 + ["B, late"] * 6,
+        "patient": ["001", "002", "003", "010"] * 3,
+        "batch": [1, 2, 3, 4] * 3,
+        "dose": np.linspace(0, 1.1, 12),
+    },
+    SAMPLES,
+)
+
+
+@pytest.fixture
+def de(tmp_path, folder, capsys):
+    """Run ``de`` without pictures on the counts and samples, or others."""
+
+    def call(*words, counts=COUNTS, obs=OBS, out="none"):
+        counts.to_csv(tmp_path / "counts.csv", index_label="sample")
+        obs.to_csv(tmp_path / "samples.csv", index_label="sample")
+        arguments = [tmp_path / "counts.csv", "--obs", tmp_path / "samples.csv", *words]
+        common = ["--size-factors", "none"] if "--size-factors" not in words else []
+        common += ["--plot", "none", "--out", out]
+        status = main(["de", *map(str, arguments), *common])
+        return status, capsys.readouterr()
+
+    return call
+
+
+def test_the_design_is_printed_and_levels_may_have_commas(de, folder):
+    status, printed = de("--design", "~ condition", "--contrast", 'condition,"B, late",A',
+                         "--method", "wald", out="r.tsv")  # fmt: skip
+    assert status == 0
+    assert "  2 coefficients: Intercept, condition[T.B, late]\n" in printed.out
+    assert "  condition, rows a level: A 6, B, late 6\n" in printed.out
+    assert "condition: B, late over A: Wald test" in printed.out
+    assert "with 12 rows the Wald test rejects too often" in printed.err
+    assert "1 genes have no counts in a group, and so no Wald test" in printed.err
+    table = pd.read_csv(folder / "r.tsv", index_col="gene", sep="\t")
+    assert table.loc["gene1", "status"] == "separated"
+
+
+def test_a_contrast_may_be_a_sum_of_coefficients(de):
+    groups = OBS.assign(group=list("xyz") * 4)
+    question = "group[T.y] - group[T.z]"
+    status, printed = de("--design", "~ group", "--contrast", question, obs=groups)
+    assert status == 0
+    assert f"{question}: likelihood-ratio test" in printed.out
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("separator", [",", "\t", ";", " "])
+@pytest.mark.parametrize("title", [True, False])
+def test_tables_of_samples(tmp_path, separator, title):
+    obs = pd.DataFrame({"donor": ["01", "2"], "age": ["3", "4.5"], "yes": ["True", "False"]})
+    obs["holes"] = ["", "7"]
+    obs.index = ["001", "10"]
+    header = separator.join([*(["name"] if title else []), *obs.columns])
+    body = [
+        separator.join(map(str, [name, *line]))
+        for name, line in zip(obs.index, obs.to_numpy(), strict=True)
+    ]
+    if separator == " ":
+        header, body = header.removesuffix(" holes"), [line.rsplit(" ", 1)[0] for line in body]
+    file = tmp_path / "samples.txt"
+    file.write_text("\n".join([header, *body]) + "\n")
+    counts = sparse.csr_array(np.ones((2, 1)))
+    data = CountMatrix(
+        counts, np.array(["10", "001"]), np.array(["g"]), {"age": [0, 0]}, {}, "", (), ()
+    )
+    found = obs_of(str(file), data)
+    assert found.index.tolist() == ["10", "001"]
+    assert found["donor"].tolist() == ["2", "01"]
+    assert found["age"].tolist() == [4.5, 3.0]
+    assert found["yes"].tolist() == [False, True]
+    if separator != " ":
+        np.testing.assert_array_equal(found["holes"], [7.0, np.nan])
+
+
+def test_estimated_counts_are_rounded(de, folder):
+    words = ["--design", "~ condition", "--test", "condition"]
+    assert de(*words, out="whole.csv")[0] == 0
+    noise = RNG.uniform(-0.4, 0.4, COUNTS.shape) * (COUNTS > 0)
+    status, printed = de(*words, "--allow-non-integer", counts=COUNTS + noise, out="r.csv")
+    assert status == 0
+    assert "estimated counts are rounded to whole numbers" in printed.err
+    assert (folder / "r.csv").read_bytes() == (folder / "whole.csv").read_bytes()
+
+
+def test_names_that_look_like_numbers_stay_names(de):
+    status, printed = de("--design", "~ patient + dose", "--test", "dose")
+    assert status == 0
+    assert "patient, rows a level: 001 3, 002 3, 003 3, 010 3" in printed.out
+    assert "dose, a number from 0 to 1.1" in printed.out
+    numbered = OBS.set_axis([f"{i:03d}" for i in range(12)])
+    status, printed = de("--design", "~ condition", "--test", "no", obs=numbered,
+                         counts=COUNTS.set_axis(numbered.index))  # fmt: skip
+    assert status == 2
+    assert "has no line for" not in printed.err
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("words", "changes", "message"),
+    [
+        (["--test", "batch"], {"counts": COUNTS.rename({"s1": "s0"})}, "lines of the name s0"),
+        (["--test", "batch"], {"obs": OBS.rename({"s1": "s0"})}, "several lines of the name s0"),
+        (["--test", "batch"], {"obs": OBS[[]]}, "has one column only"),
+        (["--contrast", "condition,B, late,A"], {}, "with quotes around a level that has commas"),
+        (["--test", "batch"], {"out": "r.doc"}, "not a kind of table; give one of .csv, .tsv"),
+    ],
+)  # fmt: skip
+def test_one_line_for_each_mistake(de, folder, words, changes, message):
+    status, printed = de("--design", "~ batch", *words, **changes)
+    assert status == 2
+    last = printed.err.strip().splitlines()[-1]
+    assert last.startswith("jaxnb: error: ")
+    assert message in last
+    assert not list(folder.iterdir())
+
+
+def test_whole_numbers_that_may_be_groups_are_told_once(de):
+    status, printed = de("--design", "~ batch + dose", "--reduced", "~ batch")
+    assert status == 0
+    assert printed.err.count("obs['batch'] holds the whole numbers 1, 2, 3, 4") == 1
+    assert "write C(batch)" in printed.err
+
+
+def test_sums_of_few_cells_are_named_and_can_be_kept(de):
+    donors = OBS.assign(donor=["a"] * 5 + ["b"] * 4 + ["c"] * 3)
+    words = ["--design", "~ dose", "--test", "dose", "--pseudobulk", "donor", "--min-cells"]
+    status, printed = de(*words, "4", obs=donors)
+    assert status == 2
+    status, printed = de("--design", "~ nothing", *words[2:], "4", obs=donors)
+    assert "uses nothing" in printed.err
+    status, printed = de(*words, "20", obs=donors)
+    assert "no group has 20 cells: the largest has 5" in printed.err
+
+
+def test_totals_over_a_part_of_the_genes_are_told(de):
+    wider = OBS.assign(total_counts=3 * COUNTS.sum(axis=1))
+    words = ["--design", "~ condition", "--test", "condition", "--size-factors"]
+    status, printed = de(*words, "total", obs=wider)
+    assert status == 0
+    assert "has totals over more genes" in printed.err
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["r.csv", "r.TSV", "r.txt", "r.csv.gz", "r.tsv.gz"])
+def test_text_tables_are_what_their_names_say(tmp_path, name):
+    table = pd.DataFrame({"p_value": [0.1, np.nan], "status": ["ok", "no"]}, ["g,1", "g2"])
+    file = tmp_path / "draft"
+    write_frame(table, file, tmp_path / name, index="gene")
+    content = file.read_bytes()
+    if name.endswith(".gz"):
+        content = gzip.decompress(content)
+    comma = ".csv" in name
+    expected = '"g,1",0.1,ok' if comma else "g,1\t0.1\tok"
+    assert content.decode().splitlines()[:2] == ["gene,p_value,status" if comma else
+                                                 "gene\tp_value\tstatus", expected]  # fmt: skip
+    assert stem_of_table(tmp_path / name) == "r"
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("name", "modules", "read"),
+    [
+        ("r.parquet", ["pyarrow", "fastparquet"], "read_parquet"),
+        ("r.xlsx", ["openpyxl", "xlsxwriter"], "read_excel"),
+    ],
+)
+def test_other_tables_are_written_or_say_what_to_install(
+    tmp_path, monkeypatch, name, modules, read
+):
+    file = tmp_path / name
+    if any(importlib.util.find_spec(module) for module in modules):
+        check_table_name(file)
+        table = pd.DataFrame({"p_value": [0.1, np.nan]}, ["g1", "g2"])
+        table.attrs["tested"] = "age"
+        write_frame(table, file, file, index="gene")
+        assert getattr(pd, read)(file)["gene"].tolist() == ["g1", "g2"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda module: None)
+    with pytest.raises(InputError, match=f"needs {modules[0]}: pip install {modules[0]}"):
+        check_table_name(file)
+
+
+@pytest.mark.quick
+def test_without_formulaic_one_line_says_what_to_install(tmp_path):
+    program = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "formulaic":
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Blocked())
+from jaxnb.__main__ import main
+assert main(["de"]) == 2
+try:
+    import jaxnb.glm
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    what = 'needs formulaic: pip install "jaxnb[glm]"'
+    assert done.stderr.strip() == f"jaxnb: error: python -m jaxnb de {what}"
+    assert done.stdout.strip() == f"jaxnb.glm {what}"
