@@ -47,6 +47,23 @@ def test_value_and_derivatives_are_right_to_the_last_digits(points):
         assert relative.max() < 4 * np.finfo(dtype).eps
 
 
+@pytest.mark.quick
+def test_derivatives_in_logarithms_are_those_in_the_parameters_times_them():
+    """Each scale has forms of its own."""
+    x = np.array([0, 1, 3, 7, 40, 1000], np.float32)
+    mu = np.array([0.5, 2, 3.1, 20, 1e-3, 700], np.float32)
+    theta = np.array([0.3, 2, 50, 1e-3, 7, 1e4], np.float32)
+
+    def on_scale(linear, *parameters):
+        names = ("mu", "theta") if linear else ("log_mu", "log_theta")
+        return nb_deviance(x, **dict(zip(names, parameters, strict=True))).sum()
+
+    linear = jax.grad(on_scale, (1, 2))(True, mu, theta)
+    logarithmic = jax.grad(on_scale, (1, 2))(False, np.log(mu), np.log(theta))
+    for along, along_log, parameter in zip(linear, logarithmic, (mu, theta), strict=True):
+        np.testing.assert_allclose(along_log, along * parameter, rtol=1e-4, atol=1e-6)
+
+
 def test_the_usual_form_loses_the_derivative_in_theta():
     x, mu, theta = np.float32(7), np.float32(5), np.float32(1e6)
 
