@@ -10,11 +10,11 @@ import jax
 from jaxnb._names import MixtureNames, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import Given, Scales, floor_of, promote
+from jaxnb.likelihoods.arguments import Given, Scales, floor_of, given_or, promote
 from jaxnb.likelihoods.calls import log_probability
 from jaxnb.likelihoods.mixture_kernel import MIXTURE
 
-__all__ = ["compiled_mixture", "components", "log_mixture_nb"]
+__all__ = ["compiled_mixture", "log_mixture_nb"]
 
 
 @keywords
@@ -74,29 +74,14 @@ def log_mixture_nb(
         Gayoso et al. (2021), Joint probabilistic modeling of single-cell multi-omic data with
         totalVI, for the mixture of foreground and background counts.
     """
-    given = components(mu_1, mu_2, theta_1, theta_2, log_mu_1, log_mu_2, log_theta_1, log_theta_2)
-    return log_probability(compiled_mixture, "log_mixture_nb", x, eps, **given, pi_logits=pi_logits)
-
-
-def components(
-    mu_1: ArrayLike | None,
-    mu_2: ArrayLike | None,
-    theta_1: ArrayLike | None,
-    theta_2: ArrayLike | None,
-    log_mu_1: ArrayLike | None,
-    log_mu_2: ArrayLike | None,
-    log_theta_1: ArrayLike | None,
-    log_theta_2: ArrayLike | None,
-) -> dict[str, Given]:
-    """The parameters of both components, as `checked` takes them."""
-    if theta_2 is None and log_theta_2 is None:
-        theta_2, log_theta_2 = theta_1, log_theta_1
-    return {
+    theta = (theta_1, log_theta_1)
+    given: dict[str, Given] = {
         "mu_1": (mu_1, log_mu_1),
         "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": (theta_2, log_theta_2),
+        "theta_1": theta,
+        "theta_2": given_or((theta_2, log_theta_2), theta),
     }
+    return log_probability(compiled_mixture, "log_mixture_nb", x, eps, **given, pi_logits=pi_logits)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -324,3 +324,12 @@ def test_second_derivatives_that_overflow_are_the_largest_number():
     assert_at(points, hessian[1, 0], 5, rtol=1e-6)
     assert_at(points, hessian[0, 1], 5, rtol=1e-6)
     assert np.isfinite(of_nb([(1e15, 1e-3, 1e-12)])[2]).all()
+
+
+@pytest.mark.quick
+def test_a_second_theta_may_be_given_by_its_logarithm_alone():
+    parameters = {"mu_1": 2.0, "mu_2": 5.0, "theta_1": 1.5, "pi_logits": 0.3}
+    expected = jaxnb.log_mixture_nb(3, **parameters, theta_2=4.0)
+    got = jaxnb.log_mixture_nb(3, **parameters, log_theta_2=np.log(4.0))
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
+    assert abs(expected - jaxnb.log_mixture_nb(3, **parameters)) > 0.01

@@ -235,9 +235,9 @@ FUNCTIONS = (
     Fault(
         "likelihood-mixture-log-theta-lost",
         "log_theta_2 is overwritten by theta_1 where theta_2 is not given",
-        "likelihoods/mixture.py",
-        "if theta_2 is None and log_theta_2 is None:",
-        "if theta_2 is None:",
+        "likelihoods/arguments.py",
+        "return default if value is None and log_value is None else given",
+        "return default if value is None else given",
         (*_LIKELIHOODS, "distributions"),
     ),
     Fault(
