@@ -8,6 +8,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+import scipy.stats
 from jax import export
 from jax.sharding import PartitionSpec as P
 
@@ -56,7 +57,8 @@ def check(got, expected):
 def mesh(kind):
     return jax.make_mesh((4,), ("cells",), axis_types=(kind,))
 
-arguments = x, q, {name: PARAMETERS[name] for name in sys.argv[1:]}
+whole = sys.argv[1] == "whole"
+arguments = x, q, {name: PARAMETERS[name] for name in sys.argv[2:]}
 specs = jax.tree.map(lambda a: P("cells") if a.ndim == 2 else P(), arguments)
 spread = jax.tree.map(
     lambda a: P("cells") if a.ndim == 2 else P(), jax.eval_shape(everything, *arguments)
@@ -70,7 +72,9 @@ with jax.set_mesh(explicit):
     placed = jax.tree.map(
         lambda a, spec: jax.device_put(a, NamedSharding(explicit, spec)), arguments, specs
     )
-    check(jax.jit(everything)(*placed), expected)
+    program = jax.jit(everything).trace(*placed)
+    if whole:
+        check(program.lower().compile()(*placed), expected)
 """
 
 
@@ -82,22 +86,24 @@ def test_shard_map_on_one_device_with_its_checks():
     )
     q = np.float32([0.1, 0.5, 0.9])
     got = jax.jit(mapped)(q, np.float32(3), np.float32(2))
-    np.testing.assert_array_equal(got, cdf.nb_quantile(q, np.float32(3), np.float32(2)))
+    np.testing.assert_array_equal(got, scipy.stats.nbinom.ppf(q, 2, 2 / 5))
 
 
 NAMES = ["nb", "zinb", "mixture_nb", "zero_truncated_nb", "hurdle_nb"]
 
 
 @pytest.mark.parametrize(
-    "names", [["nb"], pytest.param(NAMES[1:], marks=pytest.mark.slow)], ids=["one", "others"]
+    "words",
+    [["traced", "nb"], pytest.param(["whole", *NAMES], marks=pytest.mark.slow)],
+    ids=["one", "all"],
 )
-def test_spread_over_devices_they_are_as_on_one(names):
-    """`shard_map` with its checks, and explicit sharding."""
+def test_spread_over_devices_they_are_as_on_one(words):
+    """`shard_map` with its checks, and explicit sharding, whose checks are those of a trace."""
     # the speed of the program is no matter, that of compiling it is
     flags = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
     path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": path}
-    subprocess.run([sys.executable, "-c", PROGRAM, *names], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", PROGRAM, *words], check=True, env=environment)
 
 
 @pytest.mark.parametrize(
