@@ -165,6 +165,9 @@ ENDS = [
 ]
 
 
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
+)
 def test_ends(quantile, dtype):
     q, mu, theta, expected = np.array(ENDS).T
     got, *_ = quantile(q.astype(dtype), mu.astype(dtype), theta.astype(dtype))
