@@ -351,10 +351,12 @@ def _draw(
     from jaxnb.plots.differential import differential_figure, dispersion_figure
 
     title = f"{name}: {table.attrs['tested']}"
-    trend = fit.prior.trend if fit.prior is not None else None
+    trend, own = None, None
+    if fit.prior is not None and fit.own is not None:
+        trend, own = fit.prior.trend, fit.own.alpha
     figures = [
         differential_figure(table, title, dark=dark),
-        dispersion_figure(table, trend, name, dark=dark),
+        dispersion_figure(table, trend, name, own=own, dark=dark),
     ]
     if second is None:
         from matplotlib.backends.backend_pdf import PdfPages

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._errors import optional_module
-from jaxnb.plots.style import dots, label_points, palette_for
+from jaxnb.plots.style import dots, label_points, legend, palette_for
 
 __all__ = [
     "differential_figure",
@@ -51,6 +51,7 @@ def dispersion_figure(
     trend: Callable[[Floats], Floats] | None = None,
     title: str = "",
     *,
+    own: Floats | None = None,
     dark: bool = False,
 ) -> Any:
     """A matplotlib figure of the dispersions against the means.
@@ -59,10 +60,11 @@ def dispersion_figure(
         table: from `jaxnb.glm.GLMFit.test`.
         trend: the dispersion expected at a mean, `jaxnb.glm.shrinkage.DispersionPrior.trend`.
         title: above it.
+        own: the dispersion of every gene by itself, where those of the table are shrunken.
         dark: light on a dark background.
     """
     figure, axes = _figure(1, title, dark)
-    plot_dispersions(table, trend, axes[0])
+    plot_dispersions(table, trend, axes[0], own=own)
     return figure
 
 
@@ -85,15 +87,34 @@ def plot_mean_difference(table: Any, axes: Any) -> None:
     _genes(table, axes, table["mean"].to_numpy(float), change, mark)
 
 
-def plot_dispersions(table: Any, trend: Callable[[Floats], Floats] | None, axes: Any) -> None:
-    """Dispersion against mean, a dot a gene; dispersions of 0 at the lower edge."""
+def plot_dispersions(
+    table: Any,
+    trend: Callable[[Floats], Floats] | None,
+    axes: Any,
+    *,
+    own: Floats | None = None,
+) -> None:
+    """Dispersion against mean, a dot a gene; dispersions of 0 at the lower edge.
+
+    With `own`, the dispersions of the genes by themselves are below the shrunken ones, by which one
+    sees how far they are pulled to the trend.
+    """
     mean, alpha = table["mean"].to_numpy(float), table["dispersion"].to_numpy(float)
     palette = palette_for(axes)
     positive = (mean > 0) & (alpha > 0)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    if own is not None:
+        seen = (mean > 0) & (own > 0) & ~np.isnan(alpha)
+        axes.plot(
+            mean[seen], own[seen], color=palette.dot, label="a gene by itself", **dots(seen.sum())
+        )
     axes.plot(
-        mean[positive], alpha[positive], color=palette.dot, label="a gene", **dots(positive.sum())
+        mean[positive],
+        alpha[positive],
+        color=palette.dot if own is None else palette.nb,
+        label="a gene" if own is None else "shrunken to the trend",
+        **dots(positive.sum()),
     )
     poisson = (mean > 0) & (alpha == 0)
     if poisson.any() and positive.any():
@@ -104,7 +125,7 @@ def plot_dispersions(table: Any, trend: Callable[[Floats], Floats] | None, axes:
         axes.plot(line, trend(line), color=palette.highlight, label="trend")
     axes.set_xlabel("mean count")
     axes.set_ylabel("dispersion")
-    axes.legend(frameon=False)
+    legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
 
 
 def _p_values(table: Any, axes: Any) -> None:
@@ -134,7 +155,8 @@ def _genes(table: Any, axes: Any, x: Floats, y: Floats, infinite: NDArray[np.boo
             mine = seen & chosen & kind
             name = label if marker == "o" else None
             axes.plot(x[mine], y[mine], color=color, label=name, **(style | {"marker": marker}))
-    axes.legend(frameon=False, loc="best")
+    # Above the axes: inside, it would lie on dots and on the names of genes.
+    legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
     order = np.argsort(table["p_value"].to_numpy(float), kind="stable")
     first = [position for position in order if seen[position] and found[position]][: 4 * _LABELED]
     names = [str(table.index[position]) for position in first]
@@ -150,4 +172,7 @@ def _figure(panels: int, title: str, dark: bool) -> tuple[Any, Any]:
         figure = figures.Figure(figsize=(6 * panels, 5.4), layout="constrained")
         figure.suptitle(title, fontsize=13)
         axes = figure.subplots(1, panels, squeeze=False)[0]
+        for panel in axes:
+            # matplotlib makes ticks when it draws, in the style of that time.
+            panel.tick_params(which="both", colors=palette_for(panel).text)
     return figure, axes

@@ -12,7 +12,7 @@ from jaxnb._errors import optional_module
 from jaxnb.distributions import NegativeBinomial, ZeroInflatedNegativeBinomial
 from jaxnb.distributions.base import CountDistribution
 from jaxnb.fit import FitResult
-from jaxnb.plots.style import Palette, palette_for
+from jaxnb.plots.style import Palette, legend, palette_for
 
 __all__ = [
     "fitted_distributions",
@@ -113,7 +113,7 @@ def plot_histogram(counts: ArrayLike, distributions: Distributions, axes: Any) -
     axes.set_yticklabels([f"{tick:,.0f}" for tick in axes.get_yticks()])
     axes.locator_params(axis="x", integer=True)
     _finish(axes, "How many cells have each count?", binned.count_label, "cells")
-    axes.legend(fontsize=9, edgecolor="none", framealpha=0.8, loc="upper right")
+    legend(axes, loc="upper right")
 
 
 def plot_rootogram(
@@ -189,7 +189,7 @@ def plot_quantile_residuals(
     _finish(
         axes, "Are the residuals normal?", "normal quantile", "randomized quantile residual, sorted"
     )
-    axes.legend(fontsize=9, edgecolor="none", framealpha=0.8, loc="upper left")
+    legend(axes, loc="upper left")
 
 
 class _Binned(NamedTuple):

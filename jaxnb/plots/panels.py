@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from jaxnb._errors import optional_module
 from jaxnb.fit.comparison import Comparison
-from jaxnb.plots.style import dots, label_points, palette_for
+from jaxnb.plots.style import dots, label_points, legend, palette_for
 
 __all__ = ["comparison_figure", "plot_mean_variance", "plot_zero_excess"]
 
@@ -72,7 +72,7 @@ def plot_mean_variance(comparison: Comparison, axes: Any) -> None:
     axes.set_ylabel("variance of the counts")
     axes.set_title("How much do counts vary?")
     axes.spines[["top", "right"]].set_visible(False)
-    _legend(axes, "curves: median over nearby genes")
+    legend(axes, loc="upper left", title="curves: median over nearby genes", title_fontsize=8)
     order = np.argsort(-variance / mean)[: 5 * _LABELED_VARIANCES]
     label_points(
         axes,
@@ -137,7 +137,7 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
     axes.set_ylabel("zeros counted − expected, % of cells")
     axes.set_title(f"More zeros than the {model} expects?")
     axes.spines[["top", "right"]].set_visible(False)
-    _legend(axes)
+    legend(axes, loc="upper left")
     evidence = table["lr_statistic"][seen] if inflated.any() else excess
     order = np.argsort(-evidence, kind="stable")[: 4 * labels]
     order = order[inflated[order]] if inflated.any() else order[: labels // 2]
@@ -149,21 +149,6 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
         most=labels,
         around=(mean[inflated], excess[inflated]),
     )
-
-
-def _legend(axes: Any, title: str | None = None) -> None:
-    # The dots of many genes are too small and too pale to be recognized.
-    legend = axes.legend(
-        loc="upper left",
-        fontsize=9,
-        title=title,
-        title_fontsize=8,
-        edgecolor="none",
-        framealpha=0.8,
-    )
-    for handle in legend.legend_handles:
-        if handle.get_marker() == "o":
-            handle.set(alpha=1, markersize=4.5)
 
 
 def _limits(excess: Floats) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Palette", "dots", "label_points", "palette_for"]
+__all__ = ["Palette", "dots", "label_points", "legend", "palette_for"]
 
 _FONT_SIZE = 8
 _REACH = 7  # points from a dot to its label
@@ -55,6 +55,24 @@ def dots(count: int) -> dict[str, Any]:
         "mew": 0,
         "alpha": 0.3 + 0.3 * shrink,
     }
+
+
+def legend(axes: Any, **options: Any) -> Any:
+    """A legend that is legible on the background of the axes, whatever matplotlib's style is now.
+
+    The dots of many genes are too small and too pale to be recognized: they are opaque here.
+    """
+    text = palette_for(axes).text
+    found = axes.legend(
+        **{"fontsize": 9, "edgecolor": "none", "framealpha": 0.8, "labelcolor": text}
+        | {"facecolor": axes.get_facecolor()}
+        | options
+    )
+    found.get_title().set_color(text)
+    for handle in found.legend_handles:
+        if getattr(handle, "get_marker", str)() == "o":
+            handle.set(alpha=1, markersize=4.5)
+    return found
 
 
 def label_points(
