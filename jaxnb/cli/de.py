@@ -32,6 +32,8 @@ __all__ = ["add_parser", "run"]
 _PICTURES = (".png", ".pdf", ".svg")
 # About the bytes of the table for a gene, and those of a picture: reserved before the fit.
 _BYTES_OF_A_GENE, _BYTES_OF_A_PICTURE = 250, 1 << 20
+# Fewer rows are taken for samples, and sums of cells, not cells.
+_FEW_ROWS = 100
 _DESIGN, _CONTRAST = "~ cell_type", "cell_type,CD19+ B,CD56+ NK"
 
 _DESCRIPTION = """\
@@ -51,9 +53,12 @@ The table written by --out has one line per gene:
                              p-values; -inf or inf where a group has no counts at all
   log2_fold_change_shrunken  pulled towards 0 where counts are few: for ranking and pictures
   statistic, p_value         of the test; empty in a Wald test where the fold change is infinite
-  p_adjusted                 adjusted for the number of genes (Benjamini-Hochberg)
+  p_adjusted                 adjusted for the number of genes (Benjamini-Hochberg); with fewer than
+                             100 rows, of genes with enough counts alone: by the rule of edgeR's
+                             filterByExpr, 10 in as many rows of median depth as the smallest group
+                             has, and 15 in all (--no-filter adjusts for all)
   dispersion                 alpha: variance = mean + alpha mean^2
-  status                     what happened in the fit
+  status                     what happened in the fit, or "low counts"
 
 Cells of one donor are not replicates: with several donors, add them up first (--pseudobulk).
 Estimated counts (--allow-non-integer) are rounded to whole numbers.
@@ -111,6 +116,12 @@ def add_parser(commands: Any) -> None:
         default="auto",
         help="Wald, likelihood-ratio or quasi-likelihood F test (default: ql if dispersions are "
         "shrunken, or lr)",
+    )
+    add(
+        "--no-filter",
+        action="store_true",
+        help="adjust p-values for all genes; with fewer than 100 rows, those with few counts are "
+        "left out of the adjustment by default",
     )
     add("--pseudobulk", metavar="A,B,...", help="add up the cells that agree in these fields first")
     add(
@@ -221,6 +232,7 @@ def _tested(options: argparse.Namespace, data: "CountMatrix") -> tuple["GLMFit",
                 obs=obs,
                 size_factors=_size_factors(options, obs, len(obs)),
                 dispersion=options.dispersion,
+                filter_low=not options.no_filter and len(obs) < _FEW_ROWS,
                 progress=sys.stderr is not None and sys.stderr.isatty(),
             )
             if options.reduced is not None:

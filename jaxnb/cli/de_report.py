@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jaxnb.glm.low_counts import rows_needed
+
 __all__ = ["next_step", "remarks_on_rows", "report"]
 
 _SIGNIFICANT = 0.05
@@ -37,6 +39,13 @@ def report(fit: Any, table: pd.DataFrame, top: int) -> str:
         f"{_SIGNIFICANT:.0%}{_directions(table[found])}.",
     ]
     counts = table["status"].value_counts()
+    if fit.enough_counts is not None:
+        tested, needed = int(fit.enough_counts.sum()), rows_needed(fit.design.matrix)
+        lines.append(
+            f"Adjusted for the {tested} genes with enough counts (10 in {needed:.3g} rows of "
+            f"median depth); the {genes - tested} others have a p-value alone. --no-filter adjusts "
+            "for all."
+        )
     lines.append(
         "Fits: " + ", ".join(f"{number} {label}" for label, number in counts.items()) + "."
     )

@@ -12,11 +12,12 @@ from jaxnb._warnings import warn
 from jaxnb.fit import CountStatistics
 from jaxnb.glm.counts import count_data
 from jaxnb.glm.design import design_of
+from jaxnb.glm.low_counts import enough_counts, rows_needed
 from jaxnb.glm.replicates import warn_of_pseudoreplication
 from jaxnb.glm.result import GLMFit
 from jaxnb.glm.shrinkage import DispersionPrior, shrink_dispersions
 from jaxnb.glm.size_factors import size_factors_of
-from jaxnb.glm.source import source_of_counts, source_of_statistics
+from jaxnb.glm.source import Source, source_of_counts, source_of_statistics
 from jaxnb.glm.status import GLMStatus
 
 __all__ = ["DISPERSIONS", "default_dispersion", "fit"]
@@ -41,6 +42,7 @@ def fit(
     genes: Any = None,
     size_factors: ArrayLike | str | None = None,
     dispersion: str = "auto",
+    filter_low: bool = False,
     progress: bool = False,
 ) -> GLMFit:
     """Negative binomial regression of every gene on a design.
@@ -69,6 +71,9 @@ def fit(
             ``"shrunken"``, that with a log-normal prior around a trend over the mean, learned
             from all genes; ``"auto"``, shrunken with fewer than 100 rows and at least 50 genes,
             Cox-Reid otherwise. The result says which.
+        filter_low: learn priors from the genes alone that have enough counts
+            (`jaxnb.glm.low_counts.enough_counts`, the rule of edgeR's filterByExpr), and adjust
+            p-values for those alone. The others keep their p-value without an adjusted one.
         progress: show progress bars.
 
     Returns:
@@ -78,7 +83,7 @@ def fit(
         UserWarning: a column of ``obs`` that is named like donors shows that rows are no
             replicates (see `pseudobulk`); whole numbers of few distinct values are taken as
             numbers; levels differ in blanks or capitals alone; or few genes decide size factors or
-            the prior.
+            the prior; or no gene has enough counts for ``filter_low``.
 
     Raises:
         TypeError: an argument of the wrong kind.
@@ -96,11 +101,14 @@ def fit(
             f"dispersion={dispersion!r} is none of 'auto', {', '.join(map(repr, DISPERSIONS))}"
         )
     if isinstance(data, CountStatistics):
-        if layer is not None or size_factors is not None:
-            raise TypeError("layer and size_factors are for counts; statistics have their own")
+        if layer is not None or size_factors is not None or filter_low:
+            raise TypeError(
+                "layer, size_factors and filter_low are for counts; statistics have their own size "
+                "factors, and not the counts of a row"
+            )
         source = source_of_statistics(data, obs, genes)
         matrix = design_of(design, source.obs, rows=source.rows)
-        factors, how = None, "of the statistics"
+        factors, how, enough = None, "of the statistics", None
     else:
         counts = count_data(data, layer=layer, obs=obs)
         if genes is not None:
@@ -110,19 +118,24 @@ def fit(
         values, how = size_factors_of(counts, size_factors)
         factors = pd.Series(values, counts.obs.index, name="size_factor")
         source = source_of_counts(counts, values)
+        enough = enough_counts(counts.matrix, matrix.matrix, values) if filter_low else None
+        if enough is not None and not enough.any():
+            warn(
+                f"no gene has enough counts in {rows_needed(matrix.matrix):.3g} rows: priors are "
+                "learned from all genes, and p-values adjusted for all"
+            )
+            enough = None
     if dispersion == "auto":
-        dispersion = default_dispersion(source.rows, len(source.genes))
+        dispersion = default_dispersion(source.rows, _learned_from(source, enough))
     regression = source.regression(matrix.matrix, progress=progress)
     found = regression.fit(cox_reid=dispersion != "ml")
     alpha, beta, log_likelihood = found.alpha, found.beta, found.log_likelihood
     prior: DispersionPrior | None = None
     converged = found.converged
     if dispersion == "shrunken":
-        if len(source.genes) < _ENOUGH_GENES:
-            warn(
-                f"a prior of the dispersions learned from {len(source.genes)} genes is uncertain",
-            )
-        alpha, prior = shrink_dispersions(regression, source.mean, found)
+        if (few := _learned_from(source, enough)) < _ENOUGH_GENES:
+            warn(f"a prior of the dispersions learned from {few} genes is uncertain")
+        alpha, prior = shrink_dispersions(regression, source.mean, found, enough)
         beta, log_likelihood, converged = regression.fit_at(alpha, beta)
     separations = [problem.separation for _, problem in regression.problems()]
     limits = np.concatenate([part.limits for part in separations])
@@ -148,12 +161,18 @@ def fit(
         prior=prior,
         regression=regression,
         own=found if dispersion != "ml" else None,
+        enough_counts=enough,
         alpha=alpha,
         beta=beta,
         limits=limits,
         log_likelihoods=np.where(source.empty, 0.0, log_likelihood),
         codes=status,
     )
+
+
+def _learned_from(source: Source, enough: NDArray[np.bool_] | None) -> int:
+    """How many genes a prior is learned from."""
+    return len(source.genes) if enough is None else int(enough.sum())
 
 
 def default_dispersion(rows: int, genes: int) -> str:

@@ -43,7 +43,14 @@ class QuasiLikelihood(NamedTuple):
     prior_degrees: float
 
 
-def quasi_likelihood(alpha: Floats, trend: Floats, mean: Floats, degrees: int) -> QuasiLikelihood:
+def quasi_likelihood(
+    alpha: Floats,
+    trend: Floats,
+    mean: Floats,
+    degrees: int,
+    *,
+    learned_from: NDArray[np.bool_] | None = None,
+) -> QuasiLikelihood:
     """Quasi-likelihood dispersions of all genes.
 
     Args:
@@ -51,9 +58,13 @@ def quasi_likelihood(alpha: Floats, trend: Floats, mean: Floats, degrees: int) -
         trend: the trend's.
         mean: mean counts.
         degrees: rows minus coefficients.
+        learned_from: the genes that the prior is learned from; None for all.
     """
     estimate = (1 + mean * alpha) / (1 + mean * trend)
-    usable = estimate[(mean > 0) & np.isfinite(estimate)]
+    chosen = (mean > 0) & np.isfinite(estimate)
+    if learned_from is not None:
+        chosen &= learned_from
+    usable = estimate[chosen]
 
     def loss(parameters: Floats) -> float:
         scale, prior = np.exp(parameters)

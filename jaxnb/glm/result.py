@@ -34,6 +34,7 @@ class GLMFit:
         prior: the prior of the dispersions where they are shrunken.
         regression: the likelihoods, for tests.
         own: the Cox-Reid fit of every gene by itself; None with ``"ml"``.
+        enough_counts: which genes are adjusted for, ``(genes,)``; None for all.
         alpha: dispersions, ``(genes,)``.
         beta: coefficients, finite also where they diverge, ``(genes, coefficients)``.
         limits: 0, or where a coefficient diverges to: -inf, +inf, or NaN if that is not defined.
@@ -49,6 +50,7 @@ class GLMFit:
     prior: DispersionPrior | None = field(default=None)
     regression: Regression = field(kw_only=True)
     own: DispersionFit | None = field(default=None, kw_only=True)
+    enough_counts: NDArray[np.bool_] | None = field(default=None, kw_only=True)
     alpha: Floats = field(kw_only=True)
     beta: Floats = field(kw_only=True)
     limits: Floats = field(kw_only=True)
@@ -129,7 +131,8 @@ class GLMFit:
             is that of the Wald test, which the other tests do without), ``statistic, p_value,
             p_adjusted`` (Benjamini-Hochberg), ``dispersion, status``. With ``reduced`` there is no
             single fold change: those columns are missing. Its ``attrs`` say what was tested and
-            how.
+            how. With ``filter_low``, genes without enough counts have no ``p_adjusted``, and the
+            status ``"low counts"``.
 
         Raises:
             ValueError: an unknown name, level or method, a contrast that cannot be estimated, or a

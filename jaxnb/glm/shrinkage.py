@@ -55,7 +55,10 @@ class DispersionPrior(NamedTuple):
 
 
 def shrink_dispersions(
-    regression: Regression, mean: Floats, found: DispersionFit
+    regression: Regression,
+    mean: Floats,
+    found: DispersionFit,
+    learned_from: NDArray[np.bool_] | None = None,
 ) -> tuple[Floats, DispersionPrior]:
     """Posterior modes of the dispersions and the prior behind them.
 
@@ -63,11 +66,13 @@ def shrink_dispersions(
         regression: the likelihoods.
         mean: of every gene, ``(genes,)``.
         found: Cox-Reid estimates, where the paths of the coefficients start.
+        learned_from: the genes that the prior is learned from; None for all.
     """
     profiles = _profiles(regression, found)
     usable = np.flatnonzero((mean > 0) & np.isfinite(profiles).all(axis=1))
-    every = max(1, usable.size // _ENOUGH_GENES)
-    prior = _learn(profiles[usable[::every]], np.log(mean[usable[::every]]))
+    chosen = usable if learned_from is None else usable[learned_from[usable]]
+    chosen = chosen[:: max(1, chosen.size // _ENOUGH_GENES)]
+    prior = _learn(profiles[chosen], np.log(mean[chosen]))
     alpha = found.alpha.copy()
     center = np.log(prior.trend(mean[usable]))
     log_prior = -((_FINE - center[:, None]) ** 2) / (2 * prior.variance)

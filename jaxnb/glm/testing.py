@@ -23,6 +23,8 @@ __all__ = ["METHODS", "benjamini_hochberg", "run_test"]
 Floats: TypeAlias = NDArray[np.float64]
 
 METHODS = ("wald", "lr", "ql")
+# The status of a gene that is not adjusted for.
+LOW_COUNTS = "low counts"
 
 
 class Fitted(Protocol):
@@ -34,6 +36,7 @@ class Fitted(Protocol):
     prior: DispersionPrior | None
     regression: Regression
     own: DispersionFit | None
+    enough_counts: NDArray[np.bool_] | None
     alpha: Floats
     beta: Floats
     log_likelihoods: Floats
@@ -156,10 +159,12 @@ def _quasi_likelihood_f(fit: Fitted, regression: Regression, degrees: int) -> _O
     own = fit.own or fit.regression.fit(cox_reid=True)
     prior = fit.prior
     if prior is None:
-        _, prior = shrink_dispersions(fit.regression, fit.source.mean, own)
+        _, prior = shrink_dispersions(fit.regression, fit.source.mean, own, fit.enough_counts)
     trend = prior.trend(fit.source.mean)
     degrees_left = fit.source.rows - fit.design.matrix.shape[1]
-    quasi = quasi_likelihood(own.alpha, trend, fit.source.mean, degrees_left)
+    quasi = quasi_likelihood(
+        own.alpha, trend, fit.source.mean, degrees_left, learned_from=fit.enough_counts
+    )
     _, full, _ = fit.regression.fit_at(trend, fit.beta)
     _, null, _ = regression.fit_at(trend)
     statistic = np.maximum(2 * (full - null), 0) / (degrees * quasi.dispersion)
@@ -176,16 +181,21 @@ def _table(
 ) -> pd.DataFrame:
     empty = fit.codes == GLMStatus.ALL_ZEROS
     labels = np.array([status.label for status in GLMStatus], object)
+    status = labels[fit.codes]
     p_value = np.where(empty, np.nan, outcome.p_value)
+    adjusted_for = p_value
+    if fit.enough_counts is not None:
+        adjusted_for = np.where(fit.enough_counts, p_value, np.nan)
+        status = np.where(fit.enough_counts | empty, status, LOW_COUNTS)
     columns: dict[str, Any] = {"mean": fit.source.mean}
     for key, values in (effects or {}).items():
         columns[key] = np.where(empty, np.nan, values)
     columns |= {
         "statistic": np.where(empty, np.nan, outcome.statistic),
         "p_value": p_value,
-        "p_adjusted": benjamini_hochberg(p_value),
+        "p_adjusted": benjamini_hochberg(adjusted_for),
         "dispersion": np.where(empty, np.nan, fit.alpha),
-        "status": labels[fit.codes],
+        "status": status,
         **extra,
     }
     table = pd.DataFrame(columns, index=fit.source.genes)

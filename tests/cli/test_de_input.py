@@ -99,6 +99,23 @@ def test_tables_of_samples(tmp_path, separator, title):
         np.testing.assert_array_equal(found["holes"], [7.0, np.nan])
 
 
+def test_genes_with_few_counts_are_not_adjusted_for(de, folder):
+    counts = COUNTS.assign(gene3=[1, 0, 2] * 4, gene4=0)
+    words = ["--design", "~ dose", "--test", "dose"]
+    status, printed = de(*words, counts=counts, out="r.csv")
+    assert status == 0
+    assert "Adjusted for the 28 genes with enough counts (10 in" in printed.out
+    assert "the 2 others have a p-value alone. --no-filter adjusts for all" in printed.out
+    table = pd.read_csv(folder / "r.csv", index_col="gene")
+    assert table.loc["gene3", ["p_adjusted", "status"]].isna().tolist() == [True, False]
+    assert table["status"][["gene3", "gene4"]].tolist() == ["low counts", "all zeros"]
+    assert np.isfinite(table.loc["gene3", "p_value"])
+    status, printed = de(*words, "--no-filter", counts=counts, out="r.csv")
+    assert "enough counts" not in printed.out
+    every = pd.read_csv(folder / "r.csv", index_col="gene")
+    assert every["p_adjusted"].notna().sum() == 29
+
+
 def test_estimated_counts_are_rounded(de, folder):
     words = ["--design", "~ condition", "--test", "condition"]
     assert de(*words, out="whole.csv")[0] == 0
