@@ -97,9 +97,9 @@ def test_quasi_dispersions_are_moderated_between_the_gene_and_all_genes():
 def test_quasi_dispersions_have_the_degrees_of_freedom_that_coefficients_leave(fit, monkeypatch):
     taken = []
 
-    def spied(*arguments):
+    def spied(*arguments, **others):
         taken.append(arguments[-1])
-        return quasi_likelihood(*arguments)
+        return quasi_likelihood(*arguments, **others)
 
     monkeypatch.setattr(testing, "quasi_likelihood", spied)
     fit.test("condition", "B", "A", method="ql")
