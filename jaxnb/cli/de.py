@@ -9,6 +9,7 @@ import importlib.util
 import sys
 import time
 import warnings
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,49 +213,60 @@ def _tested(options: argparse.Namespace, data: "CountMatrix") -> tuple["GLMFit",
     from jaxnb import glm
     from jaxnb.cli.de_report import remarks_on_rows
 
-    try:
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always", UserWarning)
-            matrix, genes, obs = (
-                _whole(data.counts),
-                pd.Index(data.genes),
-                obs_of(options.obs, data),
+    with _noted_warnings(), _as_input_errors():
+        matrix, genes, obs = _whole(data.counts), pd.Index(data.genes), obs_of(options.obs, data)
+        if options.pseudobulk:
+            sums, obs = glm.pseudobulk(
+                matrix, options.pseudobulk.split(","), obs=obs, min_cells=options.min_cells
             )
-            if options.pseudobulk:
-                sums, obs = glm.pseudobulk(
-                    matrix, options.pseudobulk.split(","), obs=obs, min_cells=options.min_cells
-                )
-                note(f"{len(sums)} sums of cells that agree in {options.pseudobulk}")
-                matrix = sums.to_numpy()
-            fit = glm.fit(
-                matrix,
-                options.design,
-                obs=obs,
-                size_factors=_size_factors(options, obs, len(obs)),
-                dispersion=options.dispersion,
-                filter_low=not options.no_filter and len(obs) < _FEW_ROWS,
-                progress=sys.stderr is not None and sys.stderr.isatty(),
-            )
-            if options.reduced is not None:
-                table = fit.test(reduced=options.reduced, method=options.method)
-            elif options.test is not None:
-                table = fit.test(options.test, method=options.method, shrink=True)
-            else:
-                table = _contrasted(fit, options)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    messages = [
-        str(warning.message) for warning in said if issubclass(warning.category, UserWarning)
-    ]
-    # One of the design is said again of the reduced design.
-    for message in dict.fromkeys(messages):
-        note(message)
+            note(f"{len(sums)} sums of cells that agree in {options.pseudobulk}")
+            matrix = sums.to_numpy()
+        fit = glm.fit(
+            matrix,
+            options.design,
+            obs=obs,
+            size_factors=_size_factors(options, obs, len(obs)),
+            dispersion=options.dispersion,
+            filter_low=not options.no_filter and len(obs) < _FEW_ROWS,
+            progress=sys.stderr is not None and sys.stderr.isatty(),
+        )
+        if options.reduced is not None:
+            table = fit.test(reduced=options.reduced, method=options.method)
+        elif options.test is not None:
+            table = fit.test(options.test, method=options.method, shrink=True)
+        else:
+            table = _contrasted(fit, options)
     table.index = genes
     for remark in (*remarks_on_rows(fit, table), *_remarks_on_genes(options, data, obs, fit)):
         note(remark)
     return fit, table
+
+
+@contextmanager
+def _noted_warnings() -> "Iterator[None]":
+    """Say each warning of the regression once, also where an error follows it."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        finally:
+            messages = [
+                str(warning.message)
+                for warning in said
+                if issubclass(warning.category, UserWarning)
+            ]
+            for message in dict.fromkeys(messages):
+                note(message)
+
+
+@contextmanager
+def _as_input_errors() -> "Iterator[None]":
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _contrasted(fit: "GLMFit", options: argparse.Namespace) -> "pd.DataFrame":

@@ -154,7 +154,8 @@ def _between(design: Design, name: str, level: Any, base: Any) -> Floats:
     if np.ptp(difference, axis=0).max() > 1e-12 * max(np.abs(difference).max(), 1):
         raise ValueError(
             f"the effect of {name} depends on another variable of {design.formula!r}: pass "
-            f"contrast=… with the coefficients {', '.join(design.columns)}"
+            "contrast=… (--contrast) a sum of coefficients, such as 'a + b' of "
+            f"{', '.join(design.columns)}"
         )
     if not np.any(difference[0]):
         raise ValueError(f"{level!r} and {base!r} of {name} have the same mean in this design")

@@ -36,6 +36,7 @@ def warn_of_pseudoreplication(design: Design, obs: pd.DataFrame) -> None:
             warn(
                 f"{', '.join(constant)} is the same in all rows of one {column}, of which obs has "
                 f"{donors}: the rows of one {column} are not replicates, and p-values will be far "
-                f"too small. Add them up with jaxnb.glm.pseudobulk(data, {str(column)!r})",
+                f"too small. Add them up with jaxnb.glm.pseudobulk(data, {str(column)!r}) or "
+                f"--pseudobulk {column}",
             )
             return

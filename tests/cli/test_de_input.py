@@ -165,15 +165,22 @@ def test_whole_numbers_that_may_be_groups_are_told_once(de):
     assert "write C(batch)" in printed.err
 
 
-def test_sums_of_few_cells_are_named_and_can_be_kept(de):
-    donors = OBS.assign(donor=["a"] * 5 + ["b"] * 4 + ["c"] * 3)
-    words = ["--design", "~ dose", "--test", "dose", "--pseudobulk", "donor", "--min-cells"]
-    status, printed = de(*words, "4", obs=donors)
+def test_sums_of_few_cells_are_named_and_can_be_kept(de, folder):
+    donors = OBS.assign(donor=["a"] * 4 + ["b"] * 3 + ["c"] * 2 + ["d"] * 2 + ["e"])
+    words = ["--design", "~ 1", "--test", "Intercept", "--method", "wald", "--pseudobulk", "donor"]
+    status, printed = de(*words, "--min-cells", "2", obs=donors, out="r.csv")
+    assert status == 0
+    assert "1 of 5 sums are left out, of fewer than 2 cells: e (1)" in printed.err
+    assert "4 sums of cells that agree in donor" in printed.err
+    assert ": Wald test, 30 genes in 4 rows" in printed.out
+    assert len(pd.read_csv(folder / "r.csv")) == 30
+    # what is left out is said where it is why nothing can be fitted
+    status, printed = de(*words, "--min-cells", "4", obs=donors)
     assert status == 2
-    status, printed = de("--design", "~ nothing", *words[2:], "4", obs=donors)
-    assert "uses nothing" in printed.err
-    status, printed = de(*words, "20", obs=donors)
-    assert "no group has 20 cells: the largest has 5" in printed.err
+    assert "4 of 5 sums are left out, of fewer than 4 cells: b (3), c (2)" in printed.err
+    assert "1 rows for 1 coefficients" in printed.err
+    status, printed = de(*words, obs=donors)
+    assert "no group has 10 cells: the largest has 4" in printed.err
 
 
 def test_totals_over_a_part_of_the_genes_are_told(de):

@@ -198,8 +198,8 @@ FILES = (
         "cli-warnings-swallowed",
         "warnings of the regression are not passed on",
         "cli/de.py",
-        "str(warning.message) for warning in said if issubclass(warning.category, UserWarning)",
-        "str(warning.message) for warning in said if issubclass(warning.category, RuntimeWarning)",
+        "                if issubclass(warning.category, UserWarning)",
+        "                if issubclass(warning.category, RuntimeWarning)",
         _CLI,
     ),
     Fault(
