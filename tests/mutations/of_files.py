@@ -197,7 +197,7 @@ FILES = (
     Fault(
         "cli-warnings-swallowed",
         "warnings of the regression are not passed on",
-        "cli/de.py",
+        "cli/regression.py",
         "                if issubclass(warning.category, UserWarning)",
         "                if issubclass(warning.category, RuntimeWarning)",
         _CLI,
