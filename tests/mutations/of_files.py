@@ -35,6 +35,14 @@ FILES = (
         _IO,
     ),
     Fault(
+        "io-behind-indptr",
+        "entries that indptr does not know are read without a word",
+        "io/matrices.py",
+        "if starts.size != lines + 1 or any(size != starts[-1] for size in sizes.values()):",
+        "if starts.size != lines + 1:",
+        _IO,
+    ),
+    Fault(
         "io-empty-dataset",
         "a stored matrix without rows is not handled",
         "io/matrices.py",

@@ -167,4 +167,37 @@ REGRESSION = (
         "if own is not None and set(given.index) != set(own.index):",
         _GLM,
     ),
+    Fault(
+        "glm-labels-of-size-factors",
+        "a Series of size factors is taken by position, whatever its labels",
+        "glm/counts.py",
+        "        return values.loc[index]\n",
+        "        return values\n",
+        _GLM,
+    ),
+    Fault(
+        "glm-unknown-level",
+        "a level that no row has is that of a number column",
+        "glm/contrasts.py",
+        "    if is_factor(design.spec, name):\n        levels = levels_of(column)",
+        "    if column.dtype.kind not in 'iuf' and is_factor(design.spec, name):\n"
+        "        levels = levels_of(column)",
+        _GLM,
+    ),
+    Fault(
+        "glm-low-counts-adjusted",
+        "genes with few counts count in the adjustment",
+        "glm/testing.py",
+        "adjusted_for = np.where(fit.enough_counts, p_value, np.nan)",
+        "adjusted_for = p_value",
+        _GLM,
+    ),
+    Fault(
+        "glm-low-counts-prior",
+        "the prior of quasi-dispersions is learned from genes with few counts as well",
+        "glm/quasi_likelihood.py",
+        "        chosen &= learned_from\n",
+        "        pass\n",
+        _GLM,
+    ),
 )
