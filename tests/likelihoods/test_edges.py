@@ -333,3 +333,13 @@ def test_a_second_theta_may_be_given_by_its_logarithm_alone():
     got = jaxnb.log_mixture_nb(3, **parameters, log_theta_2=np.log(4.0))
     np.testing.assert_allclose(got, expected, rtol=1e-6)
     assert abs(expected - jaxnb.log_mixture_nb(3, **parameters)) > 0.01
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["mu_2", "theta_1"])
+@pytest.mark.parametrize("function", [jaxnb.log_mixture_nb, jaxnb.mixture_nb_log_cdf])
+def test_each_component_of_a_mixture_has_scales_of_its_own(function, name):
+    parameters = {"mu_1": 2.0, "mu_2": 9.0, "theta_1": 1.5, "theta_2": 4.0, "pi_logits": 0.3}
+    expected = function(3, **parameters)
+    logarithm = {f"log_{name}": np.log(parameters.pop(name))}
+    np.testing.assert_allclose(function(3, **parameters, **logarithm), expected, rtol=1e-5)
