@@ -16,9 +16,20 @@ from jaxnb.choices import HINTS
 __all__ = ["described", "is_count", "or_warn", "raise_unless_missing"]
 
 
-@jax.jit
 def is_count(value: ArrayLike, smallest: int) -> Array:
-    """Whether the values are whole numbers from the smallest on; infinity is none."""
+    """Whether the values are whole numbers from the smallest on; infinity is none.
+
+    Those of values that are known are known, too, while something else is being traced: `or_warn`
+    speaks of observed counts under `jax.jit`.
+    """
+    if not not_jax_tracer(value):
+        return _is_count(value, smallest)
+    with jax.ensure_compile_time_eval():
+        return _is_count(value, smallest)
+
+
+@jax.jit
+def _is_count(value: ArrayLike, smallest: int) -> Array:
     array = jnp.asarray(value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
         return array >= smallest
@@ -27,7 +38,7 @@ def is_count(value: ArrayLike, smallest: int) -> Array:
 
 def or_warn(valid: Array) -> Array:
     """Which values are in the support; with NumPyro's warning if some, not traced, are not."""
-    if not_jax_tracer(valid) and not np.all(valid):
+    if not_jax_tracer(valid) and not np.asarray(valid).all():
         warn(
             "Out-of-support values provided to log prob method. "
             "The value argument should be within the support.",

@@ -219,7 +219,7 @@ def test_values_outside_the_support_warn_and_score_minus_infinity(constructor):
     with pytest.warns(UserWarning, match="Out-of-support"):
         assert np.isneginf(checked.log_prob(np.full(SHAPE, -1))).all()
     assert (checked.log_prob(COUNTS) == 0).all()
-    # under jit there is no warning, and the same values
+    # of values that are traced there is no warning, and the same values
     values = jax.jit(checked.log_prob)(COUNTS - 2)
     assert (np.isneginf(values) == (COUNTS - 2 < lowest)).all()
 
@@ -272,3 +272,16 @@ def test_strict_promotion(name):
         check(lambda d: d.expand((4, *SHAPE)).log_prob(ones), distribution)
         check(lambda d: d.to_event(1).log_prob(ones), distribution)
         check(lambda d: d.mask(jnp.array([True, False])).log_prob(ones), distribution)
+
+
+@pytest.mark.quick
+def test_observed_values_that_are_not_counts_cause_a_warning_under_jit_too():
+    """They are known while the parameters are traced, as in a sampled model."""
+    observed = np.array([0.0, 2.5, 3.0], np.float32)
+
+    @jax.jit
+    def log_density(mu):
+        return NB(mu=mu, theta=1.0, validate_args=True).log_prob(observed).sum()
+
+    with pytest.warns(UserWarning, match="Out-of-support"):
+        assert log_density(1.0) == -np.inf

@@ -218,8 +218,8 @@ DISTRIBUTIONS = (
         "distributions-warning-dropped",
         "values outside the support cause a warning only if all are outside",
         "distributions/validation.py",
-        "if not_jax_tracer(valid) and not np.all(valid):",
-        "if not_jax_tracer(valid) and not np.any(valid):",
+        "if not_jax_tracer(valid) and not np.asarray(valid).all():",
+        "if not_jax_tracer(valid) and not np.asarray(valid).any():",
         _CLASSES,
     ),
     Fault(
