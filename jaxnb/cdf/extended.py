@@ -19,12 +19,13 @@ import numpy as np
 from jaxnb._materialize import if_any
 from jaxnb._types import Array
 from jaxnb.cdf import tails
-from jaxnb.cdf.moved import Moved, log_within, move, out_of_range, values
+from jaxnb.cdf.moved import Moved, log_within, move, out_of_range, rescaled, values
 from jaxnb.cdf.tails import Part, Tails
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.dispersion import Dispersion, dispersion
 from jaxnb.special.complements import log1m_exp_of_any
 from jaxnb.special.elementary import reciprocal
+from jaxnb.special.log1p import log_of_any
 
 __all__ = ["Fixed", "around", "fixed", "log_tails", "log_tails_with_derivatives"]
 
@@ -36,7 +37,7 @@ def log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
     value = tails.log_tails(*point)
 
     def everywhere(value: Tails, x: Array, a: Array, b: Array) -> Tails:
-        corrected, _ = _corrected(move(scales, x, a, b), value)
+        corrected, *_ = _corrected(move(scales, x, a, b), value)
         return _at_edges(scales, x, a, b, corrected, _AT_ZERO, _AT_ONE)
 
     result: Tails = if_any(outside, everywhere, lambda value, *_: value, value, x, a, b)
@@ -73,7 +74,7 @@ def log_tails_with_derivatives(
         value: Tails, in_logs: list[Tails], x: Array, a: Array, b: Array
     ) -> tuple[Tails, list[Tails]]:
         moved = move(scales, x, a, b)
-        corrected, before_scaling = _corrected(moved, value)
+        corrected, before_scaling, factors = _corrected(moved, value)
         edges = partial(_at_edges, scales, x, a, b)
         derivatives = []
         for name, is_linear, in_log in zip(wrt, linear, in_logs, strict=True):
@@ -82,7 +83,10 @@ def log_tails_with_derivatives(
                 name, moved, corrected, before_scaling, in_log, parameter
             )
             # At a parameter of 0, where F is 1, the derivatives are the one-sided ones.
-            derivative = Tails(*(jnp.where(x == jnp.inf, 0.0, d) for d in derivative))
+            factor = factors[name == "theta"]
+            derivative = Tails(*(_times(d, factor) for d in derivative))
+            nothing = (x == jnp.inf) | ((b == jnp.inf) & (name == "theta"))
+            derivative = Tails(*(jnp.where(nothing, 0.0, d) for d in derivative))
             derivatives.append(edges(derivative, (0.0, 0.0), derivative))
         return edges(corrected, _AT_ZERO, _AT_ONE), derivatives
 
@@ -140,11 +144,12 @@ def around(x: Array, at: Fixed) -> tuple[Tails, Part]:
 
     def everywhere(value: Tails, part: Part, x: Array, at: Fixed) -> tuple[Tails, Part]:
         nothing = jnp.zeros_like(x)
-        moved = Moved(x, at.mu, at.theta, at.log_theta, at.log_mu, at.log_m, nothing, nothing)
+        nowhere = nothing, nothing, 1.0, 0.0
+        moved = Moved(x, at.mu, at.theta, at.log_theta, at.log_mu, at.log_m, *nowhere)
         of_positive = jnp.where(x > 0, x * at.log_mu + at.log_theta, 0.0)
         log_probability = part.log_probability + (of_positive - at.theta * at.log_m)
         smaller = jnp.exp(at.log_mu)
-        corrected, _ = _corrected(moved, value)
+        corrected, *_ = _corrected(moved, value)
         return corrected, Part(
             log_probability, part.q * smaller, part.theta_q * smaller * jnp.exp(at.log_theta)
         )
@@ -161,10 +166,8 @@ def _at_zero_counts(x: Array, mu: Array, theta: Array, d: Tails) -> Tails:
     return Tails(jnp.where(x == 0, -theta * reciprocal(theta + mu), d.log_cdf), d.log_sf)
 
 
-def _broadcast(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """All of the full shape but b, on which alone some of the work depends."""
-    shape = jnp.broadcast_shapes(x.shape, a.shape, b.shape)
-    return jnp.broadcast_to(x, shape), jnp.broadcast_to(a, shape), b
+def _broadcast(x: Array, a: Array, b: Array) -> list[Array]:
+    return jnp.broadcast_arrays(x, a, b)
 
 
 def _bounded(
@@ -182,15 +185,32 @@ def _bounded(
     return outside, if_any(outside, moved, ordinary, x, a, b)
 
 
-def _corrected(moved: Moved, t: Tails) -> tuple[Tails, Tails]:
-    """The logarithms at the point before it was moved, and those with theta scaled up still."""
+def _times(derivative: Array, factor: Array) -> Array:
+    """The product, bounded, and 0 of a 0 times infinity."""
+    highest = float(np.finfo(derivative.dtype).max)
+    return jnp.clip(derivative * jnp.minimum(factor, highest), -highest, highest)
+
+
+def _corrected(moved: Moved, t: Tails) -> tuple[Tails, Tails, tuple[Array, Array]]:
+    """The logarithms before the point was moved, those with theta scaled up still, and factors.
+
+    The factors are those of the derivatives in mean and theta, due to the scale.
+    """
     above = moved.log_m > 0
     log_cdf = t.log_cdf - moved.theta * moved.log_m
     log_sf = jnp.where(above, log1m_exp_of_any(log_cdf), t.log_sf)
     before_scaling = Tails(log_cdf, log_sf)
     below = (moved.log_mu < 0) | (moved.log_theta < 0)
     log_sf = log_sf + (moved.x + 1) * moved.log_mu + moved.log_theta
-    return Tails(jnp.where(below, log1m_exp_of_any(log_sf), log_cdf), log_sf), before_scaling
+    log_cdf = jnp.where(below, log1m_exp_of_any(log_sf), log_cdf)
+    if isinstance(moved.scale, float):
+        one = jnp.ones_like(log_cdf)
+        return Tails(log_cdf, log_sf), before_scaling, (one, one)
+    lower = log_cdf < log_sf
+    smaller, *factors = rescaled(moved, jnp.minimum(log_cdf, log_sf))
+    larger = jnp.where(smaller == jnp.minimum(log_cdf, log_sf), jnp.maximum(log_cdf, log_sf), 0.0)
+    corrected = Tails(jnp.where(lower, smaller, larger), jnp.where(lower, larger, smaller))
+    return corrected, before_scaling, (factors[0], factors[1])
 
 
 def _corrected_derivative(
@@ -234,7 +254,8 @@ def _at_edges(
     """`t`, but `at_zero` where F is 0, `at_one` where it is 1, NaN where it is undefined."""
     zero, negative = [], []
     for scale, parameter in zip(scales, (a, b), strict=True):
-        zero.append(parameter == (-jnp.inf if scale == "log" else 0.0))
+        # XLA's CPU code takes subnormal numbers for 0
+        zero.append((parameter if scale == "log" else log_of_any(parameter)) == -jnp.inf)
         negative.append((parameter < 0) & (scale == "linear"))
     is_one = (zero[0] | zero[1] | (x == jnp.inf)) & (x >= 0)
     is_zero = (x < 0) | ((a == jnp.inf) & ~is_one)

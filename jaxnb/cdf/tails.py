@@ -124,8 +124,11 @@ def _dispersion(theta: Array, x: Array) -> Dispersion:
 def _direct(r: _Regions, total: Array, d: Dispersion) -> tuple[Array, Array]:
     """The logarithms of the tail that is computed directly and of the probability of x."""
     x, mu, theta = r.elsewhere
-    front = (r.integral.rho * total) * (1 + x * reciprocal(theta))
-    front = front * jnp.where(r.integral.lower, 1.0, mu * reciprocal(x + 1))
+    inverse_theta, inverse_b = reciprocal(theta), reciprocal(x + 1)
+    # in this order, since mu / b alone may underflow
+    of_upper = mu * (inverse_b + (x * inverse_b) * inverse_theta)
+    front = jnp.where(r.integral.lower, 1 + x * inverse_theta, of_upper)
+    front = (r.integral.rho * total) * front
     front = jnp.where(r.zero | r.series, 1.0, front)
     elsewhere = log_nb_times(front, *r.positive, d)
     at_zero = log_cdf_at_zero(*r.at_zero)

@@ -134,10 +134,12 @@ def log_nb(
         logarithm = log(jnp.where(x == 0, 1.0, jnp.where(r.many, variance, mean_ratio)))
         of_many = phis + stirling + d.log_scale - 0.5 * logarithm
     else:
-        argument = factor * jnp.where(r.many, lax.rsqrt(variance), mean_ratio)
+        # of a scale as well: in a logarithm of its own it would leave its rounding
+        deviation = lax.rsqrt(variance) * scale
+        argument = factor * jnp.where(r.many, deviation, mean_ratio)
         logarithm = log(jnp.where(x == 0, 1.0, argument))
         of_many = phis + (stirling + d.log_scale + logarithm)
-    if large:
+    if large and factor is None:
         of_scale = float(np.log(within.x_whole / within.x))
         of_many = of_many + jnp.where(r.x > within.x_whole, of_scale, 0.0)
     return jnp.where(r.many, of_many, t * (r.phi_c + r.c) + logarithm)
@@ -145,7 +147,7 @@ def log_nb(
 
 def log_nb_times(factor: Array, x: Array, mu: Array, d: Dispersion) -> Array:
     """log(pmf(x) factor) for x = 1 or x >= 2."""
-    return log_nb(x, mu, d.theta, d, ratios(x, mu, d.theta), factor=factor)
+    return log_nb(x, mu, d.theta, d, ratios(x, mu, d.theta), large=True, factor=factor)
 
 
 def d_theta(x: Array, d: Dispersion, r: Ratios, *, less_inverse: bool = False) -> Array:
