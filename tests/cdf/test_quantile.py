@@ -94,6 +94,15 @@ def test_from_the_logarithm_of_the_lower_tail(dtype):
     assert_smallest(log_q, x, at >= log_q, before_it >= log_q, parameters)
 
 
+@jax.jit
+def of_logarithms(log_q, log_mu, log_theta):
+    """The quantile of the upper tail, log(1 - F) there and at the number before."""
+    logs = {"log_mu": log_mu, "log_theta": log_theta}
+    twice = {name: jnp.tile(value, 2) for name, value in logs.items()}
+    x = cdf.nb_quantile(log_q=log_q, upper=True, **logs)
+    return x, *jnp.split(cdf.nb_log_sf(jnp.concatenate([x, before(x)]), **twice), 2)
+
+
 @pytest.mark.parametrize(
     "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
 )
@@ -102,15 +111,7 @@ def test_from_logarithms_of_the_upper_tail_and_of_the_parameters(dtype):
     log_mu, log_theta = np.log(mu), np.log(theta)
     log_q[:4] = 0, -np.inf, 0.1, -1
     log_mu[3] = -np.inf
-
-    @jax.jit
-    def found(log_q, log_mu, log_theta):
-        logs = {"log_mu": log_mu, "log_theta": log_theta}
-        twice = {name: jnp.tile(value, 2) for name, value in logs.items()}
-        x = cdf.nb_quantile(log_q=log_q, upper=True, **logs)
-        return x, *jnp.split(cdf.nb_log_sf(jnp.concatenate([x, before(x)]), **twice), 2)
-
-    x, at, before_it = (np.asarray(a) for a in found(log_q, log_mu, log_theta))
+    x, at, before_it = (np.asarray(a) for a in of_logarithms(log_q, log_mu, log_theta))
     np.testing.assert_array_equal(x[:4], [0, np.inf, np.nan, 0])
     log_q, x, at, before_it, mu, theta = (a[4:] for a in (log_q, x, at, before_it, mu, theta))
     assert_smallest(log_q, x, at <= log_q, before_it <= log_q, (mu, theta))
@@ -190,14 +191,8 @@ FAR = [(-2292.32, 0.00614, np.inf, 239), (-500, 1e-3, np.inf, 56), (-3000, 0.2, 
 
 
 def test_in_far_tails_a_count_is_not_taken_for_its_neighbor():
-    log_q, mu, theta, _ = np.float32(FAR).T
-
-    @jax.jit
-    def found(log_q, mu, theta):
-        x = cdf.nb_quantile(log_q=log_q, mu=mu, theta=theta, upper=True)
-        return x, cdf.nb_log_sf(x, mu, theta), cdf.nb_log_sf(x - 1, mu, theta)
-
-    x, at, before_it = (np.asarray(a) for a in found(log_q, mu, theta))
+    log_q, mu, theta, _ = np.resize(np.float32(FAR), (SIZE, 4)).T
+    x, at, before_it = map(np.asarray, of_logarithms(log_q, np.log(mu), np.log(theta)))
     assert_smallest(log_q, x, at <= log_q, before_it <= log_q, (mu, theta))
     assert x[0] == 239
 

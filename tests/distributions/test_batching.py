@@ -114,7 +114,9 @@ WRAPPERS = {
 }
 
 
-@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize(
+    "wrapper", ["expanded", *(pytest.param(w, marks=pytest.mark.slow) for w in ("event", "masked"))]
+)
 def test_wrappers_go_through_jit_and_vmap(wrapper):
     wrap, kind = WRAPPERS[wrapper]
     nb = NB(mu=MU, theta=THETA)

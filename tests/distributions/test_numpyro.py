@@ -156,12 +156,17 @@ def test_nested_plates_over_cells_and_genes(subsample, steps):
         assert losses[-50:].mean() < losses[:50].mean()
 
 
-def test_as_a_component_of_numpyros_own():
+def test_as_a_component_of_numpyros_mixture():
     components = jaxnb.NegativeBinomial(mu=jnp.array([1.0, 9.0]), theta=2.0)
     mixture = dist.MixtureSameFamily(dist.Categorical(jnp.array([0.3, 0.7])), components)
     ours = jaxnb.NegativeBinomialMixture(1.0, 9.0, 2.0, np.log(0.3 / 0.7))
     x = np.arange(12)
     np.testing.assert_allclose(mixture.log_prob(x), ours.log_prob(x), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_inflated_by_numpyros_own():
+    x = np.arange(12)
     inflated = dist.ZeroInflatedDistribution(jaxnb.NegativeBinomial(mu=3.0, theta=2.0), gate=0.2)
     ours = ZINB(mu=3.0, theta=2.0, zi_probs=0.2)
     np.testing.assert_allclose(inflated.log_prob(x), ours.log_prob(x), rtol=1e-5)
@@ -185,6 +190,7 @@ def test_parameters_learned_under_their_own_constraints():
     np.testing.assert_allclose(found["zi_logits"], 0, atol=0.1)
 
 
+@pytest.mark.slow
 def test_inside_a_jitted_training_step():
     def loss(parameters):
         zinb = ZINB(log_mu=parameters["log_mu"], log_theta=parameters["log_theta"], zi_logits=-2.0)
@@ -252,6 +258,7 @@ def test_posterior_predictive_share_of_zeros(blood):
     np.testing.assert_allclose(predicted.mean(0), share, atol=0.02)
 
 
+@pytest.mark.slow
 def test_poisson_counts_would_not_predict_them(blood):
     counts, size = blood
     expected = np.exp(jaxnb.log_nb_positive(0, counts.mean(0) * size, np.inf)).mean(0)

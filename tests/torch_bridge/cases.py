@@ -14,6 +14,7 @@ __all__ = [
     "CASES",
     "CLASSES",
     "COUNTS",
+    "MIXTURE",
     "NEGATIVE_BINOMIAL",
     "ZERO_INFLATED",
     "Case",
@@ -60,7 +61,7 @@ class Case:
 
 
 CASES = [Case(case) for case in registry.CASES.values()]
-NEGATIVE_BINOMIAL, ZERO_INFLATED = CASES[:2]
+NEGATIVE_BINOMIAL, ZERO_INFLATED, MIXTURE = CASES[:3]
 
 
 def parameters(case, dtype=torch.float64, shape=(2, 3), seed=0, requires_grad=False):

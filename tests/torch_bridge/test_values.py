@@ -11,7 +11,7 @@ from torch_bridge.cases import all_cases, bridge, one_case, parameters, torch
 @pytest.mark.quick
 @all_cases
 def test_values_and_gradients_are_those_of_the_function_on_arrays(case):
-    """In float32; test_scales.py has it in float64."""
+    """In float32; test_scales.py has it in float64, by default of one."""
     x, leaves = case.counts(torch.float32), parameters(case, torch.float32, requires_grad=True)
     value = case(x, *leaves)
     value.sum().backward()
