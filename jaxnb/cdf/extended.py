@@ -117,7 +117,8 @@ class Fixed(NamedTuple):
 
 def fixed(scales: Scales, a: Array, b: Array) -> Fixed:
     """That of mean a and theta b, each on its scale."""
-    moved = move(scales, jnp.zeros((1,) * a.ndim, a.dtype), a, b)
+    # Counts stay as they are, and so does all that theta alone decides.
+    moved = move(scales, jnp.zeros((1,) * a.ndim, a.dtype), a, b, rescale=False)
     d = dispersion(moved.theta, materialized=moved.theta.shape != moved.mu.shape)
     no_mu, no_theta = (
         p == (-jnp.inf if scale == "log" else 0.0) for scale, p in zip(scales, (a, b), strict=True)

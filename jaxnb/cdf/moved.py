@@ -128,8 +128,12 @@ class Moved(NamedTuple):
     rest: Array | float
 
 
-def move(scales: Scales, x: Array, a: Array, b: Array) -> Moved:
-    """The nearest point within the range in the sense of the module."""
+def move(scales: Scales, x: Array, a: Array, b: Array, *, rescale: bool = True) -> Moved:
+    """The nearest point within the range in the sense of the module.
+
+    Without `rescale`, counts are not too large, as in a search for one: forms 4 to 6 are left out,
+    and theta keeps its shape.
+    """
     limits = _LIMITS[x.dtype.name]
     huge, theta_high = float(np.finfo(x.dtype).max), largest(x.dtype)
     mu, theta = values(scales, a, b)
@@ -139,7 +143,10 @@ def move(scales: Scales, x: Array, a: Array, b: Array) -> Moved:
     )
 
     x = jnp.clip(x, 0.0, huge)
-    powers = _powers(x, log_mu, jnp.where(b == jnp.inf, 1e30, log_theta))
+    if rescale:
+        powers = _powers(x, log_mu, jnp.where(b == jnp.inf, 1e30, log_theta))
+    else:
+        powers = _Powers(*[jnp.zeros((1,) * x.ndim, x.dtype)] * 3)
     down = power_of_two(powers.all)
     of_all = powers.all > 0
     x = jnp.where(of_all, jnp.floor(x / down), x)
