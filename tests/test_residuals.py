@@ -13,6 +13,7 @@ from registry import DISTRIBUTIONS
 
 import jaxnb
 from jaxnb import residuals
+from jaxnb.cdf.quantile_residual import quantile_residual
 from jaxnb.likelihoods.deviance import nb_deviance, zinb_deviance
 
 
@@ -285,3 +286,12 @@ def test_quantile_residuals_of_half_precision_are_rounded_once(dtype):
     np.testing.assert_array_equal(got, exact.astype(dtype))
     randomized = jax.eval_shape(made.quantile_residuals, jax.random.key(0), counts)
     assert randomized.dtype == dtype
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("u", [0.2, 0.9])
+def test_a_quantile_residual_lies_where_u_says_in_either_tail(u):
+    before, p = np.array([0.01, 0.9]), np.array([0.04, 0.06])
+    logs = np.log(before), np.log1p(-before - p), np.log(p)
+    got = quantile_residual(*(jnp.asarray(log, jnp.float32) for log in logs), jnp.float32(u))
+    np.testing.assert_allclose(got, scipy.stats.norm.ppf(before + u * p), rtol=1e-5)

@@ -1,9 +1,11 @@
 """Truncated distributions: their functions, quantiles, samplers, moments and classes."""
 
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 import scipy.stats
@@ -184,3 +186,32 @@ def test_classes():
     leaves, tree = jax.tree.flatten(hurdle)
     assert len(leaves) == 3
     assert jax.tree.unflatten(tree, leaves).zi_probs == hurdle.zi_probs
+
+
+@pytest.mark.quick
+def test_lower_tails_with_small_thetas():
+    """Most of the probability is above: 1 less the upper tail would lose twice as many digits."""
+    thetas, means, counts = (1e-6, 1e-5, 1e-3, 0.1), (1e2, 1e5, 1e7), (1, 2)
+    points = np.array(list(itertools.product(counts, means, thetas)), np.float32)
+    got = np.asarray(cdf.zero_truncated_nb_log_cdf(*points.T), float)
+    for value, (x, mu, theta) in zip(got, points.astype(float), strict=True):
+        with mpmath.workdps(40):
+            p = probabilities_up_to(int(x), mu, theta)
+            expected = float(mpmath.log(mpmath.fsum(p[1:]) / (1 - p[0])))
+        assert abs(value - expected) < 20 * 2.0**-23 * max(1, abs(expected)), (x, mu, theta)
+
+
+def probabilities_up_to(x, mu, theta):
+    """The probabilities of 0 to x of the negative binomial."""
+    mu, theta = mpmath.mpf(mu), mpmath.mpf(theta)
+    p, q = theta / (theta + mu), mu / (theta + mu)
+    probabilities = [p**theta]
+    for k in range(x):
+        probabilities.append(probabilities[-1] * q * (theta + k) / (k + 1))
+    return probabilities
+
+
+@pytest.mark.quick
+def test_the_quantile_at_0_is_the_lowest_count():
+    assert cdf.zero_truncated_nb_quantile(0.0, 2.0, 1.0) == 1
+    assert cdf.hurdle_nb_quantile(0.0, 2.0, 1.0, -1.0) == 0

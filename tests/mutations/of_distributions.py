@@ -68,10 +68,10 @@ DISTRIBUTIONS = (
     ),
     Fault(
         "cdf-interval-without-its-end",
-        "the interval to infinity leaves its first count out",
+        "an interval leaves its first count out",
         "cdf/interval_kernel.py",
-        "jnp.where(to_end, a - 1, b)",
-        "jnp.where(to_end, a, b)",
+        "jnp.where(from_start, b, a - 1)",
+        "jnp.where(from_start, b, a)",
         _CDF,
     ),
     Fault(
