@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from jaxnb.declaration import has_mean_and_theta
 from jaxnb.families import Family
 
 __all__ = ["HINTS", "MEAN_AND_DISPERSION", "Choices", "choices_of", "chosen"]
@@ -31,7 +32,7 @@ def choices_of(family: Family) -> tuple[Choices, ...]:
 
     A mean and a theta are chosen together, since they have further forms.
     """
-    together = {"mu", "theta"} if family.has_mean_and_theta else set()
+    together = {"mu", "theta"} if has_mean_and_theta(family.parameters) else set()
     rest = tuple(
         (
             (p.attribute,),

@@ -16,10 +16,9 @@ from jaxnb import cdf, declarations, likelihoods, moments, random
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf import nb_kernel, truncated_kernels, two_components
 from jaxnb.cdf.calls import Kernel
-from jaxnb.declarations import Constraint, Declaration, Parameter
+from jaxnb.declaration import Constraint, Declaration, Parameter
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.derivatives import Derivative
-from jaxnb.likelihoods.evaluate import VALUE, Likelihood
+from jaxnb.likelihoods.evaluate import Likelihood
 from jaxnb.likelihoods.hurdle import HURDLE
 from jaxnb.likelihoods.mixture_kernel import MIXTURE
 from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL as NB
@@ -93,11 +92,6 @@ class Family:
     has_floor: bool = True
 
     @property
-    def has_mean_and_theta(self) -> bool:
-        """Whether there are one mean and one theta, which the classes take in further forms."""
-        return {"mu", "theta"} <= {p.attribute for p in self.parameters}
-
-    @property
     def function_name(self) -> str:
         """The name of the log-probability function, here and in the torch bridge."""
         return self.log_prob.__name__
@@ -106,14 +100,6 @@ class Family:
     def arguments(self) -> tuple[str, ...]:
         """The names of the tensor arguments of the log-probability function."""
         return ("x", *(parameter.name for parameter in self.parameters))
-
-    def with_derivatives(self, *arguments: Any) -> tuple[Array, list[Derivative]]:
-        """The log-probability, and its derivatives in x and each parameter, when called."""
-
-        def output(place: int) -> Array:
-            return self.outputs((place,), *arguments)[0]
-
-        return output(VALUE), [partial(output, k) for k in range(1 + len(self.parameters))]
 
     def on_scales(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters as a kernel takes them: (itself, its logarithm), or itself.

@@ -10,7 +10,8 @@ from pathlib import Path
 from jaxnb._generate.classes import NUMPYRO, TORCH, Library, class_of
 from jaxnb._generate.functions import function, owner
 from jaxnb._generate.kinds import KINDS, SAMPLER, TORCH_LOG_PROB, Kind
-from jaxnb.declarations import DECLARATIONS, Declaration
+from jaxnb.declaration import Declaration
+from jaxnb.declarations import DECLARATIONS
 
 _PACKAGE = Path(__file__).parents[1]
 _HEADER = (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from jaxnb._generate.text import FLOORS, described, paragraph, wrapped
-from jaxnb.declarations import Declaration
+from jaxnb.declaration import Declaration, has_mean_and_theta
 
 __all__ = ["NUMPYRO", "TORCH", "Library", "class_of"]
 
@@ -45,7 +45,7 @@ TORCH = Library(
 
 def class_of(declared: Declaration, library: Library) -> str:
     """The class of a distribution."""
-    base = "MeanDispersion" if declared.has_mean_and_theta else library.root
+    base = "MeanDispersion" if has_mean_and_theta(declared.parameters) else library.root
     derived_from = (declared.torch_base if library is TORCH else None) or base
     members = _torch_members if library is TORCH else _numpyro_members
     inside = (
@@ -112,7 +112,7 @@ def _log(name: str) -> str:
 
 def _raises(declared: Declaration, library: Library) -> Iterator[str]:
     forms = "A parameter is missing, or given in two of its forms;"
-    if declared.has_mean_and_theta:
+    if has_mean_and_theta(declared.parameters):
         forms = (
             "Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and "
             "(total_count, logits) is given in full;"
@@ -131,7 +131,7 @@ def _positional(declared: Declaration, library: Library) -> list[str]:
     """The arguments that may be given by position, in scvi-tools' order."""
     needed = [p.attribute for p in declared.parameters if not p.default]
     names = [*needed, *(p.attribute for p in declared.parameters if p.default)]
-    if declared.has_mean_and_theta:
+    if has_mean_and_theta(declared.parameters):
         names = ["total_count", "probs", "logits", *names]
     if declared.has_scale:
         names.append("scale")
@@ -164,7 +164,7 @@ def _constructor(declared: Declaration, library: Library, base: str) -> Iterator
 
 
 def _properties(declared: Declaration, library: Library) -> Iterator[str]:
-    in_base = {"mu", "theta"} if declared.has_mean_and_theta else set()
+    in_base = {"mu", "theta"} if has_mean_and_theta(declared.parameters) else set()
     for p in declared.parameters:
         name, default = p.attribute, _default(declared, p.default)
         if library is NUMPYRO and name not in in_base:
@@ -206,7 +206,7 @@ def _torch_members(declared: Declaration) -> Iterator[str]:
     yield f"_function: ClassVar[Callable[..., Tensor]] = staticmethod({declared.log_prob})"
     if declared.lowest:
         yield "support = constraints.positive_integer"
-    in_base = {"mu", "theta"} if declared.has_mean_and_theta else set()
+    in_base = {"mu", "theta"} if has_mean_and_theta(declared.parameters) else set()
     for p in declared.parameters:
         if p.attribute in in_base:
             continue

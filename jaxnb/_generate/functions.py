@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from jaxnb._generate.kinds import Argument, Kind
 from jaxnb._generate.text import FLOORS, described, paragraph, wrapped
-from jaxnb.declarations import Declaration, Parameter
+from jaxnb.declaration import Declaration, Parameter
 
 __all__ = ["function", "owner"]
 

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from jaxnb.declarations import Parameter
+from jaxnb.declaration import Parameter
 
 __all__ = ["FLOORS", "described", "paragraph", "wrapped"]
 

@@ -11,6 +11,7 @@ from numpyro.distributions import biject_to, constraints
 from numpyro.distributions.transforms import IdentityTransform
 
 from jaxnb._types import Array, ArrayLike
+from jaxnb.declaration import has_mean_and_theta
 from jaxnb.families import Family
 
 __all__ = [
@@ -54,7 +55,7 @@ def constraints_of(family: Family) -> dict[str, constraints.Constraint]:
             every[p.log_attribute] = extended_real
         if p.probability:
             every[p.probability] = constraints.unit_interval
-    if family.has_mean_and_theta:
+    if has_mean_and_theta(family.parameters):
         every["total_count"] = constraints.nonnegative
         every["probs"] = constraints.unit_interval
         every["logits"] = extended_real
