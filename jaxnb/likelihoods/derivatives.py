@@ -1,14 +1,9 @@
-"""Types of derivatives that are known in closed form."""
-
-from collections.abc import Callable
+"""The type of a tangent in a rule for derivatives."""
 
 from jax.custom_derivatives import SymbolicZero
 
 from jaxnb._types import Array
 
-__all__ = ["Derivative", "Tangent"]
+__all__ = ["Tangent"]
 
 Tangent = Array | SymbolicZero
-
-Derivative = Callable[[], Array]
-"""A partial derivative, computed when called."""
