@@ -24,7 +24,7 @@ from jaxnb.likelihoods import nb_in_x, nb_kernel
 from jaxnb.likelihoods.arguments import Scales, largest
 from jaxnb.likelihoods.dispersion import Dispersion
 from jaxnb.likelihoods.nb_fraction import Fraction
-from jaxnb.likelihoods.ranges import Point, Theta, ThetaMove, limits, move
+from jaxnb.likelihoods.ranges import Point, Theta, ThetaMove, move
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.log1p import log, log1p_minus_x
 
@@ -87,22 +87,22 @@ class NegativeBinomial:
     def _moved(self, move_of_theta: ThetaMove, point: Point, x: Array, mu: Array) -> None:
         self.point = point
         self._x_in, self._mu_in, self._t_in = point.x, point.mu, point.theta
-        self._r = nb_kernel.ratios(point.x, point.mu, point.theta)
+        self._r = nb_kernel.ratios(point.x, point.mu, point.theta, scale=point.scale)
         inverse_m = self._r.inverse_m
         self._fraction = back = Fraction(point, self._d, inverse_m)
         p, q = point.theta * inverse_m, point.mu * inverse_m
         smaller = point.r_over * back.m_ratio
         self.p, self.q = p * smaller, q * (point.r * back.m_ratio)
-        unscaled = jnp.where(point.huge, limits(x.dtype).f, move_of_theta.up)
-        self.inverse_m = jnp.minimum(inverse_m * unscaled * smaller, move_of_theta.inverse)
+        unscaled = inverse_m * point.scale * move_of_theta.up
+        self.inverse_m = jnp.minimum(unscaled * smaller, move_of_theta.inverse)
         bounded = jnp.minimum(mu, self._largest / 4)
         if self.linear_mu or self.linear_theta:
             theta_larger = self.theta.value > bounded
         else:
             theta_larger = self._b > self._mean
         theta_q = jnp.where(theta_larger, bounded * self.p, self.theta.value * self.q)
-        self.theta_q = jnp.minimum(theta_q, self._largest)
-        self.count = jnp.clip(x, 0.0, self._infinity)
+        self.theta_q = jnp.minimum(theta_q, self._largest / 4)
+        self.count = jnp.clip(x, 0.0, self._largest / 4)
         self.inverse_mu = point.inverse_mu
         # x - mu, over mu where that is the larger number
         large = mu > 1
@@ -128,8 +128,7 @@ class NegativeBinomial:
         of_mean = jnp.where(point.under, point.own_x * point.log_r, back.of_mean())
         at_zero = point.under & (point.own_x == 0)
         value = jnp.where(at_zero, value * point.r, value + of_mean)
-        value = value + point.theta * point.log_r_over
-        value = jnp.where(point.huge, value * (1 / limits(value.dtype).f), value)
+        value = value + self._r.unscaled(point.theta * point.log_r_over)
         at_zero = jnp.where(moved.small, value / moved.up, value)
         return self._with_ends(jnp.where(point.own_x > 0, value - moved.log_up, at_zero))
 
@@ -145,8 +144,8 @@ class NegativeBinomial:
         if point is None or moved is None:
             return nb_kernel.log_nb(*arguments, factor=inverse_positive)
         value = nb_kernel.log_nb(*arguments, large=True, factor=inverse_positive)
-        value = value + (point.own_x - 1) * point.log_r + point.theta * point.log_r_over
-        value = jnp.where(point.huge, value * (1 / limits(value.dtype).f), value)
+        value = value + (point.own_x - 1) * point.log_r
+        value = value + self._r.unscaled(point.theta * point.log_r_over)
         return self._with_ends(value, fewest=1)
 
     def _inside(self) -> tuple[Array, Array, Array, Dispersion, nb_kernel.Ratios]:
@@ -250,7 +249,7 @@ class NegativeBinomial:
             return self._t_in * derivative
         unmoved = jnp.minimum(self.theta.value, self._infinity)
         t = jnp.where((point.own_x > 0) | point.huge, point.theta, unmoved)
-        return t * derivative * jnp.where(point.huge, 1 / limits(t.dtype).f, 1.0)
+        return self._r.unscaled(t) * derivative
 
     def _d_theta_inside(self, *, less_inverse: bool) -> Array:
         """dl/dt, in form `small` that at the point moved to."""
@@ -272,7 +271,6 @@ class NegativeBinomial:
             return derivative
         derivative = self._proportional_to_mu(derivative)
         derivative = jnp.where(point.fraction, back.d_theta_d_theta(), derivative)
-        derivative = derivative * jnp.where(point.huge, limits(derivative.dtype).f, 1.0)
         return jnp.where(point.own_x > 0, derivative * moved.up, derivative) * moved.up
 
     def d_log_theta_d_log_theta(self) -> Array:
@@ -284,13 +282,12 @@ class NegativeBinomial:
         of_fraction = back.d_log_theta_d_log_theta(derivative)
         derivative = self._proportional_to_mu(derivative)
         derivative = jnp.where(point.fraction, of_fraction, derivative)
-        derivative = derivative + point.theta * point.log_r_over
+        derivative = derivative + self._r.unscaled(point.theta * point.log_r_over)
         # what is proportional to theta is not that at the point moved to
         of_small = self.theta.value * (self._phi_of_minus_q() + self.q * self.q)
         of_small = of_small - self.count * (self.p * self.q)
         derivative = jnp.where(moved.small & (point.own_x > 0), of_small, derivative)
-        at_zero = jnp.where(moved.small & (point.own_x == 0), derivative / moved.up, derivative)
-        return at_zero * jnp.where(point.huge, 1 / limits(derivative.dtype).f, 1.0)
+        return jnp.where(moved.small & (point.own_x == 0), derivative / moved.up, derivative)
 
     def _phi_of_minus_q(self) -> Array:
         """phi(-q) = log(p) + q."""
@@ -315,7 +312,7 @@ class NegativeBinomial:
         """log(m / t), and t q at the point moved to; x > 0 and whole."""
         p, q = self._t_in * self._r.inverse_m, self._mu_in * self._r.inverse_m
         z = q - log1p_minus_x(-q, p)
-        inside = self._mu_in * p
+        inside = self._r.unscaled(self._mu_in * p)
         if self.point is None:
             return z, inside
         point = self.point
@@ -326,6 +323,9 @@ class NegativeBinomial:
     def _bounded_theta(self) -> Array:
         return jnp.minimum(self.theta.value, self._infinity)
 
+    def _bounded_count(self) -> Array:
+        return jnp.minimum(self.count, self._infinity)
+
     def _n(self) -> Array:
         return jnp.minimum(self.count + self.theta.value, self._infinity)
 
@@ -334,10 +334,11 @@ class NegativeBinomial:
         if self.point is not None and self._fraction is not None:
             q = self._mu_in * (self._r.inverse_m * self._fraction.m_ratio)
             log_q = log(q) + self.point.log_r
-        return nb_in_x.d_x(self.count, self._n(), self.theta.value, self._d_log_mu, log_q)
+        count = self._bounded_count()
+        return nb_in_x.d_x(count, self._n(), self.theta.value, self._d_log_mu, log_q)
 
     def _d_x_d_x(self) -> Array:
-        return nb_in_x.d_x_d_x(self.count, self._n(), self._bounded_theta())
+        return nb_in_x.d_x_d_x(self._bounded_count(), self._n(), self._bounded_theta())
 
     def _d_x_d_mu(self) -> Array:
         if not self.linear_mu:

@@ -26,6 +26,7 @@ import numpy as np
 from jax import lax
 
 from jaxnb._types import Array
+from jaxnb.likelihoods.arguments import largest
 from jaxnb.likelihoods.dispersion import Dispersion
 from jaxnb.likelihoods.ranges import limits
 from jaxnb.special.elementary import reciprocal, two_sum
@@ -49,7 +50,11 @@ __all__ = [
 
 
 class Ratios(NamedTuple):
-    """The module's notation; `many` marks x >= 2, and x is 1 elsewhere."""
+    """The module's notation; `many` marks x >= 2, and x is 1 elsewhere.
+
+    `scale` is what x, mu and t were multiplied by in form `huge` of `ranges`, or None. c and s do
+    not depend on it; gamma functions are those of the arguments themselves.
+    """
 
     many: Array
     x: Array
@@ -57,9 +62,36 @@ class Ratios(NamedTuple):
     inverse_m: Array
     c: Array
     phi_c: Array
+    scale: Array | None = None
+
+    def unscaled(self, proportional: Array) -> Array:
+        """What is proportional to the scale, of the arguments themselves."""
+        if self.scale is None:
+            return proportional
+        return proportional / self.scale
+
+    def of_gamma(self) -> tuple[Array, Array]:
+        """n and x themselves, bounded where the remainders of gamma functions are nothing."""
+        if self.scale is None:
+            return self.n, self.x
+        bound = float(np.finfo(self.n.dtype).max) / 16
+        return jnp.minimum(self.n / self.scale, bound), jnp.minimum(self.x / self.scale, bound)
+
+    def variance_scale(self, t: Array, d: Dispersion) -> tuple[Array, Array | float]:
+        """w(t) of `Dispersion`, and the square root of what makes x n w the one of the arguments.
+
+        For t >= 2, w(t) = 2 pi / t takes up one of the two scales of x n.
+        """
+        if self.scale is None:
+            return d.variance_scale, 1.0
+        small = d.steps > 0
+        w = jnp.where(small, d.variance_scale, 2 * np.pi / t)
+        return w, jnp.where(small, self.scale, jnp.sqrt(self.scale))
 
 
-def ratios(x: Array, mu: Array, t: Array, phi_c: Array | None = None) -> Ratios:
+def ratios(
+    x: Array, mu: Array, t: Array, phi_c: Array | None = None, scale: Array | None = None
+) -> Ratios:
     """n, 1/m and c, the latter with the rounding of m and of x - mu put back.
 
     An error of one rounding in c is felt twice in t phi(c), which may be all of l. So the residual
@@ -70,8 +102,9 @@ def ratios(x: Array, mu: Array, t: Array, phi_c: Array | None = None) -> Ratios:
         mu: Means.
         t: Thetas.
         phi_c: phi(c), from a caller that has computed it before.
+        scale: See `Ratios`.
     """
-    few = x <= 1
+    few = x <= (1.0 if scale is None else scale)
     gamma_x = jnp.where(few, 0.0, x)
     m, m_error = two_sum(t, mu)
     difference, difference_error = two_sum(gamma_x, -mu)
@@ -82,7 +115,7 @@ def ratios(x: Array, mu: Array, t: Array, phi_c: Array | None = None) -> Ratios:
     n = t + gamma_x
     if phi_c is None:
         phi_c = log1p_minus_x(c, n * inverse_m)
-    return Ratios(~few, jnp.where(few, 1.0, x), n, inverse_m, c, phi_c)
+    return Ratios(~few, jnp.where(few, 1.0, x), n, inverse_m, c, phi_c, scale)
 
 
 def _phi_s(r: Ratios, mean_ratio: Array, t: Array) -> Array:
@@ -110,10 +143,10 @@ def log_nb(
     Args:
         x: Counts.
         mu: Means.
-        t: Thetas; in form `huge` of `ranges`, where x is 0, not those of `d`.
+        t: Thetas; in form `huge` of `ranges` scaled, other than those of `d`.
         d: What the formula needs of theta.
         r: Their ratios.
-        large: Whether counts may be above `Limits.x_whole`, so that x n overflows.
+        large: Whether counts may be above `Limits.x_whole`, so that x n w(t) overflows.
         of_x: Whether -delta(x), which a difference of two log-probabilities does not need, is part.
         factor: What to multiply the probability by, for x >= 1. It goes inside the logarithm that
             is left of Stirling's formula: a logarithm of its own would be large where that is
@@ -121,28 +154,29 @@ def log_nb(
         inverse_square: 1 over the square of such a factor, for x >= 2.
     """
     mean_ratio = mu * (r.n * r.inverse_m)  # at x = 1 t mu / m
-    stirling = stirling_error(reciprocal_argument(r.n))
+    own_n, own_x = r.of_gamma()
+    stirling = stirling_error(reciprocal_argument(own_n))
     if of_x:
-        stirling = stirling - stirling_error(reciprocal_argument(r.x))
+        stirling = stirling - stirling_error(reciprocal_argument(own_x))
     within = limits(x.dtype)
-    scale = jnp.where(r.x > within.x_whole, within.x_whole / within.x, 1.0) if large else 1.0
-    variance = (r.x * scale) * ((r.n * scale) * d.variance_scale)
+    shrink = jnp.where(r.x > within.x_of_shrink, within.shrink, 1.0) if large else 1.0
+    variance_scale, of_scale = r.variance_scale(t, d)
+    variance = (r.x * shrink) * ((r.n * shrink) * variance_scale)
     if inverse_square is not None:
         variance = variance * inverse_square
-    phis = t * r.phi_c + r.x * _phi_s(r, mean_ratio, t)
+    phis = r.unscaled(t * r.phi_c + r.x * _phi_s(r, mean_ratio, t))
     if factor is None:
         logarithm = log(jnp.where(x == 0, 1.0, jnp.where(r.many, variance, mean_ratio)))
         of_many = phis + stirling + d.log_scale - 0.5 * logarithm
     else:
         # of a scale as well: in a logarithm of its own it would leave its rounding
-        deviation = lax.rsqrt(variance) * scale
+        deviation = lax.rsqrt(variance) * (shrink * of_scale)
         argument = factor * jnp.where(r.many, deviation, mean_ratio)
         logarithm = log(jnp.where(x == 0, 1.0, argument))
         of_many = phis + (stirling + d.log_scale + logarithm)
     if large and factor is None:
-        of_scale = float(np.log(within.x_whole / within.x))
-        of_many = of_many + jnp.where(r.x > within.x_whole, of_scale, 0.0)
-    return jnp.where(r.many, of_many, t * (r.phi_c + r.c) + logarithm)
+        of_many = of_many + jnp.log(shrink * of_scale)
+    return jnp.where(r.many, of_many, r.unscaled(t * (r.phi_c + r.c)) + logarithm)
 
 
 def log_nb_times(factor: Array, x: Array, mu: Array, d: Dispersion) -> Array:
@@ -170,7 +204,8 @@ def d_theta_d_theta(x: Array, mu: Array, t: Array, d: Dispersion, r: Ratios) -> 
     many = d.trigamma_step + _zeta_difference(r, d)
     q = mu * r.inverse_m
     few = jnp.where(x == 1, q * d.inverse * (q + 2 * t * r.inverse_m) * d.inverse, 0.0)
-    return r.c * (r.c * reciprocal(r.n)) - jnp.where(r.many, many, few)
+    inverse_n = reciprocal(r.n) if r.scale is None else reciprocal(r.n) * r.scale
+    return r.c * (r.c * inverse_n) - jnp.where(r.many, many, few)
 
 
 def d_log_theta_d_log_theta(x: Array, mu: Array, t: Array, d: Dispersion, r: Ratios) -> Array:
@@ -179,19 +214,29 @@ def d_log_theta_d_log_theta(x: Array, mu: Array, t: Array, d: Dispersion, r: Rat
     The last two parts nearly cancel where t is small: `Dispersion.curvature_step` is their sum as
     far as it depends on t alone. At x = 1 that sum is -p q, and at x = 0 it is 0.
     """
-    many = d.curvature_step + t * (_eta_difference(r, d) - t * _zeta_difference(r, d))
+    own = r.unscaled(t)
+    many = d.curvature_step + own * (_eta_difference(r, d) - own * _zeta_difference(r, d))
     p, q = t * r.inverse_m, mu * r.inverse_m
     few = jnp.where(x == 1, -p * q, 0.0)
     # in this order, since c**2 may overflow
     of_mean = r.phi_c + r.c * (r.c * (t * reciprocal(r.n)))
-    return t * of_mean + jnp.where(r.many, many, few)
+    return own * of_mean + jnp.where(r.many, many, few)
 
 
 def _eta_difference(r: Ratios, d: Dispersion) -> Array:
     """eta(t + steps) - eta(n) for x >= 2."""
-    return digamma_remainder_difference(d.p, reciprocal_argument(r.n), r.x - d.steps)
+    n, x = r.of_gamma()
+    return _known(r, d, digamma_remainder_difference(d.p, reciprocal_argument(n), x - d.steps))
 
 
 def _zeta_difference(r: Ratios, d: Dispersion) -> Array:
     """zeta(t + steps) - zeta(n) for x >= 2."""
-    return trigamma_remainder_difference(d.p, reciprocal_argument(r.n), r.x - d.steps)
+    n, x = r.of_gamma()
+    return _known(r, d, trigamma_remainder_difference(d.p, reciprocal_argument(n), x - d.steps))
+
+
+def _known(r: Ratios, d: Dispersion, difference: Array) -> Array:
+    """0 where theta is beyond that of d, and the difference is next to nothing."""
+    if r.scale is None:
+        return difference
+    return jnp.where(d.theta >= largest(difference.dtype), 0.0, difference)

@@ -8,13 +8,12 @@ marks a quantity at the point that was moved to. Each of these holds to the last
 `under`   mu below the range. With r = mu / mu_0, l = l_0 + x log(r) for x > 0, and r l_0 at 0.
 `over`    mu above the range. Next to mu the count is nothing: with r_over = mu_0 / mu,
           l = l_0 + t log(r_over).
-`huge`    mu above the range, and theta too large for form `over`. The count is nothing and l is
-          proportional to mu and t together: both are scaled down by f, and l = l_0 / f.
+`huge`    x above the range; or mu above it, where x is no small count or theta is too large for
+          form `over`. All three are scaled down by f, a power of 2: the deviance, which is nearly
+          all of l, is proportional to them, and what is left of Stirling's formula is that of the
+          arguments themselves (`nb_kernel`). Where theta is large a small count is nothing.
 `fraction`  a count between 0 and 2 that is not whole. The kernel is evaluated at x + 2 and a mean
           of x + 1, and `nb_fraction` leads back.
-
-Counts above the range are the last one of it, with what is left put into one logarithm
-(`nb_kernel`).
 """
 
 from typing import Final, NamedTuple
@@ -25,6 +24,7 @@ import numpy as np
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import Scale, Scales, largest
 from jaxnb.likelihoods.dispersion import Dispersion, dispersion
+from jaxnb.special.elementary import LOG_2, power_of_two
 from jaxnb.special.log1p import log_of_any, product_of_any
 
 __all__ = ["Limits", "Point", "Theta", "ThetaMove", "limits", "move", "ordinary", "theta_within"]
@@ -40,64 +40,77 @@ class Limits(NamedTuple):
     Attributes:
         x: The largest count.
         x_whole: The largest count that needs no scaling.
+        x_of_shrink: The count above which x n w(t) of `nb_kernel` might overflow.
+        shrink: What x and n are then multiplied by.
         mu: The largest mean.
         mu_ordinary: The largest mean with which no product of any two quantities overflows.
         smallest_mu: The smallest mean.
         x_of_smallest_mu: The largest count with which `smallest_mu` / x is a normal number.
-        mu_of_large_x: The smallest mean with which the quotient is one for every count.
+        mu_of_large_x: The smallest mean with which the quotient is one for counts to `x_whole`.
+        mu_of_largest_x: That for every count, where theta is at least 1; with smaller thetas the
+            quotient is larger.
         theta: The smallest theta.
         small_theta: Below it means go up to `mu_of_small_theta` only, so that p is a normal number.
         mu_of_small_theta: See there.
-        large_theta: Above it a mean above the range is `huge`.
-        mu_of_poisson: The largest mean with a theta beyond the stand-in for infinity.
-        f: What `huge` is scaled by.
+        small_count: The largest count of form `over`.
+        large_theta: Above it a mean above the range is `huge` with small counts, too.
+        of_poisson: The largest count and mean with a theta beyond the stand-in for infinity.
     """
 
     x: float
     x_whole: float
+    x_of_shrink: float
+    shrink: float
     mu: float
     mu_ordinary: float
     smallest_mu: float
     x_of_smallest_mu: float
     mu_of_large_x: float
+    mu_of_largest_x: float
     theta: float
     small_theta: float
     mu_of_small_theta: float
+    small_count: float
     large_theta: float
-    mu_of_poisson: float
-    f: float
+    of_poisson: float
 
 
 _LIMITS: Final = {
     "float32": Limits(
         x=2.0**98,
         x_whole=2.0**60,
+        x_of_shrink=2.0**30,
+        shrink=2.0**-60,
         mu=2.0**98,
         mu_ordinary=2.0**70,
         smallest_mu=2.0**-100,
         x_of_smallest_mu=2.0**26,
         mu_of_large_x=2.0**-66,
+        mu_of_largest_x=2.0**-26,
         theta=2.0**-50,
         small_theta=2.0**-20,
         mu_of_small_theta=2.0**68,
+        small_count=2.0**30,
         large_theta=2.0**80,
-        mu_of_poisson=2.0**70,
-        f=2.0**-60,
+        of_poisson=2.0**70,
     ),
     "float64": Limits(
         x=2.0**500,
         x_whole=2.0**100,
+        x_of_shrink=2.0**200,
+        shrink=2.0**-300,
         mu=2.0**500,
         mu_ordinary=2.0**300,
         smallest_mu=2.0**-900,
         x_of_smallest_mu=2.0**90,
         mu_of_large_x=2.0**-800,
+        mu_of_largest_x=2.0**-500,
         theta=2.0**-400,
         small_theta=2.0**-200,
         mu_of_small_theta=2.0**500,
+        small_count=2.0**60,
         large_theta=2.0**400,
-        mu_of_poisson=2.0**500,
-        f=2.0**-500,
+        of_poisson=2.0**500,
     ),
 }
 
@@ -115,20 +128,22 @@ class ThetaMove(NamedTuple):
         small: Whether it is below the range.
         up: The factor of form `small`, else 1.
         log_up: Its logarithm.
-        scaled: Theta times f.
+        value: Theta, positive.
+        log_value: Its logarithm, if that was given.
         inverse: 1 / theta.
         high: The largest mean with this theta.
-        high_of_huge: The mean above which form `huge` is taken.
+        reach: The largest count and mean.
     """
 
     nothing: Array
     small: Array
     up: Array
     log_up: Array
-    scaled: Array
+    value: Array
+    log_value: Array | None
     inverse: Array
     high: Array
-    high_of_huge: Array
+    reach: Array
 
 
 class Theta(NamedTuple):
@@ -166,21 +181,22 @@ def theta_within(b: Array, scale: Scale, *, materialized: bool, everywhere: bool
     if scale == "log":
         log_up = jnp.clip(float(np.log(within.theta)) - b, 0.0, _FAR)
         up = jnp.exp(jnp.minimum(log_up, float(np.log(largest_up))))
-        scaled, nothing = jnp.exp(b + float(np.log(within.f))), b < -_INFINITE
+        nothing = b < -_INFINITE
     else:
         quotient = product_of_any(b, 1 / within.theta)
         up = 1 / jnp.clip(quotient, 1 / largest_up, 1.0)
-        log_up, scaled, nothing = jnp.log(up), theta * within.f, quotient == 0
-    beyond = jnp.where(theta > within.large_theta, within.mu, jnp.inf)
+        log_up, nothing = jnp.log(up), quotient == 0
+    high = jnp.where(moved < within.small_theta, within.mu_of_small_theta, within.mu)
     move = ThetaMove(
         nothing=nothing,
         small=theta < within.theta,
         up=up,
         log_up=log_up,
-        scaled=jnp.minimum(scaled, infinity),
+        value=theta,
+        log_value=b if scale == "log" else None,
         inverse=1 / theta,
-        high=jnp.where(moved < within.small_theta, within.mu_of_small_theta, within.mu),
-        high_of_huge=jnp.where(theta >= infinity, within.mu_of_poisson, beyond),
+        high=high,
+        reach=jnp.where(theta >= infinity, within.of_poisson, high),
     )
     return Theta(d, theta, move)
 
@@ -221,7 +237,8 @@ class Point(NamedTuple):
         own_mu: The mean itself, not above the range.
         under: Whether the mean was moved up.
         over: Whether it was moved down.
-        huge: Whether mean and theta were scaled down.
+        huge: Whether everything was scaled down.
+        scale: By what, else 1.
         r: mu / mu_0 of forms `under` and `fraction`, else 1.
         log_r: Its logarithm, bounded.
         r_over: mu_0 / mu of form `over`, else 1.
@@ -239,6 +256,7 @@ class Point(NamedTuple):
     under: Array
     over: Array
     huge: Array
+    scale: Array
     r: Array
     log_r: Array
     r_over: Array
@@ -270,21 +288,38 @@ def move(
     if scales[0] == "log":
         lifted = jnp.exp(mean + float(np.log(_LIFT)))
 
-    count = jnp.clip(x, 0.0, within.x)
-    huge = mu > theta.high_of_huge
-    x_moved = jnp.where(huge, 0.0, count)
-    fraction = (x_moved < 2) & (x_moved != 0) & (x_moved != 1)
-    low = jnp.where(count > within.x_of_smallest_mu, within.mu_of_large_x, within.smallest_mu)
+    count = jnp.clip(x, 0.0, highest)
+    few = count < within.small_count
+    if scales[0] == "linear":
+        log_mean = log_of_any(jnp.minimum(mu, highest))
+    else:
+        log_mean = jnp.clip(mean, -_FAR, _FAR)
+    log_reach = jnp.maximum(log_of_any(jnp.maximum(count, tiny)), log_mean + theta.log_up)
+    above = (log_reach - jnp.log(theta.reach)) / LOG_2
+    huge = (above > 0) & (~few | (theta.value > within.large_theta))
+    # even, and up to one more, so that rounding leaves nothing above
+    power = jnp.clip(2 * jnp.ceil((above + 1) / 2), 0.0, -float(info.minexp) - 2)
+    scale = power_of_two(jnp.where(huge, -power, 0.0))
+    if theta.log_value is None:
+        t = theta.value * scale
+    else:
+        t = jnp.exp(theta.log_value + jnp.log(scale))
+    t = jnp.where(theta.small, d.theta * scale, jnp.minimum(t, largest(x.dtype)))
+    x_moved = jnp.where(huge, jnp.where(few, 0.0, count * scale), count)
+    fraction = ~huge & (x_moved < 2) & (x_moved != 0) & (x_moved != 1)
+    low = jnp.where(x_moved > within.x_of_smallest_mu, within.mu_of_large_x, within.smallest_mu)
+    largest_x = (x_moved > within.x_whole) & (jnp.where(huge, t, d.theta) >= 1)
+    low = jnp.where(largest_x, within.mu_of_largest_x, low)
     target = jnp.where(fraction, x_moved + 1, low)
 
     if "log" in scales:
         log_mu = mean
         if scales[0] == "linear":
             log_mu = jnp.where(below, jnp.log(floor), log_of_any(a))
-        log_mu = log_mu + jnp.where(huge, float(np.log(within.f)), theta.log_up)
+        log_mu = log_mu + (theta.log_up + jnp.log(scale))
         scaled = jnp.exp(log_mu)
         if scales[0] == "linear":
-            scaled = jnp.where(theta.small, scaled, jnp.where(huge, mu * within.f, mu))
+            scaled = jnp.where(theta.small, scaled, mu * scale)
         under, over = scaled < low, scaled > theta.high
         log_high = jnp.log(theta.high)
         to_target = jnp.maximum(jnp.minimum(log_mu, log_high) - jnp.log(target), -_FAR)
@@ -292,11 +327,11 @@ def move(
         log_r_over = jnp.where(over, jnp.maximum(log_high - log_mu, -_FAR), 0.0)
         r, r_over = jnp.exp(log_r), jnp.exp(log_r_over)
     else:
-        scaled = jnp.where(huge, mu * within.f, mu * theta.up)
+        scaled = (mu * scale) * theta.up
         under, over = scaled < low, scaled > theta.high
         r = jnp.minimum(scaled, theta.high) / target
         # for those next to 0 without a product that underflows
-        of_small = (jnp.minimum(lifted, low * _LIFT) / (target * _LIFT)) * theta.up
+        of_small = (jnp.minimum(lifted * scale, low * _LIFT) / (target * _LIFT)) * theta.up
         r = jnp.maximum(jnp.where(under, of_small, r), tiny)
         r = jnp.where(under | fraction, r, 1.0)
         log_r = jnp.log(r)
@@ -308,13 +343,14 @@ def move(
     return Point(
         jnp.where(fraction, x_moved + 2, x_moved),
         jnp.where(fraction, target, jnp.clip(scaled, low, theta.high)),
-        jnp.where(huge, theta.scaled, d.theta),
+        jnp.where(huge, t, d.theta),
         fraction=fraction,
-        own_x=x_moved,
+        own_x=jnp.where(huge & few, 0.0, count),
         own_mu=jnp.minimum(scaled, theta.high),
         under=under & ~fraction,
         over=over,
         huge=huge,
+        scale=scale,
         r=r,
         log_r=log_r,
         r_over=r_over,

@@ -43,6 +43,56 @@ def test_log_scale():
     assert_at(points, np.abs(d_log_theta) <= limit, True)
 
 
+@pytest.fixture(scope="module", params=["float32", "float64"])
+def beyond(request):
+    """Counts from 1e20 to the end of the range; means at them, near them and anywhere."""
+    dtype = np.dtype(request.param)
+    end = 125.5 if dtype == np.float32 else 1015
+    rng = np.random.default_rng(7)
+    x = (2.0 ** rng.uniform(66, end, 240)).astype(dtype)
+    near = x * (1 + rng.normal(0, 1, 240) * 2.0 ** rng.uniform(-23, -1, 240))
+    anywhere = 2.0 ** rng.uniform(-10, end, 240)
+    mu = np.choose(np.arange(240) % 3, [x, np.abs(near), anywhere]).astype(dtype)
+    theta = (2.0 ** rng.uniform(-10, end, 240)).astype(dtype)
+    theta[::4] = np.inf
+    return x, mu, theta
+
+
+def beyond_exactly(x, mu, theta):
+    """The value, and the derivatives in mu and theta."""
+    with mpmath.workdps(400):
+        x, mu = mpmath.mpf(float(x)), mpmath.mpf(float(mu))
+        if np.isinf(theta):
+            return x * mpmath.log(mu) - mu - mpmath.loggamma(x + 1), (x - mu) / mu, 0
+        theta = mpmath.mpf(float(theta))
+        m = theta + mu
+        gammas = mpmath.loggamma(x + theta) - mpmath.loggamma(theta) - mpmath.loggamma(x + 1)
+        value = gammas - theta * mpmath.log1p(mu / theta) + x * mpmath.log(mu / m)
+        digammas = mpmath.psi(0, x + theta) - mpmath.psi(0, theta)
+        d_theta = digammas - mpmath.log1p(mu / theta) + (mu - x) / m
+        return value, (x - mu) * theta / (mu * m), d_theta
+
+
+def test_counts_beyond_the_range(beyond):
+    """A deviance is proportional to all arguments together; at the mean there is none."""
+    x, mu, theta = beyond
+    info = np.finfo(x.dtype)
+    of_poisson = 2.0**99 if x.dtype == np.float32 else 2.0**798
+    with jax.enable_x64(x.dtype == np.float64):
+        function = jax.jit(jax.vmap(jax.value_and_grad(nb, (1, 2))))
+        value, derivatives = function(x, mu, theta)
+        hessian = jax.jit(jax.vmap(jax.hessian(nb, (1, 2))))(x, mu, theta)
+    assert np.isfinite(hessian).all()
+    for k, point in enumerate(zip(x, mu, theta, strict=True)):
+        exact_value, *exact_derivatives = beyond_exactly(*point)
+        if abs(exact_value) < info.max:
+            error = abs(mpmath.mpf(float(value[k])) - exact_value) / max(1, abs(exact_value))
+            assert error < 4 * info.eps, point
+        for got, expected in zip(derivatives, exact_derivatives, strict=True):
+            if info.tiny * 1e4 < abs(expected) < info.max and theta[k] < of_poisson:
+                np.testing.assert_allclose(got[k], float(expected), rtol=1e-5, err_msg=str(point))
+
+
 def test_derivative_in_log_odds_of_a_tiny_mean():
     """logits = -100 with total_count = 1: the mean is no number of float32."""
     points = [(1.0, -100.0, 0.0)]
