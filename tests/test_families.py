@@ -12,6 +12,7 @@ from registry import CASES, COUNTS, DISTRIBUTIONS
 
 import jaxnb
 from jaxnb.likelihoods.arguments import promote
+from jaxnb.likelihoods.evaluate import VALUE
 
 GRID = np.arange(3000.0, dtype=np.float32)
 
@@ -77,10 +78,10 @@ def test_the_kernel_is_the_function_and_its_derivatives(name):
     @jax.jit
     def kernel(x, *parameters):
         _, arguments = promote(x=x, **dict(zip(family.arguments[1:], parameters, strict=True)))
-        value, derivatives = family.with_derivatives(
-            *arguments, jnp.float32(0), family.linear_scales
-        )
-        return value, [jnp.broadcast_to(derivative(), x.shape) for derivative in derivatives]
+        places = (VALUE, *range(1 + len(parameters)))
+        found = family.outputs(places, *arguments, jnp.float32(0), family.linear_scales)
+        value, *derivatives = (jnp.broadcast_to(output, x.shape) for output in found)
+        return value, derivatives
 
     def function(*arguments):
         def total(*arguments):

@@ -93,7 +93,7 @@ class NegativeBinomial:
         p, q = point.theta * inverse_m, point.mu * inverse_m
         smaller = point.r_over * back.m_ratio
         self.p, self.q = p * smaller, q * (point.r * back.m_ratio)
-        unscaled = inverse_m * point.scale * move_of_theta.up
+        unscaled = inverse_m * point.scale.down * move_of_theta.up
         self.inverse_m = jnp.minimum(unscaled * smaller, move_of_theta.inverse)
         bounded = jnp.minimum(mu, self._largest / 4)
         if self.linear_mu or self.linear_theta:

@@ -28,7 +28,7 @@ from jax import lax
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import largest
 from jaxnb.likelihoods.dispersion import Dispersion
-from jaxnb.likelihoods.ranges import limits
+from jaxnb.likelihoods.ranges import Rescaling, limits
 from jaxnb.special.elementary import reciprocal, two_sum
 from jaxnb.special.gamma import (
     digamma_remainder_difference,
@@ -62,35 +62,40 @@ class Ratios(NamedTuple):
     inverse_m: Array
     c: Array
     phi_c: Array
-    scale: Array | None = None
+    scale: Rescaling | None = None
 
     def unscaled(self, proportional: Array) -> Array:
         """What is proportional to the scale, of the arguments themselves."""
         if self.scale is None:
             return proportional
-        return proportional / self.scale
+        return proportional * self.scale.up
 
     def of_gamma(self) -> tuple[Array, Array]:
         """n and x themselves, bounded where the remainders of gamma functions are nothing."""
         if self.scale is None:
             return self.n, self.x
         bound = float(np.finfo(self.n.dtype).max) / 16
-        return jnp.minimum(self.n / self.scale, bound), jnp.minimum(self.x / self.scale, bound)
+        return jnp.minimum(self.n * self.scale.up, bound), jnp.minimum(
+            self.x * self.scale.up, bound
+        )
 
-    def variance_scale(self, t: Array, d: Dispersion) -> tuple[Array, Array | float]:
-        """w(t) of `Dispersion`, and the square root of what makes x n w the one of the arguments.
+    def variance_scale(self, t: Array, d: Dispersion) -> tuple[Array, Array, Array]:
+        """w(t) of `Dispersion`; the square root of what x n w then lacks, and its logarithm.
 
         For t >= 2, w(t) = 2 pi / t takes up one of the two scales of x n.
         """
         if self.scale is None:
-            return d.variance_scale, 1.0
-        small = d.steps > 0
-        w = jnp.where(small, d.variance_scale, 2 * np.pi / t)
-        return w, jnp.where(small, self.scale, jnp.sqrt(self.scale))
+            return d.variance_scale, jnp.ones((), t.dtype), jnp.zeros((), t.dtype)
+        small, s = d.steps > 0, self.scale
+        return (
+            jnp.where(small, d.variance_scale, (2 * np.pi) * reciprocal(t)),
+            jnp.where(small, s.down, s.root),
+            -jnp.where(small, s.log_up, s.log_up / 2),
+        )
 
 
 def ratios(
-    x: Array, mu: Array, t: Array, phi_c: Array | None = None, scale: Array | None = None
+    x: Array, mu: Array, t: Array, phi_c: Array | None = None, scale: Rescaling | None = None
 ) -> Ratios:
     """n, 1/m and c, the latter with the rounding of m and of x - mu put back.
 
@@ -104,7 +109,7 @@ def ratios(
         phi_c: phi(c), from a caller that has computed it before.
         scale: See `Ratios`.
     """
-    few = x <= (1.0 if scale is None else scale)
+    few = x <= (1.0 if scale is None else scale.down)
     gamma_x = jnp.where(few, 0.0, x)
     m, m_error = two_sum(t, mu)
     difference, difference_error = two_sum(gamma_x, -mu)
@@ -160,7 +165,7 @@ def log_nb(
         stirling = stirling - stirling_error(reciprocal_argument(own_x))
     within = limits(x.dtype)
     shrink = jnp.where(r.x > within.x_of_shrink, within.shrink, 1.0) if large else 1.0
-    variance_scale, of_scale = r.variance_scale(t, d)
+    variance_scale, of_scale, log_of_scale = r.variance_scale(t, d)
     variance = (r.x * shrink) * ((r.n * shrink) * variance_scale)
     if inverse_square is not None:
         variance = variance * inverse_square
@@ -175,7 +180,8 @@ def log_nb(
         logarithm = log(jnp.where(x == 0, 1.0, argument))
         of_many = phis + (stirling + d.log_scale + logarithm)
     if large and factor is None:
-        of_many = of_many + jnp.log(shrink * of_scale)
+        log_shrink = float(np.log(within.shrink))
+        of_many = of_many + (jnp.where(r.x > within.x_of_shrink, log_shrink, 0.0) + log_of_scale)
     return jnp.where(r.many, of_many, r.unscaled(t * (r.phi_c + r.c)) + logarithm)
 
 
@@ -204,7 +210,7 @@ def d_theta_d_theta(x: Array, mu: Array, t: Array, d: Dispersion, r: Ratios) -> 
     many = d.trigamma_step + _zeta_difference(r, d)
     q = mu * r.inverse_m
     few = jnp.where(x == 1, q * d.inverse * (q + 2 * t * r.inverse_m) * d.inverse, 0.0)
-    inverse_n = reciprocal(r.n) if r.scale is None else reciprocal(r.n) * r.scale
+    inverse_n = reciprocal(r.n) if r.scale is None else reciprocal(r.n) * r.scale.down
     return r.c * (r.c * inverse_n) - jnp.where(r.many, many, few)
 
 

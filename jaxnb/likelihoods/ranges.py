@@ -25,9 +25,19 @@ from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import Scale, Scales, largest
 from jaxnb.likelihoods.dispersion import Dispersion, dispersion
 from jaxnb.special.elementary import LOG_2, power_of_two
-from jaxnb.special.log1p import log_of_any, product_of_any
+from jaxnb.special.log1p import log, log_of_any, product_of_any
 
-__all__ = ["Limits", "Point", "Theta", "ThetaMove", "limits", "move", "ordinary", "theta_within"]
+__all__ = [
+    "Limits",
+    "Point",
+    "Scale",
+    "Theta",
+    "ThetaMove",
+    "limits",
+    "move",
+    "ordinary",
+    "theta_within",
+]
 
 _LIFT: Final = 2.0**64  # raises every subnormal number to a normal one
 _FAR: Final = 1e30  # bounds logarithms, so that 0 times one of them is 0
@@ -132,7 +142,7 @@ class ThetaMove(NamedTuple):
         log_value: Its logarithm, if that was given.
         inverse: 1 / theta.
         high: The largest mean with this theta.
-        reach: The largest count and mean.
+        log_reach: The logarithm of the largest count and mean.
     """
 
     nothing: Array
@@ -143,7 +153,7 @@ class ThetaMove(NamedTuple):
     log_value: Array | None
     inverse: Array
     high: Array
-    reach: Array
+    log_reach: Array
 
 
 class Theta(NamedTuple):
@@ -196,7 +206,7 @@ def theta_within(b: Array, scale: Scale, *, materialized: bool, everywhere: bool
         log_value=b if scale == "log" else None,
         inverse=1 / theta,
         high=high,
-        reach=jnp.where(theta >= infinity, within.of_poisson, high),
+        log_reach=jnp.log(jnp.where(theta >= infinity, within.of_poisson, high)),
     )
     return Theta(d, theta, move)
 
@@ -225,6 +235,22 @@ def ordinary(scales: Scales, x: Array, a: Array, b: Array, eps: Array) -> Array:
     return whole & inside & (b >= float(of_theta(within.theta)))
 
 
+class Rescaling(NamedTuple):
+    """An even power of 2 by which arguments were multiplied.
+
+    Attributes:
+        down: The factor.
+        root: Its square root.
+        up: Its reciprocal.
+        log_up: The logarithm of that.
+    """
+
+    down: Array
+    root: Array
+    up: Array
+    log_up: Array
+
+
 class Point(NamedTuple):
     """What enters the formulas, and how it was moved.
 
@@ -238,7 +264,7 @@ class Point(NamedTuple):
         under: Whether the mean was moved up.
         over: Whether it was moved down.
         huge: Whether everything was scaled down.
-        scale: By what, else 1.
+        scale: By what.
         r: mu / mu_0 of forms `under` and `fraction`, else 1.
         log_r: Its logarithm, bounded.
         r_over: mu_0 / mu of form `over`, else 1.
@@ -256,7 +282,7 @@ class Point(NamedTuple):
     under: Array
     over: Array
     huge: Array
-    scale: Array
+    scale: Rescaling
     r: Array
     log_r: Array
     r_over: Array
@@ -290,22 +316,24 @@ def move(
 
     count = jnp.clip(x, 0.0, highest)
     few = count < within.small_count
-    if scales[0] == "linear":
-        log_mean = log_of_any(jnp.minimum(mu, highest))
-    else:
-        log_mean = jnp.clip(mean, -_FAR, _FAR)
-    log_reach = jnp.maximum(log_of_any(jnp.maximum(count, tiny)), log_mean + theta.log_up)
-    above = (log_reach - jnp.log(theta.reach)) / LOG_2
+    reached = jnp.clip(mu * theta.up, 1.0, highest)
+    # a quarter, since `log` is for numbers whose reciprocal is normal
+    log_reached = log(jnp.maximum(reached, count) * 0.25) + 2 * LOG_2
+    if scales[0] == "log":
+        log_reached = jnp.maximum(log_reached, jnp.minimum(mean, _FAR) + theta.log_up)
+    above = (log_reached - theta.log_reach) * (1 / LOG_2)
     huge = (above > 0) & (~few | (theta.value > within.large_theta))
     # even, and up to one more, so that rounding leaves nothing above
     power = jnp.clip(2 * jnp.ceil((above + 1) / 2), 0.0, -float(info.minexp) - 2)
-    scale = power_of_two(jnp.where(huge, -power, 0.0))
+    power = jnp.where(huge, power, 0.0)
+    down, root, up = map(power_of_two, (-power, -power / 2, power))
+    scale = Rescaling(down, root, up, power * LOG_2)
     if theta.log_value is None:
-        t = theta.value * scale
+        t = theta.value * scale.down
     else:
-        t = jnp.exp(theta.log_value + jnp.log(scale))
-    t = jnp.where(theta.small, d.theta * scale, jnp.minimum(t, largest(x.dtype)))
-    x_moved = jnp.where(huge, jnp.where(few, 0.0, count * scale), count)
+        t = jnp.exp(theta.log_value - scale.log_up)
+    t = jnp.where(theta.small, d.theta * scale.down, jnp.minimum(t, largest(x.dtype)))
+    x_moved = jnp.where(huge, jnp.where(few, 0.0, count * scale.down), count)
     fraction = ~huge & (x_moved < 2) & (x_moved != 0) & (x_moved != 1)
     low = jnp.where(x_moved > within.x_of_smallest_mu, within.mu_of_large_x, within.smallest_mu)
     largest_x = (x_moved > within.x_whole) & (jnp.where(huge, t, d.theta) >= 1)
@@ -316,10 +344,10 @@ def move(
         log_mu = mean
         if scales[0] == "linear":
             log_mu = jnp.where(below, jnp.log(floor), log_of_any(a))
-        log_mu = log_mu + (theta.log_up + jnp.log(scale))
+        log_mu = log_mu + (theta.log_up - scale.log_up)
         scaled = jnp.exp(log_mu)
         if scales[0] == "linear":
-            scaled = jnp.where(theta.small, scaled, mu * scale)
+            scaled = jnp.where(theta.small, scaled, mu * scale.down)
         under, over = scaled < low, scaled > theta.high
         log_high = jnp.log(theta.high)
         to_target = jnp.maximum(jnp.minimum(log_mu, log_high) - jnp.log(target), -_FAR)
@@ -327,11 +355,11 @@ def move(
         log_r_over = jnp.where(over, jnp.maximum(log_high - log_mu, -_FAR), 0.0)
         r, r_over = jnp.exp(log_r), jnp.exp(log_r_over)
     else:
-        scaled = (mu * scale) * theta.up
+        scaled = (mu * scale.down) * theta.up
         under, over = scaled < low, scaled > theta.high
         r = jnp.minimum(scaled, theta.high) / target
         # for those next to 0 without a product that underflows
-        of_small = (jnp.minimum(lifted * scale, low * _LIFT) / (target * _LIFT)) * theta.up
+        of_small = (jnp.minimum(lifted * scale.down, low * _LIFT) / (target * _LIFT)) * theta.up
         r = jnp.maximum(jnp.where(under, of_small, r), tiny)
         r = jnp.where(under | fraction, r, 1.0)
         log_r = jnp.log(r)

@@ -180,8 +180,8 @@ FUNCTIONS = (
         "likelihood-second-derivative-theta",
         "the second derivative in theta adds what it should subtract",
         "likelihoods/nb_kernel.py",
-        "return r.c * (r.c * reciprocal(r.n)) - jnp.where(r.many, many, few)",
-        "return r.c * (r.c * reciprocal(r.n)) + jnp.where(r.many, many, few)",
+        "return r.c * (r.c * inverse_n) - jnp.where(r.many, many, few)",
+        "return r.c * (r.c * inverse_n) + jnp.where(r.many, many, few)",
         _LIKELIHOODS,
     ),
     Fault(
