@@ -60,7 +60,7 @@ def _docstring(declared: Declaration, kind: Kind) -> Iterator[str]:
     yield from rest
     limit = declared.limit_of
     if limit:
-        yield from paragraph(f"It is `{limit}_{kind.name}` with theta = inf, which says more.")
+        yield from paragraph(f"The same as `{limit}_{kind.name}` with theta = inf.")
     elif kind.formula:
         filled = kind.formula.replace("{probability}", declared.probability)
         filled = filled.replace("{tail}", declared.tail)

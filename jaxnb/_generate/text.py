@@ -22,7 +22,7 @@ def described(parameter: Parameter, keyword: str) -> str:
     other = parameter.name if keyword == parameter.attribute else parameter.attribute
     if parameter.has_log_scale or keyword == other:
         return text
-    return f"{text} Its other name is `{other}`."
+    return f"{text} Also accepted as `{other}`."
 
 
 def paragraph(text: str) -> Iterator[str]:

@@ -132,7 +132,7 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         scale: Normalized expression, carried along untouched for `get_normalized("scale")`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
@@ -215,7 +215,7 @@ class NegativeBinomialMixture(CountDistribution):
         mu1: Mean of component 1, mu1 >= 0.
         mu2: Mean of component 2, mu2 >= 0.
         theta1: Inverse dispersion of component 1, theta1 >= 0.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         theta2: Inverse dispersion of component 2; that of component 1 if not given.
         log_mu1: log(mu1), instead of `mu1`.
         log_mu2: log(mu2), instead of `mu2`.
@@ -401,7 +401,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         logits: Log-odds of success before truncation, log(mu / theta).
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of a zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1 the

@@ -83,7 +83,7 @@ def poisson_log_prob(
 ) -> Array:
     """Log-probability of counts under a Poisson distribution.
 
-    It is `nb_log_prob` with theta = inf, which says more.
+    The same as `nb_log_prob` with theta = inf.
 
     Args:
         x: Counts, of any real, integer or boolean dtype.
@@ -133,7 +133,7 @@ def zinb_log_prob(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
         eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
@@ -170,13 +170,13 @@ def zip_log_prob(
 ) -> Array:
     """Log-probability of counts under a zero-inflated Poisson distribution.
 
-    It is `zinb_log_prob` with theta = inf, which says more.
+    The same as `zinb_log_prob` with theta = inf.
 
     Args:
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean of the negative binomial part, mu >= 0.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
             mean given by its logarithm has none by default.
@@ -227,7 +227,7 @@ def mixture_nb_log_prob(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         log_mu_1: log(mu_1), instead of `mu_1`.
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
@@ -322,7 +322,7 @@ def hurdle_nb_log_prob(
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
         eps: Floor on the mean; None for none.

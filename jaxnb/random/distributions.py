@@ -84,7 +84,7 @@ def zero_inflated_negative_binomial(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         shape: Shape of the result; that of the parameters broadcast together by default.
         dtype: An integer or float dtype, as for `poisson`.
         log_mu: log(mu), instead of `mu`.
@@ -138,7 +138,7 @@ def negative_binomial_mixture(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         shape: Shape of the result; that of the parameters broadcast together by default.
         dtype: An integer or float dtype, as for `poisson`.
         log_mu_1: log(mu_1), instead of `mu_1`.
@@ -229,7 +229,7 @@ def hurdle_negative_binomial(
         key: One key of jax.random, typed or raw, of any implementation.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         shape: Shape of the result; that of the parameters broadcast together by default.
         dtype: An integer or float dtype, as for `poisson`.
         log_mu: log(mu), instead of `mu`.

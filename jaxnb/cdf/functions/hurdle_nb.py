@@ -51,7 +51,7 @@ def hurdle_nb_log_cdf(
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -91,7 +91,7 @@ def hurdle_nb_log_sf(
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -131,7 +131,7 @@ def hurdle_nb_cdf(
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -171,7 +171,7 @@ def hurdle_nb_sf(
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -213,7 +213,7 @@ def hurdle_nb_quantile(
         q: Probability, 0 <= q <= 1.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_q: log(q), instead of `q`.
         upper: Whether q is the probability of the upper tail: the smallest x with 1 - F(x) <= q.
         log_mu: log(mu), instead of `mu`.
@@ -259,7 +259,7 @@ def hurdle_nb_log_interval(
         high: Likewise, or infinity. It is rounded down.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -299,7 +299,7 @@ def hurdle_nb_entropy(
     Args:
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
-        zi_logits: Log-odds of a zero, infinite or not. Its other name is `pi`.
+        zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 

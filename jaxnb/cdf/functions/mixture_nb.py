@@ -57,7 +57,7 @@ def mixture_nb_log_cdf(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         log_mu_1: log(mu_1), instead of `mu_1`.
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
@@ -108,7 +108,7 @@ def mixture_nb_log_sf(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         log_mu_1: log(mu_1), instead of `mu_1`.
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
@@ -159,7 +159,7 @@ def mixture_nb_cdf(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         log_mu_1: log(mu_1), instead of `mu_1`.
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
@@ -210,7 +210,7 @@ def mixture_nb_sf(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         log_mu_1: log(mu_1), instead of `mu_1`.
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
@@ -263,7 +263,7 @@ def mixture_nb_quantile(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         log_q: log(q), instead of `q`.
         upper: Whether q is the probability of the upper tail: the smallest x with 1 - F(x) <= q.
         log_mu_1: log(mu_1), instead of `mu_1`.
@@ -320,7 +320,7 @@ def mixture_nb_log_interval(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         log_mu_1: log(mu_1), instead of `mu_1`.
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
@@ -371,7 +371,7 @@ def mixture_nb_entropy(
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
-        mixture_logits: Log-odds of component 1, infinite or not. Its other name is `pi_logits`.
+        mixture_logits: Log-odds of component 1, infinite or not. Also accepted as `pi_logits`.
         log_mu_1: log(mu_1), instead of `mu_1`.
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.

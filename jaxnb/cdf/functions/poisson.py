@@ -29,7 +29,7 @@ def poisson_log_cdf(
 ) -> Array:
     """Logarithm of P(X <= x) for a Poisson distribution.
 
-    It is `nb_log_cdf` with theta = inf, which says more.
+    The same as `nb_log_cdf` with theta = inf.
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
@@ -57,7 +57,7 @@ def poisson_log_sf(
 ) -> Array:
     """Logarithm of P(X > x) for a Poisson distribution.
 
-    It is `nb_log_sf` with theta = inf, which says more.
+    The same as `nb_log_sf` with theta = inf.
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
@@ -85,7 +85,7 @@ def poisson_cdf(
 ) -> Array:
     """P(X <= x) for a Poisson distribution.
 
-    It is `nb_cdf` with theta = inf, which says more.
+    The same as `nb_cdf` with theta = inf.
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
@@ -113,7 +113,7 @@ def poisson_sf(
 ) -> Array:
     """P(X > x) for a Poisson distribution.
 
-    It is `nb_sf` with theta = inf, which says more.
+    The same as `nb_sf` with theta = inf.
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
@@ -146,7 +146,7 @@ def poisson_quantile(
 ) -> Array:
     """The smallest x with P(X <= x) >= q for a Poisson distribution.
 
-    It is `nb_quantile` with theta = inf, which says more.
+    The same as `nb_quantile` with theta = inf.
 
     Args:
         q: Probability, 0 <= q <= 1.
@@ -178,7 +178,7 @@ def poisson_log_interval(
 ) -> Array:
     """Logarithm of P(low <= X <= high) for a Poisson distribution.
 
-    It is `nb_log_interval` with theta = inf, which says more.
+    The same as `nb_log_interval` with theta = inf.
 
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.

@@ -51,7 +51,7 @@ def zinb_log_cdf(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -92,7 +92,7 @@ def zinb_log_sf(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -133,7 +133,7 @@ def zinb_cdf(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -174,7 +174,7 @@ def zinb_sf(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -217,7 +217,7 @@ def zinb_quantile(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_q: log(q), instead of `q`.
         upper: Whether q is the probability of the upper tail: the smallest x with 1 - F(x) <= q.
         log_mu: log(mu), instead of `mu`.
@@ -264,7 +264,7 @@ def zinb_log_interval(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -305,7 +305,7 @@ def zinb_entropy(
         mu: Mean of the negative binomial part, mu >= 0.
         theta: Inverse dispersion, theta >= 0, infinity included.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 

@@ -29,13 +29,13 @@ def zip_log_cdf(
 ) -> Array:
     """Logarithm of P(X <= x) for a zero-inflated Poisson distribution.
 
-    It is `zinb_log_cdf` with theta = inf, which says more.
+    The same as `zinb_log_cdf` with theta = inf.
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
         mu: Mean of the negative binomial part, mu >= 0.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
 
     Returns:
@@ -64,13 +64,13 @@ def zip_log_sf(
 ) -> Array:
     """Logarithm of P(X > x) for a zero-inflated Poisson distribution.
 
-    It is `zinb_log_sf` with theta = inf, which says more.
+    The same as `zinb_log_sf` with theta = inf.
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
         mu: Mean of the negative binomial part, mu >= 0.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
 
     Returns:
@@ -99,13 +99,13 @@ def zip_cdf(
 ) -> Array:
     """P(X <= x) for a zero-inflated Poisson distribution.
 
-    It is `zinb_cdf` with theta = inf, which says more.
+    The same as `zinb_cdf` with theta = inf.
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
         mu: Mean of the negative binomial part, mu >= 0.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
 
     Returns:
@@ -134,13 +134,13 @@ def zip_sf(
 ) -> Array:
     """P(X > x) for a zero-inflated Poisson distribution.
 
-    It is `zinb_sf` with theta = inf, which says more.
+    The same as `zinb_sf` with theta = inf.
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
         mu: Mean of the negative binomial part, mu >= 0.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
 
     Returns:
@@ -171,13 +171,13 @@ def zip_quantile(
 ) -> Array:
     """The smallest x with P(X <= x) >= q for a zero-inflated Poisson distribution.
 
-    It is `zinb_quantile` with theta = inf, which says more.
+    The same as `zinb_quantile` with theta = inf.
 
     Args:
         q: Probability, 0 <= q <= 1.
         mu: Mean of the negative binomial part, mu >= 0.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_q: log(q), instead of `q`.
         upper: Whether q is the probability of the upper tail: the smallest x with 1 - F(x) <= q.
         log_mu: log(mu), instead of `mu`.
@@ -211,14 +211,14 @@ def zip_log_interval(
 ) -> Array:
     """Logarithm of P(low <= X <= high) for a zero-inflated Poisson distribution.
 
-    It is `zinb_log_interval` with theta = inf, which says more.
+    The same as `zinb_log_interval` with theta = inf.
 
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.
         high: Likewise, or infinity. It is rounded down.
         mu: Mean of the negative binomial part, mu >= 0.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
-            at zero. Its other name is `pi`.
+            at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
 
     Returns:
