@@ -105,16 +105,12 @@ def test_claims_are_those_of_the_tables(page):
     )
     for library, where in [("scVI torch", "in scVI"), ("NumPyro", "in NumPyro"), ("jaxnb", "none")]:
         share = rows_of("accuracy.md", library, "poisson-limit")[0][-1].rstrip("%")
-        said = "none" if share == "0" else f"{share} %"
+        said = "none" if share == "0" else f"{share}%"
         assert re.search(rf"{said}[^.]*{where}|at {said}", text)
 
 
 def test_ratios_in_the_readme_are_those_of_the_table():
     text = " ".join((ROOT / "README.md").read_text().split())
-    (row,) = rows_of("speed.md", "nb", "sum + gradient", "512x2000")
-    numpyro, formula, scvi, compiled = row[5:9]
-    assert f"{numpyro} times as long in NumPyro, {formula} in scVI's formula" in text
-    assert f"{scvi} in scVI's torch code and {compiled} in that code compiled" in text
     ratios = [
         float(cell)
         for name in ("nb", "zinb", "mixture")
@@ -123,6 +119,10 @@ def test_ratios_in_the_readme_are_those_of_the_table():
         if cell != "-"
     ]
     assert f"take {min(ratios)} to {max(ratios)} times as long" in text
+
+
+def test_the_readme_is_short_enough_to_be_read():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
 def test_pages_use_the_words_of_the_field():
