@@ -1,8 +1,9 @@
 """Arguments that all commands share. Nothing slow is imported here: --help is to be immediate."""
 
 import argparse
+import csv
 
-__all__ = ["COUNTS", "add_counts", "positive_int"]
+__all__ = ["COUNTS", "add_counts", "parts_of_contrast", "positive_int"]
 
 COUNTS = """\
 COUNTS holds raw counts (UMIs or reads, not normalized), cells in rows and genes in columns:
@@ -50,3 +51,8 @@ def positive_int(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not positive")
     return value
+
+
+def parts_of_contrast(contrast: str) -> list[str]:
+    """Factor and levels; one part is a sum of coefficients."""
+    return next(csv.reader([contrast], skipinitialspace=True))

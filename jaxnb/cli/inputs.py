@@ -23,7 +23,6 @@ __all__ = [
     "described",
     "gene_column",
     "given_size_factors",
-    "load_counts",
     "name_of_counts",
     "opened_counts",
     "reading_options",
@@ -72,16 +71,6 @@ def opened_counts(options: argparse.Namespace) -> Iterator[CountFile]:
         _kept=None,
         _others={},
     )
-
-
-def load_counts(options: argparse.Namespace) -> CountMatrix:
-    """The whole matrix of `opened_counts`.
-
-    Raises:
-        InputError: see `jaxnb.io.read_counts`.
-    """
-    with opened_counts(options) as opened:
-        return opened.read(progress=True)
 
 
 def name_of_counts(options: argparse.Namespace) -> str:

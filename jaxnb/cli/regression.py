@@ -1,14 +1,14 @@
 """The regression and the test that the options of ``de`` ask for."""
 
 import argparse
-import csv
-import sys
 import warnings
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxnb._errors import InputError
+from jaxnb.cli.arguments import parts_of_contrast
+from jaxnb.cli.inputs import reading_options, remarks_on_totals
 from jaxnb.cli.outputs import note
 from jaxnb.cli.samples import obs_of
 
@@ -18,20 +18,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jaxnb.glm import GLMFit
-    from jaxnb.io import CountMatrix
+    from jaxnb.io import CountFile
 
-__all__ = ["parts_of_contrast", "tested"]
+__all__ = ["tested"]
 
 # Fewer rows are taken for samples, and sums of cells, not cells.
 _FEW_ROWS = 100
+# With fewer cells a distinct row of the design, sums over them are no smaller than they are.
+_CELLS_OF_A_GROUP = 4
 
 
-def parts_of_contrast(contrast: str) -> list[str]:
-    """Factor and levels; one part is a sum of coefficients."""
-    return next(csv.reader([contrast], skipinitialspace=True))
-
-
-def tested(options: argparse.Namespace, data: "CountMatrix") -> tuple["GLMFit", "pd.DataFrame"]:
+def tested(options: argparse.Namespace, opened: "CountFile") -> tuple["GLMFit", "pd.DataFrame"]:
     """Read what is known of the rows, fit, test, and say what the user should know.
 
     Raises:
@@ -39,36 +36,98 @@ def tested(options: argparse.Namespace, data: "CountMatrix") -> tuple["GLMFit", 
     """
     import pandas as pd
 
-    from jaxnb import glm
     from jaxnb.cli.de_report import remarks_on_rows
 
     with _noted_warnings(), _as_input_errors():
-        matrix, genes, obs = _whole(data.counts), pd.Index(data.genes), obs_of(options.obs, data)
-        if options.pseudobulk:
-            sums, obs = glm.pseudobulk(
-                matrix, options.pseudobulk.split(","), obs=obs, min_cells=options.min_cells
-            )
-            note(f"{len(sums)} sums of cells that agree in {options.pseudobulk}")
-            matrix = sums.to_numpy()
-        fit = glm.fit(
-            matrix,
-            options.design,
-            obs=obs,
-            size_factors=_size_factors(options, obs, len(obs)),
-            dispersion=options.dispersion,
-            filter_low=not options.no_filter and len(obs) < _FEW_ROWS,
-            progress=sys.stderr is not None and sys.stderr.isatty(),
-        )
+        obs = obs_of(options.obs, opened)
+        found = _streamed(options, opened, obs) or _in_memory(options, opened, obs)
+        fit = found.fit
         if options.reduced is not None:
             table = fit.test(reduced=options.reduced, method=options.method)
         elif options.test is not None:
             table = fit.test(options.test, method=options.method, shrink=True)
         else:
             table = _contrasted(fit, options)
-    table.index = genes
-    for remark in (*remarks_on_rows(fit, table), *_remarks_on_genes(options, data, obs, fit)):
+    table.index = pd.Index(opened.genes)
+    for remark in (*remarks_on_rows(fit, table), *_remarks_on_genes(found, opened, obs)):
         note(remark)
     return fit, table
+
+
+class _Fitted(NamedTuple):
+    """A fit and, if totals of the rows are the size factors, their mean."""
+
+    fit: "GLMFit"
+    mean_total: float | None
+
+
+def _streamed(
+    options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFrame"
+) -> _Fitted | None:
+    """The fit from sums over cells; None where it takes the matrix.
+
+    That is so for few rows, for which a fit is of the rows themselves, and where the design has
+    nearly as many distinct rows as there are.
+    """
+    from jaxnb.glm.design import design_of_groups
+    from jaxnb.glm.streaming import MatrixNeeded, bytes_of_sums, fit_opened
+
+    rows, genes = opened.shape
+    if options.pseudobulk or options.allow_non_integer or rows < _FEW_ROWS:
+        return None
+    grouped = design_of_groups(options.design, obs, [options.reduced] if options.reduced else [])
+    if grouped is None or _CELLS_OF_A_GROUP * len(grouped.lines) > rows:
+        return None
+    if options.checkpoint is not None and not opened.files:
+        raise InputError("--checkpoint is for a file of counts: name one")
+    size = bytes_of_sums(genes, len(grouped.lines)) / 1e6
+    note(f"{genes} genes x {len(grouped.lines)} distinct rows of the design: {size:.0f} MB of sums")
+    try:
+        fit, sums = fit_opened(
+            opened,
+            grouped,
+            obs,
+            _size_factors(options, obs, rows),
+            dispersion=options.dispersion,
+            checkpoint=options.checkpoint,
+            progress=True,
+            options=repr(reading_options(options)),
+        )
+    except MatrixNeeded:
+        return None
+    return _Fitted(fit, sums.mean_total)
+
+
+def _in_memory(options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFrame") -> _Fitted:
+    from jaxnb import glm
+
+    if options.checkpoint is not None:
+        raise InputError(
+            "--checkpoint is for cells that are added up by the rows of a design: not for fewer "
+            f"than {_FEW_ROWS} rows, --pseudobulk, --allow-non-integer, median ratios, and designs "
+            "with nearly as many distinct rows as cells"
+        )
+    data = opened.read(progress=True)
+    for remark in data.notes[len(opened.remarks) :]:
+        note(remark)
+    matrix = _whole(data.counts)
+    if options.pseudobulk:
+        sums, obs = glm.pseudobulk(
+            matrix, options.pseudobulk.split(","), obs=obs, min_cells=options.min_cells
+        )
+        note(f"{len(sums)} sums of cells that agree in {options.pseudobulk}")
+        matrix = sums.to_numpy()
+    fit = glm.fit(
+        matrix,
+        options.design,
+        obs=obs,
+        size_factors=_size_factors(options, obs, len(obs)),
+        dispersion=options.dispersion,
+        filter_low=not options.no_filter and len(obs) < _FEW_ROWS,
+        progress=True,
+    )
+    of_totals = fit.size_factors_from == "total" and not options.pseudobulk
+    return _Fitted(fit, float(data.counts.sum(axis=1).mean()) if of_totals else None)
 
 
 @contextmanager
@@ -118,18 +177,13 @@ def _whole(counts: Any) -> Any:
     return rounded
 
 
-def _remarks_on_genes(
-    options: argparse.Namespace, data: "CountMatrix", obs: "pd.DataFrame", fit: "GLMFit"
-) -> "Iterator[str]":
+def _remarks_on_genes(found: _Fitted, opened: "CountFile", obs: "pd.DataFrame") -> "Iterator[str]":
     """Totals over a part of the genes, which bend every fold change."""
     import numpy as np
 
-    from jaxnb.cli.inputs import remarks_on_totals
-
-    if fit.size_factors_from == "total" and not options.pseudobulk:
+    if found.mean_total is not None:
         fields = {str(name): np.asarray(obs[name]) for name in obs.columns}
-        mean_total = float(data.counts.sum(axis=1).mean())
-        yield from remarks_on_totals(replace(data, obs=fields), None, mean_total)
+        yield from remarks_on_totals(replace(opened, obs=fields), None, found.mean_total)
 
 
 def _size_factors(options: argparse.Namespace, obs: "pd.DataFrame", rows: int) -> Any:

@@ -9,7 +9,7 @@ from jaxnb._errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jaxnb.io import CountMatrix
+    from jaxnb.io import CountFile, CountMatrix
 
 __all__ = ["obs_of"]
 
@@ -17,7 +17,7 @@ __all__ = ["obs_of"]
 _NAME = re.compile(r"[+-]?0\d+")
 
 
-def obs_of(file: str | None, data: "CountMatrix") -> "pd.DataFrame":
+def obs_of(file: str | None, data: "CountFile | CountMatrix") -> "pd.DataFrame":
     """The fields of the rows, in their order.
 
     Args:
@@ -30,7 +30,7 @@ def obs_of(file: str | None, data: "CountMatrix") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    rows = data.counts.shape[0]
+    rows = data.shape[0]
     index = pd.RangeIndex(rows) if data.cells is None else pd.Index(data.cells)
     own = pd.DataFrame(dict(data.obs), index=index)
     if file is None:

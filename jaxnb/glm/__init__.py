@@ -9,6 +9,7 @@ try:
     from jaxnb.glm.pseudobulk import pseudobulk
     from jaxnb.glm.result import GLMFit
     from jaxnb.glm.status import GLMStatus
+    from jaxnb.glm.streaming import fit_file
 except ImportError:
     for _name in ("formulaic", "pandas"):
         required_module(_name, "jaxnb.glm")
@@ -17,7 +18,7 @@ except ImportError:
 if TYPE_CHECKING:
     from jaxnb.glm.pydeseq2 import PyDESeq2Inference
 
-__all__ = ["GLMFit", "GLMStatus", "PyDESeq2Inference", "fit", "pseudobulk"]
+__all__ = ["GLMFit", "GLMStatus", "PyDESeq2Inference", "fit", "fit_file", "pseudobulk"]
 
 
 if not TYPE_CHECKING:

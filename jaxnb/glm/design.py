@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from jaxnb.glm.counts import aligned
-from jaxnb.glm.formulas import applied_formula, is_factor
+from jaxnb.glm.formulas import applied_formula, is_factor, parsed_formula
+from jaxnb.glm.grouping import Groups, groups_of
 
-__all__ = ["Design", "design_of", "levels_of"]
+__all__ = ["Design", "GroupedDesign", "design_of", "design_of_groups", "levels_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -29,6 +30,7 @@ class Design:
         obs: the lines that a formula was applied to.
         spec: formulaic's record of how, None for a matrix.
         formula: None for a matrix.
+        sizes: how many rows each line of `obs` stands for; None for one.
     """
 
     matrix: Floats
@@ -36,6 +38,7 @@ class Design:
     obs: pd.DataFrame
     spec: Any = None
     formula: str | None = None
+    sizes: NDArray[np.int64] | None = None
 
     def described(self) -> list[str]:
         """What the design takes the columns of obs for: the levels of factors, and numbers."""
@@ -45,7 +48,8 @@ class Design:
         for name in map(str, self.obs.columns):
             column = self.obs[name]
             if column.dtype == bool or is_factor(self.spec, name):
-                sizes = column.value_counts().reindex(levels_of(column))
+                rows = pd.Series(1 if self.sizes is None else self.sizes, column.index)
+                sizes = rows.groupby(column, observed=False).sum().reindex(levels_of(column))
                 words = ", ".join(f"{_shown(level)} {size}" for level, size in sizes.items())
                 lines.append(f"{name}, rows a level: {words}")
             else:
@@ -82,12 +86,60 @@ def design_of(design: Any, obs: pd.DataFrame, *, rows: int | None = -1) -> Desig
             than coefficients, or columns that depend on each other (they are named).
     """
     if isinstance(design, str):
-        applied = applied_formula(design, obs)
+        applied = applied_formula(parsed_formula(design, obs))
         found = Design(applied.matrix, applied.columns, applied.used, applied.spec, design)
     else:
         found = _from_matrix(design, obs)
-    lines, size = found.matrix.shape
-    rows = lines if rows == -1 else rows
+    _check(found, len(found.matrix) if rows == -1 else rows)
+    return found
+
+
+class GroupedDesign(NamedTuple):
+    """The groups of rows that a formula does not tell apart, and their design.
+
+    Attributes:
+        design: with a row per group.
+        groups: of the rows.
+        lines: of obs, a line per group, with all columns by which the groups were made.
+    """
+
+    design: Design
+    groups: Groups
+    lines: pd.DataFrame
+
+
+def design_of_groups(
+    formula: str, obs: pd.DataFrame, also: Sequence[str] = ()
+) -> GroupedDesign | None:
+    """The design of the groups of rows that a formula does not tell apart.
+
+    Args:
+        formula: as in `design_of`.
+        obs: what is known of the rows.
+        also: smaller formulas, which will be applied to the lines of the groups too.
+
+    Returns:
+        None where the rows of a design depend on all lines of `obs`, as with ``scale(age)``.
+
+    Raises:
+        ValueError: as in `design_of`.
+    """
+    parsed = parsed_formula(formula, obs)
+    others = [parsed_formula(entry, obs) for entry in also]
+    if not all(entry.by_lines for entry in (parsed, *others)):
+        return None
+    used = pd.concat([entry.used for entry in (parsed, *others)], axis=1)
+    used = used.loc[:, ~used.columns.duplicated()]
+    groups = groups_of(used) if used.shape[1] else groups_of(np.zeros(len(obs)))
+    applied = applied_formula(parsed, groups.first)
+    sizes = np.bincount(groups.of_row)
+    found = Design(applied.matrix, applied.columns, applied.used, applied.spec, formula, sizes)
+    _check(found, len(obs))
+    return GroupedDesign(found, groups, used.iloc[groups.first])
+
+
+def _check(found: Design, rows: int | None) -> None:
+    size = found.matrix.shape[1]
     if size == 0:
         raise ValueError(f"the design {found.formula or ''} has no coefficients: '~ 1' has one")
     if rows is not None and rows <= size:
@@ -96,7 +148,6 @@ def design_of(design: Any, obs: pd.DataFrame, *, rows: int | None = -1) -> Desig
             "can only be estimated from replicates. Use more rows or a smaller design"
         )
     _check_rank(found)
-    return found
 
 
 def _from_matrix(design: Any, obs: pd.DataFrame) -> Design:

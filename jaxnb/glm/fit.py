@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from jaxnb._warnings import warn
 from jaxnb.fit import CountStatistics
 from jaxnb.glm.counts import count_data
-from jaxnb.glm.design import design_of
+from jaxnb.glm.design import Design, design_of
 from jaxnb.glm.low_counts import enough_counts, rows_needed
 from jaxnb.glm.replicates import warn_of_pseudoreplication
 from jaxnb.glm.result import GLMFit
@@ -20,7 +20,7 @@ from jaxnb.glm.size_factors import size_factors_of
 from jaxnb.glm.source import Source, source_of_counts, source_of_statistics
 from jaxnb.glm.status import GLMStatus
 
-__all__ = ["DISPERSIONS", "default_dispersion", "fit"]
+__all__ = ["DISPERSIONS", "default_dispersion", "fit", "fitted"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def fit(
         filter_low: learn priors from the genes alone that have enough counts
             (`jaxnb.glm.low_counts.enough_counts`, the rule of edgeR's filterByExpr), and adjust
             p-values for those alone. The others keep their p-value without an adjusted one.
-        progress: show progress bars.
+        progress: show progress bars if stderr is a terminal.
 
     Returns:
         A `GLMFit`: estimates as pandas objects, and tests.
@@ -96,10 +96,6 @@ def fit(
     References:
         A. C. Cameron and P. K. Trivedi (2013), *Regression Analysis of Count Data*, chapter 3.
     """
-    if dispersion not in ("auto", *DISPERSIONS):
-        raise ValueError(
-            f"dispersion={dispersion!r} is none of 'auto', {', '.join(map(repr, DISPERSIONS))}"
-        )
     if isinstance(data, CountStatistics):
         if layer is not None or size_factors is not None or filter_low:
             raise TypeError(
@@ -125,6 +121,36 @@ def fit(
                 "learned from all genes, and p-values adjusted for all"
             )
             enough = None
+    return fitted(
+        source,
+        matrix,
+        dispersion=dispersion,
+        size_factors=factors,
+        size_factors_from=how,
+        enough=enough,
+        progress=progress,
+    )
+
+
+def fitted(
+    source: Source,
+    matrix: Design,
+    *,
+    dispersion: str,
+    size_factors: pd.Series | None,
+    size_factors_from: str,
+    enough: NDArray[np.bool_] | None = None,
+    progress: bool = False,
+) -> GLMFit:
+    """The regression of a source on a design that fits it; `fit` documents the other arguments.
+
+    Raises:
+        ValueError: an unknown choice of dispersion.
+    """
+    if dispersion not in ("auto", *DISPERSIONS):
+        raise ValueError(
+            f"dispersion={dispersion!r} is none of 'auto', {', '.join(map(repr, DISPERSIONS))}"
+        )
     if dispersion == "auto":
         dispersion = default_dispersion(source.rows, _learned_from(source, enough))
     regression = source.regression(matrix.matrix, progress=progress)
@@ -155,8 +181,8 @@ def fit(
     return GLMFit(
         source=source,
         design=matrix,
-        size_factors=factors,
-        size_factors_from=how,
+        size_factors=size_factors,
+        size_factors_from=size_factors_from,
         dispersion_method=dispersion,
         prior=prior,
         regression=regression,

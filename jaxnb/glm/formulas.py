@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from jaxnb._warnings import warn
 
-__all__ = ["Applied", "applied_formula", "is_factor", "one_line"]
+__all__ = ["Applied", "Parsed", "applied_formula", "is_factor", "one_line", "parsed_formula"]
 
 Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
 
 # Whole numbers with as few distinct values as these may be the names of groups.
 _FEW_VALUES = 10
@@ -42,8 +43,25 @@ class Applied(NamedTuple):
     spec: Any
 
 
-def applied_formula(formula: str, obs: pd.DataFrame) -> Applied:
-    """The design matrix of a formula such as ``"~ batch + poly(age, 2)"``.
+class Parsed(NamedTuple):
+    """A formula and the columns of obs that it uses, checked.
+
+    Attributes:
+        formula: as it was given.
+        parsed: what formulaic makes of it.
+        used: the columns of obs.
+        by_lines: whether a row of the design depends on its own line alone. Of functions only
+            ``C`` is known not to look at the other lines, as ``scale`` and ``poly`` do.
+    """
+
+    formula: str
+    parsed: Any
+    used: pd.DataFrame
+    by_lines: bool
+
+
+def parsed_formula(formula: str, obs: pd.DataFrame) -> Parsed:
+    """Read a formula such as ``"~ batch + poly(age, 2)"``.
 
     Raises:
         ValueError: the formula cannot be read or has a left side; a column or a function that
@@ -70,15 +88,37 @@ def applied_formula(formula: str, obs: pd.DataFrame) -> Applied:
         if name in factors:
             _warn_of_whole_numbers(used[name], name)
         _warn_of_like_levels(used[name], name)
+    called = {name for expression in factors for name in _called(factors[expression])}
+    return Parsed(formula, parsed, used, called <= {"C"})
+
+
+def applied_formula(formula: Parsed, lines: Ints | None = None) -> Applied:
+    """The design matrix of a formula.
+
+    Args:
+        formula: from `parsed_formula`.
+        lines: of obs, to which it is applied; None for all.
+
+    Raises:
+        ValueError: it cannot be applied to these values.
+    """
+    used = formula.used if lines is None else formula.used.iloc[lines]
     try:
         # Without context: formulaic would look up names among the variables of this function.
-        matrix = formulaic.model_matrix(parsed, used, context={}, na_action="raise")
-        values = np.asarray(matrix, np.float64).reshape(len(obs), -1)
+        matrix = formulaic.model_matrix(formula.parsed, used, context={}, na_action="raise")
+        values = np.asarray(matrix, np.float64).reshape(len(used), -1)
     except (FormulaicError, ValueError, TypeError) as error:
         raise ValueError(
-            f"the formula {formula!r} cannot be applied to obs: {one_line(error)}"
+            f"the formula {formula.formula!r} cannot be applied to obs: {one_line(error)}"
         ) from error
     return Applied(values, [str(name) for name in matrix.columns], used, matrix.model_spec)
+
+
+def _called(factor: Any) -> set[str]:
+    """The functions that a factor of a formula calls."""
+    if factor.eval_method.value != "python":
+        return set()
+    return _names_in(factor.expr)[1]
 
 
 def is_factor(spec: Any, name: str) -> bool:

@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from jaxnb._progress import progress_bar
 from jaxnb.glm.coefficients import fit_coefficients, initial_coefficients
 from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
 from jaxnb.glm.problem import Problem
@@ -25,7 +25,7 @@ class Regression:
     Args:
         parts: a function that gives the data of some genes after the others, as often as asked.
         genes: how many there are.
-        progress: whether to show progress bars.
+        progress: show progress bars if stderr is a terminal.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Regression:
             return
         start = 0
         shown = self._progress and bool(title)
-        with tqdm(total=self._genes, desc=title, unit="gene", disable=not shown) as bar:
+        with progress_bar(self._genes, title, "gene", progress=shown) as bar:
             for part in self._parts():
                 problem = Problem(part)
                 if part.genes == self._genes:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from jaxnb._warnings import warn
 from jaxnb.glm.counts import CountData, aligned
 
-__all__ = ["median_ratio", "size_factors_of"]
+__all__ = ["choice_of", "factors_of_totals", "given_factors", "median_ratio", "size_factors_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -35,20 +35,39 @@ def size_factors_of(data: CountData, choice: ArrayLike | str | None) -> tuple[Fl
         ValueError: another length, values that are not positive, no such column, one gene without
             given size factors, no gene for median ratios, or a row without counts.
     """
-    if choice is None:
-        everywhere = np.diff(data.matrix.indptr) == data.matrix.shape[0]
-        choice = "median-ratio" if everywhere.sum() >= _ENOUGH_GENES else "total"
-    if not isinstance(choice, str):
-        return _checked(choice, data, "size_factors"), "given"
-    if choice in data.obs.columns:
-        return _checked(data.obs[choice], data, f"obs[{choice!r}]"), f"obs[{choice!r}]"
-    if choice == "total":
-        return _totals(data), "total"
+    everywhere = np.diff(data.matrix.indptr) == data.matrix.shape[0]
+    choice = choice_of(choice, int(everywhere.sum()))
+    given = given_factors(choice, data.obs)
+    if given is not None:
+        return given
     if choice == "median-ratio":
         return median_ratio(data.matrix), "median-ratio"
+    totals = np.asarray(data.matrix.sum(axis=1), np.float64).ravel()
+    return factors_of_totals(totals, data.matrix.shape[1], data.obs.index), "total"
+
+
+def choice_of(choice: ArrayLike | str | None, everywhere: int) -> ArrayLike | str:
+    """The choice, or the default for so many genes that have counts in every row."""
+    if choice is not None:
+        return choice
+    return "median-ratio" if everywhere >= _ENOUGH_GENES else "total"
+
+
+def given_factors(choice: ArrayLike | str, obs: pd.DataFrame) -> tuple[Floats, str] | None:
+    """Size factors that are not made from the counts, or None if they are to be.
+
+    Raises:
+        ValueError: see `size_factors_of`.
+    """
+    if not isinstance(choice, str):
+        return _checked(choice, obs.index, "size_factors"), "given"
+    if choice in obs.columns:
+        return _checked(obs[choice], obs.index, f"obs[{choice!r}]"), f"obs[{choice!r}]"
+    if choice in ("total", "median-ratio"):
+        return None
     raise ValueError(
         f"size_factors={choice!r} is neither 'total' nor 'median-ratio' nor a column of obs "
-        f"({', '.join(map(str, data.obs.columns)) or 'it has none'})"
+        f"({', '.join(map(str, obs.columns)) or 'it has none'})"
     )
 
 
@@ -79,9 +98,17 @@ def median_ratio(matrix: Any) -> Floats:
     return factors
 
 
-def _totals(data: CountData) -> Floats:
-    totals = np.asarray(data.matrix.sum(axis=1), np.float64).ravel()
-    genes = data.matrix.shape[1]
+def factors_of_totals(totals: Floats, genes: int, index: pd.Index) -> Floats:
+    """The rows' totals over their mean.
+
+    Args:
+        totals: shape ``(rows,)``.
+        genes: how many there are.
+        index: the labels of the rows.
+
+    Raises:
+        ValueError: there is one gene, or a row without counts.
+    """
     if genes == 1:
         raise ValueError(
             "with a single gene, the rows' totals are the gene itself: pass size_factors (an "
@@ -94,19 +121,19 @@ def _totals(data: CountData) -> Floats:
         )
     if np.any(totals == 0):
         raise ValueError(
-            f"row {_label(data, totals == 0)} has no counts at all ({np.sum(totals == 0)} such "
+            f"row {_label(index, totals == 0)} has no counts at all ({np.sum(totals == 0)} such "
             "rows): remove them, or pass size_factors"
         )
     factors: Floats = totals / totals.mean()
     return factors
 
 
-def _checked(values: Any, data: CountData, name: str) -> Floats:
+def _checked(values: Any, index: pd.Index, name: str) -> Floats:
     if isinstance(values, pd.Series) and values.dtype.kind not in "buif":
         raise ValueError(f"{name} must be numbers, not {values.dtype}")
-    rows = data.matrix.shape[0]
+    rows = len(index)
     if isinstance(values, pd.Series) and len(values) == rows:
-        values = aligned(values, data.obs.index, name)
+        values = aligned(values, index, name)
     factors = np.asarray(values, np.float64)
     if factors.shape != (rows,):
         raise ValueError(
@@ -115,11 +142,11 @@ def _checked(values: Any, data: CountData, name: str) -> Floats:
     wrong = ~(np.isfinite(factors) & (factors > 0))
     if wrong.any():
         raise ValueError(
-            f"{name} must be positive and finite; that of row {_label(data, wrong)} is "
+            f"{name} must be positive and finite; that of row {_label(index, wrong)} is "
             f"{factors[wrong][0]}"
         )
     return factors
 
 
-def _label(data: CountData, where: NDArray[np.bool_]) -> Any:
-    return data.obs.index[int(np.argmax(where))]
+def _label(index: pd.Index, where: NDArray[np.bool_]) -> Any:
+    return index[int(np.argmax(where))]

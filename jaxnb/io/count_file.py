@@ -50,6 +50,11 @@ class CountMatrix:
     files: tuple[Path, ...]
     notes: tuple[str, ...]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells and genes."""
+        return self.counts.shape[0], self.genes.size
+
 
 @dataclass(frozen=True)
 class CountFile:

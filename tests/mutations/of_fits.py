@@ -179,9 +179,9 @@ FITS = (
     Fault(
         "fit-resumed-rows",
         "a run that goes on takes the size factors from the first cell",
-        "fit/streaming.py",
-        "    first = start\n    with ThreadPoolExecutor(1) as reader:",
-        "    first = 0\n    with ThreadPoolExecutor(1) as reader:",
+        "fit/passes.py",
+        "        first = start\n        with ThreadPoolExecutor(1) as reader:",
+        "        first = 0\n        with ThreadPoolExecutor(1) as reader:",
         _CLI,
     ),
     Fault(

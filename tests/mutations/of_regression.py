@@ -8,6 +8,22 @@ _GLM = ("glm",)
 
 REGRESSION = (
     Fault(
+        "glm-groups-renumbered",
+        "labels are combined without regard to how many there are",
+        "glm/grouping.py",
+        "of_row * len(levels) + codes",
+        "of_row + codes",
+        _GLM,
+    ),
+    Fault(
+        "glm-streaming-median-ratio",
+        "median ratios are never taken for the cells of a file",
+        "glm/streaming.py",
+        "choice = choice_of(size_factors, everywhere)",
+        "choice = choice_of(size_factors, 0)",
+        _GLM,
+    ),
+    Fault(
         "glm-bh-counts-nan",
         "genes without a p-value count in the adjustment",
         "glm/testing.py",

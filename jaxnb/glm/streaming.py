@@ -1,0 +1,228 @@
+"""Regression of the cells of a file, which is read in blocks: `fit_file`."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from jaxnb.fit import CountStatistics
+from jaxnb.fit.additive import NODES
+from jaxnb.fit.passes import BLOCK, SECONDS, FilePasses, digest
+from jaxnb.glm.counts import aligned
+from jaxnb.glm.design import GroupedDesign, design_of_groups
+from jaxnb.glm.fit import fitted
+from jaxnb.glm.replicates import warn_of_pseudoreplication
+from jaxnb.glm.result import GLMFit
+from jaxnb.glm.size_factors import choice_of, factors_of_totals, given_factors
+from jaxnb.glm.source import source_of_statistics
+from jaxnb.io import CountFile, open_counts
+
+__all__ = [
+    "FileSums",
+    "MatrixNeeded",
+    "bytes_of_sums",
+    "fit_file",
+    "fit_opened",
+    "sums_by_group",
+]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+# A group costs one product of matrices a panel of size factors and block, however few its cells:
+# blocks of at least this many cells a group.
+_CELLS_OF_A_GROUP, _LARGEST_BLOCK = 512, 1 << 15
+# Natural logarithms of size factors usually differ by less than this.
+_USUAL_RANGE = 7
+
+
+class MatrixNeeded(ValueError):
+    """What was asked for takes the whole matrix in memory."""
+
+
+class FileSums(NamedTuple):
+    """Statistics of the groups of a file's cells.
+
+    Attributes:
+        statistics: with the names of the genes.
+        size_factors: of the cells.
+        size_factors_from: how they were found, in words.
+        mean_total: counts of a cell on average; None if the size factors were given.
+    """
+
+    statistics: CountStatistics
+    size_factors: Floats
+    size_factors_from: str
+    mean_total: float | None
+
+
+def fit_file(
+    path: str | PathLike[str],
+    design: str,
+    *,
+    obs: pd.DataFrame | None = None,
+    size_factors: ArrayLike | str | None = None,
+    dispersion: str = "auto",
+    checkpoint: str | PathLike[str] | None = None,
+    checkpoint_seconds: float = SECONDS,
+    progress: bool = False,
+    **options: Any,
+) -> GLMFit:
+    """`fit` of a file whose matrix need not fit into memory.
+
+    What is in memory is a block of cells, another that is being read meanwhile, the fields of the
+    cells, and sums for every gene and every distinct row of the design. The estimates are those of
+    `fit`, to 1e-9. With the totals as size factors the file is read twice.
+
+    Args:
+        path: any file that `jaxnb.io.read_counts` reads; HDF5 and Zarr files, compressed by cells,
+            are read in blocks, others whole.
+        design: a formula on factors, and on numbers of few distinct values.
+        obs: what is known of the cells, with their names or in their order; None for the fields of
+            the file.
+        size_factors: as for `fit`, without ``"median-ratio"``.
+        dispersion: as for `fit`.
+        checkpoint: a folder in which the sums are kept every `checkpoint_seconds`. The same call
+            goes on from there after it was killed, and ends with the same sums to the bit.
+        checkpoint_seconds: between two writes.
+        progress: show progress bars if stderr is a terminal.
+        **options: of `jaxnb.io.open_counts`, such as `layer`, `raw` and `transpose`.
+
+    Raises:
+        InputError: (a `ValueError`) the file cannot be read or holds no counts, or the checkpoint
+            cannot be used, see `jaxnb.fit.read_statistics`.
+        ValueError: as for `fit`; or what takes the matrix in memory: a formula whose rows depend
+            on all cells, such as ``scale(age)``, and median ratios.
+
+    Warns:
+        UserWarning: as for `fit`.
+    """
+    with open_counts(path, progress=progress, **options) as opened:
+        index = pd.RangeIndex(opened.shape[0]) if opened.cells is None else pd.Index(opened.cells)
+        lines = pd.DataFrame(dict(opened.obs), index) if obs is None else obs
+        if len(lines) != opened.shape[0]:
+            raise ValueError(f"obs has {len(lines)} lines, the counts have {opened.shape[0]} rows")
+        if obs is not None:
+            lines = aligned(obs, index, "obs")
+        grouped = design_of_groups(design, lines)
+        if grouped is None:
+            raise MatrixNeeded(
+                f"the rows of {design!r} depend on all cells: compute that column before, or pass "
+                "the counts in memory to glm.fit"
+            )
+        fit, _ = fit_opened(
+            opened,
+            grouped,
+            lines,
+            size_factors,
+            dispersion=dispersion,
+            checkpoint=checkpoint,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=progress,
+            options=repr(sorted(options.items())),
+        )
+    return fit
+
+
+def fit_opened(
+    opened: CountFile,
+    grouped: GroupedDesign,
+    obs: pd.DataFrame,
+    size_factors: ArrayLike | str | None,
+    *,
+    dispersion: str = "auto",
+    checkpoint: str | PathLike[str] | None = None,
+    checkpoint_seconds: float = SECONDS,
+    progress: bool = False,
+    options: str = "",
+) -> tuple[GLMFit, FileSums]:
+    """`fit_file` of an open file, with what is known of its cells; and the sums behind the fit."""
+    warn_of_pseudoreplication(grouped.design, obs, grouped.groups.of_row)
+    sums = sums_by_group(
+        opened,
+        obs,
+        grouped.groups.of_row,
+        size_factors,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=progress,
+        options=options,
+    )
+    source = source_of_statistics(sums.statistics, grouped.lines, pd.Index(opened.genes))
+    fit = fitted(
+        source,
+        grouped.design,
+        dispersion=dispersion,
+        size_factors=pd.Series(sums.size_factors, obs.index, name="size_factor"),
+        size_factors_from=sums.size_factors_from,
+        progress=progress,
+    )
+    return fit, sums
+
+
+def sums_by_group(
+    opened: CountFile,
+    obs: pd.DataFrame,
+    groups: NDArray[np.int64],
+    size_factors: ArrayLike | str | None,
+    *,
+    checkpoint: str | PathLike[str] | None = None,
+    checkpoint_seconds: float = SECONDS,
+    progress: bool = False,
+    options: str = "",
+) -> FileSums:
+    """Statistics of groups of cells, from at most two passes over a file.
+
+    Args:
+        opened: from `jaxnb.io.open_counts`.
+        obs: what is known of the cells, in their order.
+        groups: the number of every cell's group.
+        size_factors: as for `fit_file`.
+        checkpoint: folder.
+        checkpoint_seconds: between writes.
+        progress: bars.
+        options: how the file was opened: a checkpoint of other options is refused.
+
+    Raises:
+        InputError: as for `fit_file`.
+        ValueError: a cell without counts, or size factors that do not fit the cells.
+        MatrixNeeded: median ratios are asked for, or the default.
+    """
+    cells = min(max(BLOCK, _CELLS_OF_A_GROUP * (int(groups.max(initial=0)) + 1)), _LARGEST_BLOCK)
+    known = None if size_factors is None else given_factors(size_factors, obs)
+    key = {
+        "size factors": "totals" if known is None else digest(known[0]),
+        "design": digest(groups),
+        "options": repr((cells, options)),
+    }
+    passes = FilePasses(
+        opened,
+        key,
+        cells=cells,
+        checkpoint=checkpoint,
+        seconds=checkpoint_seconds,
+        progress=progress,
+    )
+    mean_total = None
+    if known is None:
+        totals = passes.totals()
+        everywhere = int(np.sum(totals.gene_cells == opened.shape[0]))
+        choice = choice_of(size_factors, everywhere)
+        if choice == "median-ratio":
+            raise MatrixNeeded(
+                f"{everywhere} genes have counts in every cell, and median ratios take the whole "
+                "matrix: choose size_factors='total', or pass the counts in memory to glm.fit"
+            )
+        known = factors_of_totals(totals.cell_totals, opened.shape[1], obs.index), "total"
+        mean_total = float(totals.cell_totals.mean())
+    factors, how = known
+    statistics = passes.statistics(factors, groups, zero_inflation=False)
+    return FileSums(statistics, factors, how, mean_total)
+
+
+def bytes_of_sums(genes: int, groups: int) -> int:
+    """About how large the statistics are, for size factors of a usual range."""
+    return 8 * genes * groups * NODES * _USUAL_RANGE
