@@ -51,6 +51,10 @@ The table written by --out has one line per gene:
   dispersion                 alpha: variance = mean + alpha mean^2
   status                     what happened in the fit, or "low counts"
 
+With --markers there is a line for each group and gene: the columns group, reference (with
+--reference and --pairwise), gene, and those above. P-values are adjusted within each comparison.
+All comparisons are made from one pass over the file, or two if totals are the size factors.
+
 Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks, and added up for
 every distinct row of the design: two blocks, 1 kB a gene and distinct row, and 100 bytes a cell are
 held, in addition to 0.4 GB. Text, .mtx, .npz and files compressed by genes are held whole; so are
@@ -67,6 +71,8 @@ examples:
   python -m jaxnb de cells.h5ad --pseudobulk donor --design "~ sex + disease" \\
       --contrast disease,MS,none
   python -m jaxnb de counts.csv --obs samples.csv --design "~ age + sex" --test age
+  python -m jaxnb de cells.h5ad --markers cell_type --out markers.csv
+  python -m jaxnb de screen.h5ad --markers guide --reference control
 
 Exit status: 0 done, 2 bad input or arguments, 130 interrupted.
 """
@@ -94,6 +100,13 @@ def add_parser(commands: Any) -> None:
     )
     add("--test", metavar="NAME", help="a coefficient or a covariate, instead of a contrast")
     add("--reduced", metavar="FORMULA", help="a smaller design to compare with, instead")
+    add(
+        "--markers",
+        metavar="FIELD",
+        help="instead of a design: test every group of cells of this field against the rest",
+    )
+    add("--reference", metavar="LEVEL", help="with --markers: against this group, not the rest")
+    add("--pairwise", action="store_true", help="with --markers: against every other group")
     add(
         "--size-factors",
         metavar="HOW",
@@ -162,6 +175,12 @@ def run(options: argparse.Namespace) -> None:
     # Before anything is read: without them there is no regression.
     for module in ("pandas", "formulaic"):
         optional_module(module, "python -m jaxnb de")
+    if options.markers is not None:
+        from jaxnb.cli.markers import run_markers
+
+        run_markers(options)
+        say(f"Read, compiled, fitted and tested in {time.perf_counter() - began:.1f} s.")
+        return
     from jaxnb.cli.de_report import next_step, report
     from jaxnb.cli.inputs import described, name_of_counts, opened_counts
     from jaxnb.cli.regression import tested
@@ -186,6 +205,11 @@ def run(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     """Fill in what the bundled data needs, and refuse what says nothing or too much."""
+    if options.markers is not None:
+        _check_markers(options)
+        return
+    if options.reference is not None or options.pairwise:
+        raise InputError("--reference and --pairwise go with --markers FIELD")
     if options.counts is None and options.design is None:
         options.design = _DESIGN
         options.contrast = options.contrast or _CONTRAST
@@ -203,6 +227,21 @@ def _check(options: argparse.Namespace) -> None:
             f"--contrast {options.contrast}: must be FACTOR,B,A (B over A), with quotes around a "
             "level that has commas, or a sum of coefficients"
         )
+
+
+def _check_markers(options: argparse.Namespace) -> None:
+    """Refuse what does not go with ``--markers``."""
+    unused = {
+        "--design": options.design, "--contrast": options.contrast, "--test": options.test,
+        "--reduced": options.reduced, "--pseudobulk": options.pseudobulk,
+        "--allow-non-integer": options.allow_non_integer,
+        "--plot": None if options.plot == "none" else options.plot,
+    }  # fmt: skip
+    given = [name for name, value in unused.items() if value]
+    if given:
+        raise InputError(f"--markers goes without {', '.join(given)}")
+    if options.reference is not None and options.pairwise:
+        raise InputError("--reference LEVEL or --pairwise, not both")
 
 
 def _outputs(options: argparse.Namespace, name: str, data: "CountFile") -> dict[str, Output | None]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jaxnb.glm import GLMFit
     from jaxnb.io import CountFile
 
-__all__ = ["tested"]
+__all__ = ["as_input_errors", "noted_warnings", "size_factors", "tested", "totals_remarks"]
 
 # Fewer rows are taken for samples, and sums of cells, not cells.
 _FEW_ROWS = 100
@@ -38,7 +38,7 @@ def tested(options: argparse.Namespace, opened: "CountFile") -> tuple["GLMFit", 
 
     from jaxnb.cli.de_report import remarks_on_rows
 
-    with _noted_warnings(), _as_input_errors():
+    with noted_warnings(), as_input_errors():
         obs = obs_of(options.obs, opened)
         found = _streamed(options, opened, obs) or _in_memory(options, opened, obs)
         fit = found.fit
@@ -49,7 +49,7 @@ def tested(options: argparse.Namespace, opened: "CountFile") -> tuple["GLMFit", 
         else:
             table = _contrasted(fit, options)
     table.index = pd.Index(opened.genes)
-    for remark in (*remarks_on_rows(fit, table), *_remarks_on_genes(found, opened, obs)):
+    for remark in (*remarks_on_rows(fit, table), *totals_remarks(found.mean_total, opened, obs)):
         note(remark)
     return fit, table
 
@@ -87,7 +87,7 @@ def _streamed(
             opened,
             grouped,
             obs,
-            _size_factors(options, obs, rows),
+            size_factors(options, obs, rows),
             dispersion=options.dispersion,
             checkpoint=options.checkpoint,
             progress=True,
@@ -121,7 +121,7 @@ def _in_memory(options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFr
         matrix,
         options.design,
         obs=obs,
-        size_factors=_size_factors(options, obs, len(obs)),
+        size_factors=size_factors(options, obs, len(obs)),
         dispersion=options.dispersion,
         filter_low=not options.no_filter and len(obs) < _FEW_ROWS,
         progress=True,
@@ -131,7 +131,7 @@ def _in_memory(options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFr
 
 
 @contextmanager
-def _noted_warnings() -> "Iterator[None]":
+def noted_warnings() -> "Iterator[None]":
     """Say each warning of the regression once, also where an error follows it."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
@@ -148,7 +148,8 @@ def _noted_warnings() -> "Iterator[None]":
 
 
 @contextmanager
-def _as_input_errors() -> "Iterator[None]":
+def as_input_errors() -> "Iterator[None]":
+    """Errors of the regression as those of the input."""
     try:
         yield
     except InputError:
@@ -177,16 +178,29 @@ def _whole(counts: Any) -> Any:
     return rounded
 
 
-def _remarks_on_genes(found: _Fitted, opened: "CountFile", obs: "pd.DataFrame") -> "Iterator[str]":
-    """Totals over a part of the genes, which bend every fold change."""
+def totals_remarks(
+    mean_total: float | None, opened: "CountFile", obs: "pd.DataFrame"
+) -> "Iterator[str]":
+    """Totals over a part of the genes as size factors, which bend every fold change.
+
+    Args:
+        mean_total: of the rows; None if other size factors were used.
+        opened: the counts.
+        obs: what is known of the rows.
+    """
     import numpy as np
 
-    if found.mean_total is not None:
+    if mean_total is not None:
         fields = {str(name): np.asarray(obs[name]) for name in obs.columns}
-        yield from remarks_on_totals(replace(opened, obs=fields), None, found.mean_total)
+        yield from remarks_on_totals(replace(opened, obs=fields), None, mean_total)
 
 
-def _size_factors(options: argparse.Namespace, obs: "pd.DataFrame", rows: int) -> Any:
+def size_factors(options: argparse.Namespace, obs: "pd.DataFrame", rows: int) -> Any:
+    """What ``--size-factors`` says, for `jaxnb.glm.fit`.
+
+    Raises:
+        InputError: there is no such field, or the file cannot be read.
+    """
     import numpy as np
 
     how = options.size_factors

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from jaxnb._errors import InputError
 from jaxnb._progress import progress_bar
 from jaxnb.fit.checkpoint import Checkpoint, file_key
 from jaxnb.fit.dominating_column import DominatingColumn, SharesOfTotals
+from jaxnb.fit.separate import SeparateStatistics
 from jaxnb.fit.size_factors import REMEDY
 from jaxnb.fit.statistics import CountStatistics
 from jaxnb.io import CountFile
@@ -22,6 +23,7 @@ from jaxnb.io.values import check_not_empty, no_counts
 __all__ = ["BLOCK", "SECONDS", "FilePasses", "Totals", "digest"]
 
 Floats: TypeAlias = NDArray[np.float64]
+Sums = TypeVar("Sums", CountStatistics, SeparateStatistics)
 
 BLOCK = 4096  # cells
 SECONDS = 30.0  # between two writes of a checkpoint
@@ -110,29 +112,22 @@ class FilePasses:
         return found
 
     def statistics(
-        self,
-        factors: Floats,
-        groups: NDArray[np.integer[Any]] | None = None,
-        *,
-        zero_inflation: bool,
-    ) -> CountStatistics:
+        self, into: Sums, factors: Floats, groups: NDArray[np.integer[Any]] | None = None
+    ) -> Sums:
         """The pass that adds up the statistics; they are given the names of the genes.
 
         Args:
+            into: empty statistics.
             factors: size factors, shape ``(cells,)``.
-            groups: as in `CountStatistics.of`.
-            zero_inflation: as in `CountStatistics.of`.
+            groups: the number of every cell's group; None for one group.
 
         Raises:
             InputError: the entries are no counts, or there are none; a size factor is not positive.
         """
         opened, kept = self._opened, self._kept
-        count, genes = opened.shape
-        number = 1 if groups is None else int(groups.max(initial=0)) + 1
-        statistics = CountStatistics(genes, groups=number, zero_inflation=zero_inflation)
-        start = 0
+        count, statistics, start = opened.shape[0], into, 0
         if kept.phase == "statistics":
-            statistics, start = CountStatistics.from_arrays(kept.arrays), kept.rows
+            statistics, start = type(into).from_arrays(kept.arrays), kept.rows
             kept.arrays = {}
         beside = {} if self._totals is None else self._totals._asdict()
         with progress_bar(count, "statistics", "cell", progress=self._progress) as bar:

@@ -137,7 +137,8 @@ def sums_of_file(
         dominating = passes.dominating(found)
         mean_total = float(found.cell_totals.mean())
         size_factors = found.cell_totals / mean_total
-    statistics = passes.statistics(size_factors, zero_inflation=zero_inflation)
+    empty = CountStatistics(opened.shape[1], zero_inflation=zero_inflation)
+    statistics = passes.statistics(empty, size_factors)
     return FileSums(statistics, dominating, mean_total)
 
 

@@ -6,7 +6,9 @@ from jaxnb._errors import required_module
 
 try:
     from jaxnb.glm.fit import fit
+    from jaxnb.glm.markers import markers
     from jaxnb.glm.pseudobulk import pseudobulk
+    from jaxnb.glm.rank_genes import rank_genes_groups
     from jaxnb.glm.result import GLMFit
     from jaxnb.glm.status import GLMStatus
     from jaxnb.glm.streaming import fit_file
@@ -18,7 +20,16 @@ except ImportError:
 if TYPE_CHECKING:
     from jaxnb.glm.pydeseq2 import PyDESeq2Inference
 
-__all__ = ["GLMFit", "GLMStatus", "PyDESeq2Inference", "fit", "fit_file", "pseudobulk"]
+__all__ = [
+    "GLMFit",
+    "GLMStatus",
+    "PyDESeq2Inference",
+    "fit",
+    "fit_file",
+    "markers",
+    "pseudobulk",
+    "rank_genes_groups",
+]
 
 
 if not TYPE_CHECKING:

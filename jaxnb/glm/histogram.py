@@ -60,13 +60,23 @@ def histogram(counts: Any) -> Histogram:
     return _condensed(exact[:, :_FIRST_NODE], points, weights, log_factorials)
 
 
-def histogram_of_statistics(statistics: CountStatistics) -> Histogram:
-    """The same from statistics that were added up over cells."""
-    k, weights = statistics.tails()
+def histogram_of_statistics(
+    statistics: CountStatistics, largest: CountStatistics | None = None
+) -> Histogram:
+    """The same from statistics that were added up over cells.
+
+    Args:
+        statistics: of some cells.
+        largest: of more cells, whose thresholds to have; None for those that are needed.
+    """
+    largest = statistics if largest is None else largest
+    k, reached = largest.tails()
+    _, weights = statistics.tails()
+    weights = np.pad(weights, ((0, 0), (0, reached.shape[1] - weights.shape[1])))
     positive = statistics.nonzeros.astype(np.float64)
     first = np.column_stack([positive, weights[:, : _FIRST_NODE - 1]])
     points = np.log(k[_FIRST_NODE - 1 :])
-    used = np.any(weights[:, _FIRST_NODE - 1 :] != 0, axis=0)
+    used = np.any(reached[:, _FIRST_NODE - 1 :] != 0, axis=0)
     last = int(np.flatnonzero(used).max(initial=0)) + 1
     return _condensed(
         first,

@@ -18,13 +18,13 @@ from jaxnb.fit import CountStatistics
 from jaxnb.fit.chebyshev import Panels, nodes_for
 from jaxnb.glm.histogram import Histogram, histogram, histogram_of_statistics
 
-__all__ = ["PseudoCells", "pseudo_cells", "pseudo_cells_of_statistics"]
+__all__ = ["TOLERANCE", "PseudoCells", "pseudo_cells", "pseudo_cells_of_statistics"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 # Error of one cell's term of the log-likelihood; with a million cells it adds up to 1e-7 at most.
-_TOLERANCE = 1e-13
+TOLERANCE = 1e-13
 # Entries of a dense array of counts, 128 MiB.
 _DENSE_ENTRIES = 1 << 24
 
@@ -96,7 +96,7 @@ def pseudo_cells_of_statistics(statistics: CountStatistics, rows: Floats) -> Pse
         held = np.flatnonzero((weights != 0) | np.any(mine != 0, axis=0))
         points, weights, mine = statistics.nodes[held], weights[held], mine[:, held]
         width = float(np.ptp(points)) if points.size else 0.0
-        count = nodes_for(width, np.pi, _TOLERANCE) if width > 0 else 1
+        count = nodes_for(width, np.pi, TOLERANCE) if width > 0 else 1
         if count < points.size:
             panel = Panels(width, count, float(points.min()))
             basis = panel.basis(points, 0)
@@ -141,7 +141,7 @@ def _basis(row_of: Ints, rows: int, log_factors: Floats) -> tuple[Any, Ints, Flo
     for row, members in enumerate(np.split(np.argsort(row_of, kind="stable"), ends[:-1])):
         values = log_factors[members]
         low, width = values.min(), np.ptp(values)
-        count = nodes_for(width, np.pi, _TOLERANCE) if width > 0 else 1
+        count = nodes_for(width, np.pi, TOLERANCE) if width > 0 else 1
         if count >= members.size:
             blocks.append(np.eye(members.size))
             nodes.append(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from jaxnb.fit import CountStatistics
 from jaxnb.fit.additive import NODES
-from jaxnb.fit.passes import BLOCK, SECONDS, FilePasses, digest
+from jaxnb.fit.chebyshev import FIRST_TAIL
+from jaxnb.fit.passes import BLOCK, SECONDS, FilePasses, Sums, digest
 from jaxnb.glm.counts import aligned
 from jaxnb.glm.design import GroupedDesign, design_of_groups
 from jaxnb.glm.fit import fitted
@@ -27,6 +28,7 @@ __all__ = [
     "bytes_of_sums",
     "fit_file",
     "fit_opened",
+    "lines_of",
     "sums_by_group",
 ]
 
@@ -43,17 +45,17 @@ class MatrixNeeded(ValueError):
     """What was asked for takes the whole matrix in memory."""
 
 
-class FileSums(NamedTuple):
+class FileSums(NamedTuple, Generic[Sums]):
     """Statistics of the groups of a file's cells.
 
     Attributes:
-        statistics: with the names of the genes.
+        statistics: what `sums_by_group` was given to fill.
         size_factors: of the cells.
         size_factors_from: how they were found, in words.
         mean_total: counts of a cell on average; None if the size factors were given.
     """
 
-    statistics: CountStatistics
+    statistics: Sums
     size_factors: Floats
     size_factors_from: str
     mean_total: float | None
@@ -101,12 +103,7 @@ def fit_file(
         UserWarning: as for `fit`.
     """
     with open_counts(path, progress=progress, **options) as opened:
-        index = pd.RangeIndex(opened.shape[0]) if opened.cells is None else pd.Index(opened.cells)
-        lines = pd.DataFrame(dict(opened.obs), index) if obs is None else obs
-        if len(lines) != opened.shape[0]:
-            raise ValueError(f"obs has {len(lines)} lines, the counts have {opened.shape[0]} rows")
-        if obs is not None:
-            lines = aligned(obs, index, "obs")
+        lines = lines_of(opened, obs)
         grouped = design_of_groups(design, lines)
         if grouped is None:
             raise MatrixNeeded(
@@ -127,6 +124,21 @@ def fit_file(
     return fit
 
 
+def lines_of(opened: CountFile, obs: pd.DataFrame | None) -> pd.DataFrame:
+    """What is known of the cells of a file, in their order.
+
+    Raises:
+        ValueError: `obs` has another length or other labels.
+    """
+    index = pd.RangeIndex(opened.shape[0]) if opened.cells is None else pd.Index(opened.cells)
+    if obs is None:
+        return pd.DataFrame(dict(opened.obs), index)
+    if len(obs) != opened.shape[0]:
+        raise ValueError(f"obs has {len(obs)} lines, the counts have {opened.shape[0]} rows")
+    found: pd.DataFrame = aligned(obs, index, "obs")
+    return found
+
+
 def fit_opened(
     opened: CountFile,
     grouped: GroupedDesign,
@@ -138,11 +150,12 @@ def fit_opened(
     checkpoint_seconds: float = SECONDS,
     progress: bool = False,
     options: str = "",
-) -> tuple[GLMFit, FileSums]:
+) -> tuple[GLMFit, FileSums[CountStatistics]]:
     """`fit_file` of an open file, with what is known of its cells; and the sums behind the fit."""
     warn_of_pseudoreplication(grouped.design, obs, grouped.groups.of_row)
     sums = sums_by_group(
         opened,
+        CountStatistics(opened.shape[1], groups=len(grouped.lines)),
         obs,
         grouped.groups.of_row,
         size_factors,
@@ -165,6 +178,7 @@ def fit_opened(
 
 def sums_by_group(
     opened: CountFile,
+    into: Sums,
     obs: pd.DataFrame,
     groups: NDArray[np.int64],
     size_factors: ArrayLike | str | None,
@@ -173,11 +187,12 @@ def sums_by_group(
     checkpoint_seconds: float = SECONDS,
     progress: bool = False,
     options: str = "",
-) -> FileSums:
+) -> FileSums[Sums]:
     """Statistics of groups of cells, from at most two passes over a file.
 
     Args:
         opened: from `jaxnb.io.open_counts`.
+        into: empty statistics of as many groups.
         obs: what is known of the cells, in their order.
         groups: the number of every cell's group.
         size_factors: as for `fit_file`.
@@ -196,7 +211,7 @@ def sums_by_group(
     key = {
         "size factors": "totals" if known is None else digest(known[0]),
         "design": digest(groups),
-        "options": repr((cells, options)),
+        "options": repr((type(into).__name__, cells, options)),
     }
     passes = FilePasses(
         opened,
@@ -219,10 +234,17 @@ def sums_by_group(
         known = factors_of_totals(totals.cell_totals, opened.shape[1], obs.index), "total"
         mean_total = float(totals.cell_totals.mean())
     factors, how = known
-    statistics = passes.statistics(factors, groups, zero_inflation=False)
+    statistics = passes.statistics(into, factors, groups)
     return FileSums(statistics, factors, how, mean_total)
 
 
-def bytes_of_sums(genes: int, groups: int) -> int:
-    """About how large the statistics are, for size factors of a usual range."""
-    return 8 * genes * groups * NODES * _USUAL_RANGE
+def bytes_of_sums(genes: int, groups: int, *, separate: bool = False) -> int:
+    """About how large the statistics are, for size factors of a usual range.
+
+    Args:
+        genes: how many.
+        groups: how many.
+        separate: `SeparateStatistics`, with a histogram of the counts for every group.
+    """
+    histogram = FIRST_TAIL + 2 + 2 * NODES if separate else 0
+    return 8 * genes * groups * (NODES * _USUAL_RANGE + histogram)

@@ -8,6 +8,22 @@ _GLM = ("glm",)
 
 REGRESSION = (
     Fault(
+        "glm-markers-rest",
+        "the rest of a group is the other half of the groups alone",
+        "glm/markers.py",
+        "sums if outside is None else outside.plus(sums)",
+        "sums",
+        _GLM,
+    ),
+    Fault(
+        "glm-markers-score",
+        "the scores of markers do not say which way a gene differs",
+        "glm/rank_genes.py",
+        'return np.sign(lines["log2_fold_change"].to_numpy(np.float64)) * np.sqrt(statistic)',
+        "return np.sqrt(statistic)",
+        _GLM,
+    ),
+    Fault(
         "glm-groups-renumbered",
         "labels are combined without regard to how many there are",
         "glm/grouping.py",

@@ -1,0 +1,114 @@
+"""``de --markers``: every group of cells against the rest, one of them, or each other."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxnb._errors import InputError
+from jaxnb.cli.inputs import described, name_of_counts, opened_counts, reading_options
+from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
+from jaxnb.cli.regression import as_input_errors, noted_warnings, size_factors, totals_remarks
+from jaxnb.cli.samples import obs_of
+from jaxnb.cli.tables import check_table_name, write_frame
+from jaxnb.glm.markers import labels_of, markers_of_file
+from jaxnb.glm.streaming import bytes_of_sums
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from jaxnb.io import CountFile
+
+__all__ = ["run_markers"]
+
+_SIGNIFICANT = 0.05
+_SHOWN_GENES, _SHOWN_COMPARISONS = 5, 40
+# About the bytes of the table for a gene and comparison: reserved before the fit.
+_BYTES_OF_A_LINE = 180
+
+
+def run_markers(options: argparse.Namespace) -> None:
+    """Read, add up by group, compare, write, and tell.
+
+    Raises:
+        InputError: for anything wrong with the input or the output's place.
+    """
+    with opened_counts(options) as opened:
+        for remark in (described(opened, opened.shape), *opened.remarks):
+            note(remark)
+        if options.checkpoint is not None and not opened.files:
+            raise InputError("--checkpoint is for a file of counts: name one")
+        with noted_warnings(), as_input_errors():
+            obs = obs_of(options.obs, opened)
+            levels, _ = labels_of(obs, options.markers, options.reference)
+            out = _output(options, opened, len(levels))
+            size = bytes_of_sums(opened.shape[1], len(levels), separate=True) / 1e6
+            note(f"{opened.shape[1]} genes x {len(levels)} groups of cells: {size:.0f} MB of sums")
+            table = markers_of_file(
+                opened,
+                obs,
+                options.markers,
+                options.reference,
+                size_factors(options, obs, len(obs)),
+                pairwise=options.pairwise,
+                options=repr(reading_options(options)),
+                checkpoint=options.checkpoint,
+                dispersion=options.dispersion,
+                method=options.method,
+                progress=True,
+            )
+        for remark in totals_remarks(table.attrs["mean_total"], opened, obs):
+            note(remark)
+    if out is not None:
+        with written_whole(out) as draft:
+            write_frame(table.set_index("group"), draft, out.named, index="group")
+    say(_report(table))
+    if out is not None:
+        say(f"Table: {out.named}{out.remark}")
+    say(
+        "next: if these cells come from several donors, differences between conditions need "
+        "--pseudobulk DONOR: cells of one donor are not replicates."
+    )
+
+
+def _output(options: argparse.Namespace, opened: "CountFile", levels: int) -> Output | None:
+    if options.out == "none":
+        return None
+    out = Path(options.out or f"{name_of_counts(options)}_markers.csv")
+    inputs = [*opened.files, *map(Path, filter(None, [options.obs, options.size_factors]))]
+    comparisons = levels * (levels - 1) // 2 if options.pairwise else levels
+    size = 4096 + _BYTES_OF_A_LINE * opened.shape[1] * comparisons
+    planned = planned_output(out, inputs=inputs, size=size)
+    check_table_name(out)
+    return planned
+
+
+def _report(table: "pd.DataFrame") -> str:
+    """A line for each comparison: how many genes differ, and the first of those that are higher."""
+    keys = ["group", "reference"] if "reference" in table else ["group"]
+    cells = table.attrs["cells"]
+    lines = [
+        f"{table.attrs['tested']}: {len(cells)} groups of {sum(cells.values())} cells, dispersions "
+        f"{table.attrs['dispersion']}, size factors {table.attrs['size_factors']}",
+        "",
+    ]
+    comparisons = table.groupby(keys, sort=False)
+    for name, found in list(comparisons)[:_SHOWN_COMPARISONS]:
+        differ = found["p_adjusted"] < _SIGNIFICANT
+        higher = found[differ & (found["log2_fold_change"] > 0)]
+        first = higher.sort_values(
+            ["p_value", "log2_fold_change_shrunken"], ascending=[True, False], kind="stable"
+        )["gene"]
+        words = [str(entry) for entry in (name if isinstance(name, tuple) else (name,))]
+        lines.append(
+            f"{' over '.join(words)} ({cells[words[0]]} cells): {len(higher)} genes up, "
+            f"{int(differ.sum()) - len(higher)} down{_listed(first)}"
+        )
+    if (more := comparisons.ngroups - _SHOWN_COMPARISONS) > 0:
+        lines.append(f"and {more} more comparisons in the table")
+    lines.append(f"\nAt a false discovery rate of {_SIGNIFICANT:.0%} within each comparison.")
+    return "\n".join(lines)
+
+
+def _listed(genes: Any) -> str:
+    shown = ", ".join(map(str, genes[:_SHOWN_GENES]))
+    return f": {shown}{', ...' if len(genes) > _SHOWN_GENES else ''}" if shown else ""
