@@ -7,6 +7,7 @@ from jaxnb._errors import required_module
 try:
     from jaxnb.glm.fit import fit
     from jaxnb.glm.markers import markers
+    from jaxnb.glm.mixed import MixedFit
     from jaxnb.glm.pseudobulk import pseudobulk
     from jaxnb.glm.rank_genes import rank_genes_groups
     from jaxnb.glm.result import GLMFit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GLMFit",
     "GLMStatus",
+    "MixedFit",
     "PyDESeq2Inference",
     "fit",
     "fit_file",

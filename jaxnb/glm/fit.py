@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from jaxnb.fit import CountStatistics
 from jaxnb.glm.counts import count_data
 from jaxnb.glm.design import Design, design_of
 from jaxnb.glm.low_counts import enough_counts, rows_needed
+from jaxnb.glm.mixed.result import MixedFit, fit_with_donors
 from jaxnb.glm.replicates import warn_of_pseudoreplication
 from jaxnb.glm.result import GLMFit
 from jaxnb.glm.shrinkage import DispersionPrior, shrink_dispersions
@@ -33,6 +34,7 @@ _FEW_ROWS = 100
 _ENOUGH_GENES = 50
 
 
+@overload
 def fit(
     data: Any,
     design: Any,
@@ -42,9 +44,41 @@ def fit(
     genes: Any = None,
     size_factors: ArrayLike | str | None = None,
     dispersion: str = "auto",
+    random: None = None,
     filter_low: bool = False,
     progress: bool = False,
-) -> GLMFit:
+) -> GLMFit: ...
+
+
+@overload
+def fit(
+    data: Any,
+    design: Any,
+    *,
+    obs: pd.DataFrame | None = None,
+    layer: str | None = None,
+    genes: Any = None,
+    size_factors: ArrayLike | str | None = None,
+    dispersion: str = "auto",
+    random: Any,
+    filter_low: bool = False,
+    progress: bool = False,
+) -> MixedFit: ...
+
+
+def fit(
+    data: Any,
+    design: Any,
+    *,
+    obs: pd.DataFrame | None = None,
+    layer: str | None = None,
+    genes: Any = None,
+    size_factors: ArrayLike | str | None = None,
+    dispersion: str = "auto",
+    random: Any = None,
+    filter_low: bool = False,
+    progress: bool = False,
+) -> GLMFit | MixedFit:
     """Negative binomial regression of every gene on a design.
 
     The counts of a gene are x[i] ~ NB(mean s[i] exp(design[i] @ beta), variance μ + α μ²), with
@@ -71,13 +105,18 @@ def fit(
             ``"shrunken"``, that with a log-normal prior around a trend over the mean, learned
             from all genes; ``"auto"``, shrunken with fewer than 100 rows and at least 50 genes,
             Cox-Reid otherwise. The result says which.
+        random: the donors that cells are from, a column of ``obs`` or an array, one entry per row.
+            Their effects on the logarithm of the mean are N(0, random_sd²), integrated out, and
+            the result is a `MixedFit`. ``dispersion="ml"`` maximizes the marginal likelihood, and
+            ``"cox-reid"``, the default here, the adjusted profile likelihood of random_sd, which
+            is what REML is for normal data.
         filter_low: learn priors from the genes alone that have enough counts
             (`jaxnb.glm.low_counts.enough_counts`, the rule of edgeR's filterByExpr), and adjust
             p-values for those alone. The others keep their p-value without an adjusted one.
         progress: show progress bars if stderr is a terminal.
 
     Returns:
-        A `GLMFit`: estimates as pandas objects, and tests.
+        A `GLMFit`, or a `MixedFit` with ``random``: estimates as pandas objects, and tests.
 
     Warns:
         UserWarning: a column of ``obs`` that is named like donors shows that rows are no
@@ -110,7 +149,8 @@ def fit(
         if genes is not None:
             raise TypeError("genes names those of statistics; counts name their own")
         matrix = design_of(design, counts.obs)
-        warn_of_pseudoreplication(matrix, counts.obs)
+        if random is None:
+            warn_of_pseudoreplication(matrix, counts.obs)
         values, how = size_factors_of(counts, size_factors)
         factors = pd.Series(values, counts.obs.index, name="size_factor")
         source = source_of_counts(counts, values)
@@ -121,6 +161,17 @@ def fit(
                 "learned from all genes, and p-values adjusted for all"
             )
             enough = None
+    if random is not None:
+        return fit_with_donors(
+            source,
+            matrix,
+            random,
+            dispersion=dispersion,
+            size_factors=factors,
+            size_factors_from=how,
+            enough=enough,
+            progress=progress,
+        )
     return fitted(
         source,
         matrix,

@@ -40,7 +40,15 @@ from jaxnb._types import Array
 from jaxnb.glm.linear_algebra import inverse_and_log_determinant, times, unpacked
 from jaxnb.special.polynomial import horner
 
-__all__ = ["Block", "Evaluation", "covariance", "d_alpha_of_cells", "evaluate", "histogram_part"]
+__all__ = [
+    "Block",
+    "Evaluation",
+    "covariance",
+    "d_alpha_of_cells",
+    "evaluate",
+    "histogram_part",
+    "per_cell_derivatives",
+]
 
 # A JAX array inside the compiled function, a numpy array outside it.
 Entry: TypeAlias = Any
@@ -219,14 +227,22 @@ def d_alpha_of_cells(
     """The sums over cells at fixed means, and their first and second derivatives in α."""
     t = a * mu
     q, log1p_t = 1 / (1 + t), jnp.log1p(t)
-    h, dh = _h(t, q, log1p_t)
+    first, second = per_cell_derivatives(a, mu, q, log1p_t, w, c)
     relative = log1p_t - jnp.log1p(a * center[:, None])
     per_cell = c * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
     return (
         jnp.sum(w * (jnp.log(mu) - relative) - per_cell, axis=1),
-        jnp.sum(c * mu * mu * h - w * mu * q, axis=1),
-        jnp.sum(w * mu * mu * q * q + c * mu * mu * mu * dh, axis=1),
+        jnp.sum(first, axis=1),
+        jnp.sum(second, axis=1),
     )
+
+
+def per_cell_derivatives(
+    a: Array, mu: Array, q: Array, log1p_t: Array, w: Array, c: Array
+) -> tuple[Array, Array]:
+    """First and second derivatives in α of every pseudo-cell's term at a fixed mean."""
+    h, dh = _h(a * mu, q, log1p_t)
+    return c * mu * mu * h - w * mu * q, w * mu * mu * q * q + c * mu * mu * mu * dh
 
 
 def _h(t: Array, q: Array, log1p_t: Array) -> tuple[Array, Array]:

@@ -14,6 +14,8 @@ class GLMStatus(IntEnum):
     ALL_ZEROS = 3
     DISPERSION_LIMIT = 4
     NOT_CONVERGED = 5
+    NO_RANDOM_SD = 6
+    RANDOM_SD_LIMIT = 7
 
     @property
     def message(self) -> str:
@@ -36,4 +38,11 @@ _MESSAGES = {
     GLMStatus.ALL_ZEROS: "all counts are zero: nothing can be estimated",
     GLMStatus.DISPERSION_LIMIT: "the dispersion is at the largest value allowed: too few counts",
     GLMStatus.NOT_CONVERGED: "not converged: do not rely on these estimates",
+    GLMStatus.NO_RANDOM_SD: (
+        "donors differ by no more than their cells do: random_sd is 0, and the estimates are those "
+        "without donors"
+    ),
+    GLMStatus.RANDOM_SD_LIMIT: (
+        "random_sd is at the largest value allowed: counts in few donors only"
+    ),
 }

@@ -224,4 +224,20 @@ REGRESSION = (
         "        pass\n",
         _GLM,
     ),
+    Fault(
+        "glm-mixed-covariance",
+        "the Hessian of the marginal likelihood lacks the covariance of the scores",
+        "glm/mixed/likelihood.py",
+        "    hessian = covariance\n",
+        "    hessian = jnp.zeros_like(covariance)\n",
+        ("glm/mixed",),
+    ),
+    Fault(
+        "glm-mixed-adjustment",
+        "restricted maximum likelihood takes the whole log-determinant off",
+        "glm/mixed/restricted.py",
+        "half = 0.5 * problem.determinant_derivative(",
+        "half = 1.0 * problem.determinant_derivative(",
+        ("glm/mixed",),
+    ),
 )

@@ -1,0 +1,141 @@
+"""Who each cell is from: the column of donors, checked against the design."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jaxnb._warnings import warn
+from jaxnb.glm.counts import aligned
+from jaxnb.glm.design import Design
+
+__all__ = ["Donors", "donors_of"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+# Two donors in each of two conditions are the fewest with which the tests were simulated.
+_FEW_DEGREES = 2
+
+
+@dataclass(frozen=True)
+class Donors:
+    """The donors of the rows.
+
+    Attributes:
+        name: of the column.
+        labels: of the donors, in their order.
+        codes: the number of every row's donor, ``(rows,)``.
+        between: how many dimensions of the design are constant within donors.
+    """
+
+    name: str
+    labels: pd.Index
+    codes: NDArray[np.int64]
+    between: int
+
+    @property
+    def degrees(self) -> int:
+        """Degrees of freedom among donors: donors minus dimensions of the design among them."""
+        return len(self.labels) - self.between
+
+
+def donors_of(random: Any, obs: pd.DataFrame, design: Design) -> Donors:
+    """The donors from a column of obs or an array, one entry per row.
+
+    Args:
+        random: the name of a column of `obs`, or an array.
+        obs: what is known of the rows.
+        design: the design of the fixed effects.
+
+    Raises:
+        TypeError: several random effects.
+        ValueError: no such column, missing values, another length, fractions, one donor, a donor
+            per row, donors in the design, or as many donors as conditions.
+
+    Warns:
+        UserWarning: fewer than 2 degrees of freedom among donors.
+    """
+    name, column = _column(random, obs)
+    missing = int(column.isna().sum())
+    if missing:
+        raise ValueError(
+            f"{missing} rows have no {name}: leave them out, or give each of them the {name} it "
+            "is from"
+        )
+    if column.dtype.kind == "f" and not np.all(np.mod(column.to_numpy(), 1) == 0):
+        raise ValueError(
+            f"{name} holds fractions such as {column[np.mod(column, 1) != 0].iloc[0]}: a random "
+            "effect is for labels of donors. A number belongs into the design"
+        )
+    codes, labels = pd.factorize(column, sort=True)
+    labels = pd.Index(labels)
+    if len(labels) == 1:
+        raise ValueError(
+            f"all rows are from one {name} ({labels[0]}): there is no random effect to estimate. "
+            "Leave random out, or add cells of others"
+        )
+    if len(labels) == len(codes):
+        raise ValueError(
+            f"every row has a {name} of its own: rows are replicates then. Leave random out"
+        )
+    between = _between(codes, design.matrix)
+    found = Donors(name, labels, codes.astype(np.int64), between)
+    if found.degrees < 1:
+        raise ValueError(
+            f"{len(labels)} values of {name} for {between} coefficients that are constant within "
+            f"each of them ({', '.join(design.columns)}): their effects cannot be told apart from "
+            f"those of the {name}. Use a smaller design or more of {name}"
+        )
+    if found.degrees < _FEW_DEGREES:
+        warn(
+            f"{len(labels)} values of {name} leave 1 degree of freedom for what they differ by: "
+            "tests need at least 2 per condition"
+        )
+    return found
+
+
+def _column(random: Any, obs: pd.DataFrame) -> tuple[str, pd.Series]:
+    if isinstance(random, str):
+        if any(sign in random for sign in ("|", "+", ":", "/")) and random not in obs.columns:
+            raise _several(random)
+        if random not in obs.columns:
+            raise ValueError(
+                f"random={random!r} is not a column of obs "
+                f"({', '.join(map(str, obs.columns)) or 'it has none'})"
+            )
+        return random, obs[random]
+    if isinstance(random, (list, tuple, set, dict)) and len(random) != len(obs):
+        raise _several(random)
+    if isinstance(random, pd.Series):
+        values = aligned(random, obs.index, "random") if len(random) == len(obs) else random
+    else:
+        values = np.asarray(random)
+    if np.ndim(values) != 1 or len(values) != len(obs):
+        raise ValueError(
+            f"random must name a column of obs, or have one entry per row, shape ({len(obs)},), "
+            f"not {np.shape(values)}"
+        )
+    name = getattr(random, "name", None) or "donor"
+    return str(name), pd.Series(np.asarray(values), obs.index)
+
+
+def _several(random: Any) -> TypeError:
+    return TypeError(
+        f"random={random!r}: one random intercept is fitted, random='donor'. Put batches or other "
+        "groups into the design; for nested groups take the outer one, or add up the cells of the "
+        "inner one with jaxnb.glm.pseudobulk"
+    )
+
+
+def _between(codes: NDArray[Any], matrix: Floats) -> int:
+    """Dimensions that the design's columns and the donors' indicators have in common."""
+    rows = np.unique(np.column_stack([codes, matrix]), axis=0)
+    codes, matrix = rows[:, 0].astype(np.int64), rows[:, 1:]
+    # What of every column is left within donors has a rank of p minus the dimensions shared.
+    sizes = np.bincount(codes)
+    means = np.stack([np.bincount(codes, column) / sizes for column in matrix.T], axis=1)
+    within = matrix - means[codes]
+    norms = np.linalg.norm(matrix, axis=0)
+    return int(matrix.shape[1] - np.linalg.matrix_rank(within / norms, tol=1e-9))

@@ -1,0 +1,220 @@
+"""The regression with donors of every gene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxnb._progress import progress_bar
+from jaxnb.glm.design import Design
+from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
+from jaxnb.glm.mixed.data import DonorData
+from jaxnb.glm.mixed.donors import Donors
+from jaxnb.glm.mixed.maximum import Maximum, maximize
+from jaxnb.glm.mixed.problem import MixedProblem, Point
+from jaxnb.glm.mixed.restricted import maximize_restricted
+from jaxnb.glm.problem import Problem
+from jaxnb.glm.source import Source
+from jaxnb.glm.status import GLMStatus
+
+__all__ = ["Estimates", "MixedRegression", "fit_genes"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+
+# Where the search for σ begins.
+_START = 0.3
+# A maximum that is below that without donors by more than rounding is none.
+_BELOW = 1e-7
+# Bytes of the counts' weights in memory.
+_MOST_BYTES = 8 << 30
+# About the nodes of a row of the design.
+_NODES_OF_A_ROW = 20
+
+
+@dataclass
+class Estimates:
+    """Estimates of all genes, entries of shape ``(genes,)`` and ``(genes, …)``.
+
+    Attributes:
+        point: parameters.
+        log_likelihood: with all terms.
+        covariance: of the coefficients, ``(genes, p, p)``.
+        free: the coefficients that are estimated, ``(genes, p)``.
+        limits: where the others diverge to, see `jaxnb.glm.separation.Separation`.
+        codes: `GLMStatus`.
+    """
+
+    point: Point
+    log_likelihood: Floats
+    covariance: Floats
+    limits: Floats
+    codes: Ints
+
+
+class MixedRegression:
+    """Marginal likelihoods of all genes on one design, part by part.
+
+    Args:
+        source: the data.
+        design: with a row per line of the source's obs.
+        donors: of the lines.
+        progress: whether to show a progress bar.
+    """
+
+    def __init__(
+        self, source: Source, design: Design, donors: Donors, *, progress: bool = False
+    ) -> None:
+        self._source, self._progress = source, progress
+        self._matrix = np.column_stack([donors.codes.astype(np.float64), design.matrix])
+        self._only: MixedProblem | None = None
+        rows = len(np.unique(self._matrix, axis=0))
+        nodes = min(rows * _NODES_OF_A_ROW, len(self._matrix))
+        needed = 8 * nodes * len(source.genes)
+        if needed > _MOST_BYTES:
+            raise ValueError(
+                f"{len(source.genes)} genes and {rows} combinations of {donors.name} and design "
+                f"need {needed / 2**30:.0f} GiB, more than {_MOST_BYTES >> 30}: fit the genes in "
+                "parts, with the same size_factors, or use a design of fewer distinct rows"
+            )
+
+    def problems(self, title: str = "") -> Iterator[tuple[slice, MixedProblem]]:
+        """The genes of each part and their likelihoods; a single part is kept."""
+        genes = len(self._source.genes)
+        if self._only is not None:
+            yield slice(0, genes), self._only
+            return
+        start = 0
+        shown = self._progress and bool(title)
+        with progress_bar(genes, title, "gene", progress=shown) as bar:
+            for part in self._source.parts(self._matrix):
+                problem = MixedProblem(DonorData(part))
+                if part.genes == genes:
+                    self._only = problem
+                yield slice(start, start + part.genes), problem
+                bar.update(part.genes)
+                start += part.genes
+
+    def fit(self, *, restricted: bool) -> Estimates:
+        """Estimates of all genes, by maximum or restricted maximum likelihood."""
+        parts = [
+            fit_genes(problem, restricted=restricted)
+            for _, problem in self.problems("random effects")
+        ]
+        names = [name for name in vars(parts[0]) if name != "point"]
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        points = [part.point for part in parts]
+        point = Point(
+            np.concatenate([here.alpha for here in points]),
+            np.concatenate([here.beta for here in points]),
+            np.concatenate([here.sigma for here in points]),
+        )
+        return Estimates(point=point, **joined)
+
+    def effects(self, point: Point) -> tuple[Floats, Floats]:
+        """Posterior means and standard deviations of the donors' effects, ``(genes, donors)``."""
+        found = [problem.effects(point.take(_range(genes))) for genes, problem in self.problems()]
+        return np.concatenate([mean for mean, _ in found]), np.concatenate([sd for _, sd in found])
+
+
+def _range(genes: slice) -> Ints:
+    return np.arange(genes.start, genes.stop)
+
+
+def fit_genes(problem: MixedProblem, *, restricted: bool) -> Estimates:
+    """Estimates of the genes of one part."""
+    data = problem.data
+    genes = np.arange(data.genes)
+    plain = _without_donors(data)
+    zero = Point(plain.alpha, plain.beta, np.zeros(genes.size))
+    busy = np.flatnonzero(data.cells.totals.any(axis=1))
+    found = Maximum(zero.copy(), plain.converged.copy(), np.zeros(genes.size, bool))
+    if busy.size:
+        start = zero.take(busy)
+        start.sigma = np.full(busy.size, _START)
+        best = maximize(problem, busy, start)
+        value = problem.evaluate(busy, best.point).log_likelihood
+        constant = data.histogram.log_factorials[busy]
+        lost = value - constant < plain.log_likelihood[busy] - _BELOW * (1 + np.abs(value) * 1e-6)
+        best.point.put(np.flatnonzero(lost), zero.take(busy[lost]))
+        if restricted:
+            best = maximize_restricted(problem, busy, best)
+        # Without a donor's effect the fit is that of the regression without donors.
+        none = best.point.sigma == 0
+        best.point.put(np.flatnonzero(none), zero.take(busy[none]))
+        best.converged |= none & plain.converged[busy]
+        found.point.put(busy, best.point)
+        found.converged[busy], found.at_limit[busy] = best.converged, best.at_limit
+    here = problem.evaluate(genes, found.point)
+    empty = ~data.cells.totals.any(axis=1)
+    separated = ~data.separation.kept.all(axis=1)
+    codes = np.select(
+        [
+            empty,
+            ~found.converged,
+            separated,
+            found.at_limit,
+            plain.at_limit & (found.point.sigma == 0),
+            found.point.sigma == 0,
+            found.point.alpha == 0,
+        ],
+        [
+            GLMStatus.ALL_ZEROS,
+            GLMStatus.NOT_CONVERGED,
+            GLMStatus.SEPARATED,
+            GLMStatus.RANDOM_SD_LIMIT,
+            GLMStatus.DISPERSION_LIMIT,
+            GLMStatus.NO_RANDOM_SD,
+            GLMStatus.POISSON,
+        ],
+        GLMStatus.CONVERGED,
+    )
+    log_likelihood = here.log_likelihood - data.histogram.log_factorials
+    return Estimates(
+        found.point,
+        np.where(empty, 0.0, log_likelihood),
+        _covariance(here.hessian, found.point, data.separation.free),
+        data.separation.limits,
+        codes,
+    )
+
+
+def _without_donors(data: DonorData) -> DispersionFit:
+    """Maximum likelihood of the regression without donors."""
+    rows = data.cells.rows[:, 1:]
+    distinct, number = np.unique(rows, axis=0, return_inverse=True)
+    number = number.ravel()
+    members = (number[:, None] == np.arange(len(distinct))).astype(np.float64)
+    cells = data.cells
+    plain = type(cells)(
+        distinct,
+        number[cells.row_of],
+        cells.log_size_factors,
+        cells.cells,
+        cells.counts,
+        cells.histogram,
+        cells.exposures @ members,
+        cells.totals @ members,
+    )
+    problem = Problem(plain)
+    return fit_dispersion(problem, np.arange(cells.genes), cox_reid=False)
+
+
+def _covariance(hessian: Floats, point: Point, free: NDArray[np.bool_]) -> Floats:
+    """Inverse of the observed information on all parameters that are not at a boundary."""
+    size = point.beta.shape[1]
+    inside = np.column_stack([free, point.alpha > 0, point.sigma > 0])
+    information = np.where(inside[:, :, None] & inside[:, None, :], -hessian, 0.0)
+    information += (~inside)[:, :, None] * np.eye(size + 2)
+    # If the dispersion or σ is not at a maximum, the coefficients' own part is taken.
+    definite = np.linalg.eigvalsh(information)[:, 0] > 0
+    own = information.copy()
+    own[:, size:, :], own[:, :, size:] = 0, 0
+    own[:, size, size] = own[:, size + 1, size + 1] = 1
+    used = np.where(definite[:, None, None], information, own)
+    found: Floats = np.linalg.pinv(used, hermitian=True)[:, :size, :size]
+    return found * (free[:, :, None] & free[:, None, :])

@@ -1,0 +1,124 @@
+"""The standard deviation of the donors' effects, corrected for the coefficients estimated.
+
+With few donors the maximum likelihood estimate of σ is too small, as a variance divided by the
+number of observations is. The adjusted profile log-likelihood
+
+    max over β, α of ℓ(β, α, σ), minus ½ log det(-∂²ℓ/∂β²),
+
+is what restricted maximum likelihood (REML) is for normal data. Its derivative in σ is that of the
+profile, and half the derivative of the determinant along the path of β and α.
+
+References:
+    D. R. Cox and N. Reid (1987), *Parameter orthogonality and approximate conditional inference*,
+    J. R. Statist. Soc. B 49, 1-39. H. D. Patterson and R. Thompson (1971), *Recovery of
+    inter-block information when block sizes are unequal*, Biometrika 58, 545-554.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxnb.glm.dispersion import LARGEST_DISPERSION
+from jaxnb.glm.mixed.maximum import SMALLEST_SD, Maximum
+from jaxnb.glm.mixed.newton import profile
+from jaxnb.glm.mixed.problem import MixedProblem, Point
+from jaxnb.glm.mixed.quadrature import LARGEST_SD
+
+__all__ = ["maximize_restricted"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+
+_MAX_ITER = 60
+# The derivative in σ is trusted, and σ moved, once β and ρ are this near to their path.
+_NEAR_PATH, _ON_PATH = 0.3, 0.02
+_TOLERANCE = 1e-6
+_FROM_ZERO = 0.05
+
+
+def maximize_restricted(problem: MixedProblem, genes: Ints, start: Maximum) -> Maximum:
+    """Maximize the adjusted profile log-likelihood over σ, from the maximum of the likelihood.
+
+    Args:
+        problem: the data.
+        genes: which genes.
+        start: of every gene.
+    """
+    at = start.point.copy()
+    at.sigma = np.clip(1.1 * at.sigma, _FROM_ZERO, LARGEST_SD)
+    low, high = np.zeros(genes.size), np.full(genes.size, LARGEST_SD)
+    before = np.full((2, genes.size), np.nan)  # σ and the derivative of the last iteration
+    converged = np.zeros(genes.size, bool)
+    active = np.arange(genes.size)
+    for _ in range(_MAX_ITER):
+        now, scale = at.take(active), problem.data.center[genes[active]]
+        here = problem.evaluate(genes[active], now)
+        found = profile(here, now.alpha, scale)
+        # One step of ρ on the profile over β; at 0 it may be held there.
+        bend = np.maximum(-found.hessian[:, 0, 0], 1e-6)
+        held = ((now.alpha == 0) & (found.gradient[:, 0] <= 0)) | (
+            (now.alpha >= LARGEST_DISPERSION) & (found.gradient[:, 0] >= 0)
+        )
+        rho = np.where(held, 0, found.gradient[:, 0] / bend)
+        path = np.where(held, 0, found.hessian[:, 0, 1] / bend)
+        beta = found.step + found.paths[..., 0] * rho[:, None]
+        beta_path = found.paths[..., 1] + found.paths[..., 0] * path[:, None]
+        slope = now.alpha + 1 / scale
+        direction = Point(slope * path, beta_path, np.ones(active.size))
+        half = 0.5 * problem.determinant_derivative(genes[active], now, direction)
+        derivative = found.gradient[:, 1] + found.hessian[:, 0, 1] * rho - half
+        curvature = found.hessian[:, 1, 1] + found.hessian[:, 0, 1] * path
+        away = np.maximum(np.abs(beta).max(axis=1, initial=0), np.abs(rho))
+        near = away < _ON_PATH
+        rising = derivative > 0
+        low[active] = np.where(near & rising, np.maximum(low[active], now.sigma), low[active])
+        high[active] = np.where(near & ~rising, np.minimum(high[active], now.sigma), high[active])
+        curvature = _secant(now.sigma, derivative, curvature, *before[:, active])
+        before[:, active] = np.where(near, [now.sigma, derivative], np.nan)
+        move = _bounded(now.sigma, derivative, curvature, low[active], high[active])
+        move = np.where(away < _NEAR_PATH, move, 0.0)
+        beta = beta + beta_path * move[:, None]
+        rho = rho + path * move
+        shorter = np.maximum(np.maximum(np.abs(beta).max(axis=1, initial=0), np.abs(rho)), 1)
+        new_rho = np.maximum(np.log1p(now.alpha * scale) + rho / shorter, 0)
+        at.put(
+            active,
+            Point(
+                np.minimum(np.expm1(new_rho) / scale, LARGEST_DISPERSION),
+                now.beta + beta / shorter[:, None],
+                now.sigma + move,
+            ),
+        )
+        small = np.abs(move) < _TOLERANCE * (1 + 10 * now.sigma)
+        converged[active] = small & (away < np.sqrt(_TOLERANCE))
+        active = active[~converged[active]]
+        if not active.size:
+            break
+    at.sigma = np.where(at.sigma <= SMALLEST_SD, 0.0, at.sigma)
+    return Maximum(at, converged, converged & (at.sigma >= LARGEST_SD))
+
+
+def _secant(sigma: Floats, now: Floats, curvature: Floats, last: Floats, then: Floats) -> Floats:
+    """The curvature from two derivatives where there are two, that of the profile elsewhere."""
+    change = sigma - last
+    apart = np.abs(change) > 1e-9
+    secant = np.where(apart, (now - then) / np.where(apart, change, 1), np.nan)
+    found: Floats = np.where(secant < 0, secant, curvature)
+    return found
+
+
+def _bounded(
+    sigma: Floats, derivative: Floats, curvature: Floats, low: Floats, high: Floats
+) -> Floats:
+    """Newton's step in σ within the bounds; to `SMALLEST_SD` at the lowest."""
+    most = 0.7 * sigma + 0.02
+    move = derivative / np.maximum(-curvature, np.abs(derivative) / most)
+    move = np.where(curvature >= 0, np.copysign(most, derivative), move)
+    new = sigma + move
+    outside = (new <= low) | (new >= high)
+    new = np.where(outside & (new > SMALLEST_SD), (low + high) / 2, new)
+    new = np.clip(new, SMALLEST_SD, LARGEST_SD)
+    stays = (sigma <= SMALLEST_SD) & (derivative <= 0)
+    found: Floats = np.where(stays, sigma, new) - sigma
+    return found

@@ -1,0 +1,135 @@
+"""The marginal likelihood: against brute force, with twice the nodes, and its derivatives."""
+
+import jax
+import mpmath
+import numpy as np
+import pytest
+
+from jaxnb.glm.mixed import likelihood
+from jaxnb.glm.mixed.data import DonorData
+from jaxnb.glm.mixed.problem import MixedProblem, Point
+from jaxnb.glm.mixed.quadrature import rule_numbers, rule_of
+from jaxnb.glm.pseudo_cells import pseudo_cells
+
+RNG = np.random.default_rng(3)
+CELLS, DONORS = 420, 6
+DONOR = RNG.integers(0, DONORS, CELLS)
+# Both conditions in donors 0 to 3, one alone in the others.
+CONDITION = np.where(DONOR < 4, RNG.integers(0, 2, CELLS), DONOR % 2)
+FACTORS = np.exp(RNG.normal(0, 0.2, CELLS))
+DESIGN = np.column_stack([np.ones(CELLS), CONDITION])
+EFFECTS = RNG.normal(0, 0.6, (DONORS, 5))
+MEAN = FACTORS[:, None] * np.array([0.1, 1.0, 20.0, 2.0, 300.0]) * np.exp(EFFECTS[DONOR])
+COUNTS = RNG.poisson(RNG.gamma(2, 0.5, MEAN.shape) * MEAN)
+GENES = COUNTS.shape[1]
+
+
+def problem(*, doubled=False, cells=CELLS):
+    matrix = np.column_stack([DONOR, DESIGN])[:cells]
+    (part,) = pseudo_cells(COUNTS[:cells], matrix, FACTORS[:cells])
+    return MixedProblem(DonorData(part), doubled=doubled)
+
+
+def point(sigma, alpha=0.4):
+    beta = np.column_stack([np.log(COUNTS.mean(axis=0)), np.full(GENES, 0.2)])
+    return Point(np.full(GENES, alpha), beta, np.full(GENES, sigma))
+
+
+def brute_force(gene, at, cells):
+    """The log-likelihood of the cells themselves at 25 digits, by the trapezoidal rule."""
+    total = mpmath.mpf(0)
+    alpha, sigma = mpmath.mpf(at.alpha[gene]), mpmath.mpf(at.sigma[gene])
+    r, h = 1 / alpha, mpmath.mpf(1) / 12
+    for donor in range(DONORS):
+        mine = np.flatnonzero(DONOR[:cells] == donor)
+        x = COUNTS[mine, gene].tolist()
+        mu = (FACTORS[mine] * np.exp(DESIGN[mine] @ at.beta[gene])).tolist()
+        constant = sum(
+            mpmath.loggamma(k + r) - mpmath.loggamma(r) - mpmath.loggamma(k + 1) for k in x
+        )
+        integral = mpmath.mpf(0)
+        for step in range(-100, 101):
+            z = step * h
+            log = constant - z * z / 2
+            for k, m in zip(x, mu, strict=True):
+                t = alpha * m * mpmath.exp(sigma * z)
+                log += k * mpmath.log(t) - (k + r) * mpmath.log1p(t)
+            integral += mpmath.exp(log)
+        total += mpmath.log(h * integral / mpmath.sqrt(2 * mpmath.pi))
+    return total
+
+
+@pytest.mark.quick
+def test_value_against_brute_force():
+    cells = 45
+    at = point(0.5)
+    here = problem(cells=cells)
+    value = here.evaluate(np.arange(GENES), at).log_likelihood
+    value = value - here.data.histogram.log_factorials
+    with mpmath.workdps(25):
+        for gene in (0, 2, 4):
+            assert abs(value[gene] - brute_force(gene, at, cells)) < 1e-9
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.3, 0.9, 2.0])
+def test_twice_the_nodes_change_nothing(sigma):
+    genes = np.arange(GENES)
+    got = problem().evaluate(genes, point(sigma))
+    more = problem(doubled=True).evaluate(genes, point(sigma))
+    np.testing.assert_allclose(got.log_likelihood, more.log_likelihood, rtol=0, atol=1e-7)
+    scale = np.abs(more.hessian).max(axis=(1, 2), keepdims=True)
+    np.testing.assert_allclose(got.hessian / scale, more.hessian / scale, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("sigma", "alpha"), [(0.0, 0.4), (0.2, 1e-3), (0.8, 0.4)])
+def test_derivatives_are_those_of_the_value(sigma, alpha):
+    here = problem()
+    at = point(sigma, alpha)
+    got = here.evaluate(np.arange(GENES), at)
+    rule = rule_of(int(rule_numbers(np.array([sigma]))[0]))
+    gene = 1
+    with jax.enable_x64(True):
+        _, block = next(here.blocks(np.array([gene]), nodes=10**9))
+        block = likelihood.Block(*(entry[:1] for entry in block[:5]), *block[5:])
+        start = here.modes[[gene]]
+        one = at.take(np.array([gene]))
+        _, origin, length = likelihood._placed(
+            one.alpha, one.beta, one.sigma, start, block, rule.between_ends
+        )
+        z = likelihood._nodes(origin, length, rule)
+
+        def value(p):
+            return likelihood.given_nodes(
+                p[None, 2], p[None, :2], p[None, 3], z, length, block, rule
+            )[0]
+
+        p = np.concatenate([one.beta[0], one.alpha, one.sigma])
+        gradient, hessian = jax.jit(lambda p: (jax.grad(value)(p), jax.hessian(value)(p)))(p)
+    np.testing.assert_allclose(got.gradient[gene], gradient, rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(got.hessian[gene], hessian, rtol=1e-8, atol=1e-6)
+
+
+def test_poisson_is_an_ordinary_point():
+    here, genes, h = problem(), np.arange(GENES), 1e-7
+    zero, near = (here.evaluate(genes, point(0.25, alpha)) for alpha in (0.0, h))
+    rise = near.log_likelihood - zero.log_likelihood
+    np.testing.assert_allclose(rise, h * zero.gradient[:, 2], rtol=1e-3)
+    np.testing.assert_allclose(near.gradient, zero.gradient, rtol=1e-3, atol=1e-3)
+
+
+def test_derivative_of_the_determinant():
+    here, genes = problem(), np.arange(GENES)
+    at, h = point(0.25), 1e-5
+    direction = Point(np.full(GENES, 0.3), np.full((GENES, 2), 0.2), np.ones(GENES))
+
+    def log_determinant(step):
+        moved = Point(
+            at.alpha + step * direction.alpha,
+            at.beta + step * direction.beta,
+            at.sigma + step * direction.sigma,
+        )
+        return np.linalg.slogdet(-here.evaluate(genes, moved).hessian[:, :2, :2])[1]
+
+    expected = (log_determinant(h) - log_determinant(-h)) / (2 * h)
+    got = here.determinant_derivative(genes, at, direction)
+    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
