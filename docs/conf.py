@@ -33,13 +33,7 @@ extensions = [
 ]
 exclude_patterns = [
     "_build",
-    "accuracy.md",
-    "bridge.md",
-    "nuts.md",
-    "poisson_limit.md",
-    "regression_peers.md",
-    "scvi_differences.md",
-    "speed.md",
+    "measured",  # tables that scripts write and pages include
     "**/.ipynb_checkpoints",
 ]
 default_role = "py:obj"
@@ -170,8 +164,37 @@ def _lazy_properties_as_properties() -> None:
                     setattr(owner, attribute, property(value.wrapped))
 
 
+# Pages that were merged into others: their addresses lead there.
+_MOVED = {
+    "api/datasets": "api/io.html#data",
+    "api/index": "api/likelihoods.html",
+    "api/plots": "api/io.html#plots",
+    "api/random": "api/cdf.html#draws",
+    "api/residuals": "api/cdf.html#residuals",
+    "changes": "citing.html#changes",
+    "faq": "when.html",
+    "from_numpyro": "numpyro.html",
+    "from_scvi": "torch.html",
+    "from_torch": "torch.html",
+    "limits": "when.html#what-jaxnb-does-not-do",
+    "notebooks/04_torch_bridge": "torch.html",
+    "scale": "first_fit.html#more-cells-than-fit-into-memory",
+}
+
+
+def _redirect(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None and app.builder.name == "html":
+        for old, new in _MOVED.items():
+            target = "../" * old.count("/") + new
+            (pathlib.Path(app.outdir) / f"{old}.html").write_text(
+                f'<!doctype html><meta http-equiv="refresh" content="0; url={target}">'
+                f'<title>moved</title><a href="{target}">This page is now here.</a>\n'
+            )
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     _lazy_properties_as_properties()
+    app.connect("build-finished", _redirect)
     app.connect("missing-reference", _plain_where_unknown)
     app.connect("autodoc-process-signature", _name_the_unions)

@@ -36,11 +36,11 @@ def test_every_block_is_one_that_is_run(page):
             assert "file_format: mystnb" in page.read_text()
 
 
-# The README's are run in test_package.py. The fits of scale.md take 15 s to compile.
+# The README's are run in test_package.py. The fits of first_fit.md take 15 s to compile.
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, marks=pytest.mark.slow if page.name == "scale.md" else ())
+        pytest.param(page, marks=pytest.mark.slow if page.name == "first_fit.md" else ())
         for page in PAGES[1:]
     ],
     ids=lambda page: page.name,
@@ -74,6 +74,57 @@ def test_commands_run(page, tmp_path):
             subprocess.run(command, shell=True, check=True, cwd=tmp_path, env=environment)
 
 
+LINK = re.compile(r"(?<!\!)\[[^\]]*\]\((?!https?:|mailto:)([^)\s]+)\)")
+
+
+def anchors(page: pathlib.Path) -> set[str]:
+    """Those of a page's headings, as MyST and GitHub make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    titles = re.findall(r"^#{1,3} (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.quick
+def test_links_lead_to_files_and_headings_of_the_repository():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    for page in [*PAGES, *notebooks, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+        for link in LINK.findall(page.read_text()):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), (page.name, link)
+            if anchor and target.suffix == ".md":
+                assert anchor in anchors(target), (page.name, link)
+
+
+REFERENCE = {
+    "cdf": ["cdf", "random", "residuals"],
+    "fit": ["fit"],
+    "glm": ["glm"],
+    "io": ["datasets", "io", "plots"],
+    "torch_bridge": ["torch_bridge"],
+}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("page", REFERENCE)
+def test_every_public_name_is_in_the_reference(page):
+    if page == "torch_bridge":
+        pytest.importorskip("torch")
+    text = (ROOT / "docs" / "api" / f"{page}.md").read_text()
+    for part in REFERENCE[page]:
+        if f"automodule:: jaxnb.{part}\n   :members:" not in text:
+            missing = set(getattr(jaxnb, part).__all__) - set(re.findall(r"\w+", text))
+            assert not missing, (page, missing)
+
+
+@pytest.mark.quick
+def test_every_name_at_the_top_level_is_in_the_reference():
+    pages = [(ROOT / "docs" / "api" / f"{n}.md") for n in ("likelihoods", "distributions", "cdf")]
+    words = set(re.findall(r"\w+", " ".join(page.read_text() for page in pages)))
+    modules = {"cdf", "datasets", "distributions", "fit", "io", "plots", "random", "residuals"}
+    assert set(jaxnb.__all__) - modules <= words
+
+
 def test_notebooks_are_kept_without_outputs():
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     assert notebooks
@@ -90,7 +141,7 @@ def test_citation_names_this_version():
 
 def rows_of(page: str, *cells: str) -> list[list[str]]:
     """The rows of a page's tables that begin with these cells."""
-    lines = (ROOT / "docs" / page).read_text().splitlines()
+    lines = (ROOT / "docs" / "measured" / page).read_text().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     return [row for row in rows if tuple(row[: len(cells)]) == cells]
 
@@ -119,6 +170,13 @@ def test_ratios_in_the_readme_are_those_of_the_table():
         if cell != "-"
     ]
     assert f"take {min(ratios)} to {max(ratios)} times as long" in text
+
+
+@pytest.mark.quick
+def test_the_short_table_of_times_is_part_of_the_long_one():
+    for name in ("nb", "zinb", "mixture"):
+        (row,) = rows_of("speed.md", name, "sum + gradient", "512x2000")
+        assert rows_of("speed_short.md", name) == [[name, *row[5:9]]]
 
 
 def test_the_readme_is_short_enough_to_be_read():

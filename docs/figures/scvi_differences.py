@@ -1,6 +1,6 @@
 """Where scvi-tools' distributions and jaxnb's return different things, as a table.
 
-    python docs/figures/scvi_differences.py [--markdown docs/scvi_differences.md]
+    python docs/figures/scvi_differences.py [--markdown docs/measured/scvi_differences.md]
 
 Needs torch and scvi-tools. Every row calls both libraries with the same arguments, in float32.
 """
@@ -100,7 +100,7 @@ def rows() -> list[Row]:
     return [
         ("NB, log-probability: x = 1, mu = 1e-8, theta = 1", *_log_nb(1, 1e-8, 1.0), "-18.42"),
         ("the same: x = 7, mu = 5, theta = 1e7", *_log_nb(7.0, 5.0, 1e7), "-2.259"),
-        ("its derivative in theta there", *_derivative(7.0, 5.0, 1e7), "1.5e-14"),
+        ("its derivative with respect to theta", *_derivative(7.0, 5.0, 1e7), "1.5e-14"),
         ("NB, log-probability: x = 0, mu = 1, theta = 0", *_log_nb(0.0, 1.0, 0.0), "0"),
         ("the same: theta = inf, x = 7, mu = 5", *_log_nb(7.0, 5.0, math.inf), "-2.259"),
         ("ZINB, log-probability: x = 3, zi_logits = -inf", *_log_zinb(3, 2.0, 1.0, -math.inf),
@@ -132,7 +132,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.manual_seed(0)
     lines = [
-        f"| asked, in float32 | scvi-tools {version('scvi-tools')} | jaxnb | exact |",
+        f"| expression, in float32 | scvi-tools {version('scvi-tools')} | jaxnb | exact |",
         "|---|---|---|---|",
     ]
     for question, scvi_tools, own, exact in rows():

@@ -1,5 +1,12 @@
-"""Pictures of fits, on axes of the caller's or as a figure of their own."""
+"""Plots of fits and tests, drawn on your axes or as complete figures."""
 
+from jaxnb.plots.differential import (
+    differential_figure,
+    dispersion_figure,
+    plot_dispersions,
+    plot_mean_difference,
+    plot_volcano,
+)
 from jaxnb.plots.gene import (
     fitted_distributions,
     gene_figure,
@@ -11,12 +18,17 @@ from jaxnb.plots.panels import comparison_figure, plot_mean_variance, plot_zero_
 
 __all__ = [
     "comparison_figure",
+    "differential_figure",
+    "dispersion_figure",
     "fitted_distributions",
     "gene_figure",
+    "plot_dispersions",
     "plot_histogram",
+    "plot_mean_difference",
     "plot_mean_variance",
     "plot_quantile_residuals",
     "plot_rootogram",
+    "plot_volcano",
     "plot_zero_excess",
 ]
 

@@ -69,7 +69,7 @@ def dispersion_figure(
 
 
 def plot_volcano(table: Any, axes: Any) -> None:
-    """-log10 of the p-value against the fold change, a dot a gene."""
+    """-log10 of the p-value against the fold change, one dot per gene."""
     change, mark = _drawn_changes(table)
     height = -np.log10(np.maximum(table["p_value"].to_numpy(float), 1e-300))
     axes.set_xlabel("log2 fold change (triangles: infinite)")
@@ -78,7 +78,7 @@ def plot_volcano(table: Any, axes: Any) -> None:
 
 
 def plot_mean_difference(table: Any, axes: Any) -> None:
-    """Fold change against mean (an MA plot), a dot a gene."""
+    """Fold change against mean (an MA plot), one dot per gene."""
     change, mark = _drawn_changes(table)
     axes.set_xscale("log")
     axes.axhline(0, color=palette_for(axes).text, lw=0.8)
@@ -94,7 +94,7 @@ def plot_dispersions(
     *,
     own: Floats | None = None,
 ) -> None:
-    """Dispersion against mean, a dot a gene; dispersions of 0 at the lower edge.
+    """Dispersion against mean, one dot per gene; dispersions of 0 at the lower edge.
 
     With `own`, the dispersions of the genes by themselves are below the shrunken ones, by which one
     sees how far they are pulled to the trend.

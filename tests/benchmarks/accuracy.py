@@ -58,8 +58,8 @@ def table(dtype: np.dtype) -> list[str]:
     """Markdown lines for one dtype."""
     region = reference.REGION[WHOLE]
     lines = [
-        f"| {dtype} | region | log-probability, ulp: 99 %, worst "
-        "| derivative in theta, relative: 99 %, worst | wrong sign |",
+        f"| {dtype} | region | log-probability, ulp: 99%, worst "
+        "| derivative with respect to theta, relative: 99%, worst | wrong sign |",
         "|---|---|---|---|---|",
     ]
     for library, (values, derivatives) in results(dtype).items():

@@ -36,7 +36,7 @@ from jaxnb.torch_bridge.programs import partials
 
 SIZES = ("1x1", "128x80", "128x2000", "512x2000")
 TITLES = {
-    "calls": "Value, sum and backward, medians and least times:",
+    "calls": "Forward, sum and backward: median and minimum times.",
     "epochs": "Epochs of SCVI, 2,000 genes, batches of 128:",
     "memory": "What training steps leave behind, 2,000 genes:",
 }
@@ -63,7 +63,7 @@ def calls(sizes: list[str], rounds: int, budget: float) -> list[str]:
     """A table of the times per call: medians, then least times."""
     rows = [
         "| distribution | cells x genes | scVI, ms | bridge, ms | ratio "
-        "| least: scVI | bridge | ratio |"
+        "| minimum: scVI | bridge | ratio |"
     ]
     rows.append("|---" * 8 + "|")
     for size in sizes:
@@ -119,7 +119,7 @@ def train(table: anndata.AnnData, likelihood: str, epochs: int) -> list[float]:
 def epochs(table: anndata.AnnData, number: int) -> list[str]:
     """A table of the times per epoch; original and patched in turns, each twice."""
     rows = [
-        "| distribution | | first epoch, s | median of the others | least |",
+        "| distribution | | first epoch, s | median of the others | minimum |",
         "|---|---|---|---|---|",
     ]
     for likelihood in ("nb", "zinb"):

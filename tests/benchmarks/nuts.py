@@ -30,7 +30,7 @@ import jaxnb
 Model = Callable[[], None]
 
 EVALUATIONS = 100
-OURS, THEIRS, REST = "jaxnb", "NumPyro", "all but the likelihood"
+OURS, THEIRS, REST = "jaxnb", "NumPyro", "model without likelihood"
 CLASSES = {
     OURS: lambda mu, theta: jaxnb.NegativeBinomial(mu=mu, theta=theta, eps=0.0),
     THEIRS: dist.NegativeBinomial2,
@@ -144,7 +144,7 @@ def chains(samplers: dict[str, Sampler], draws: int, rounds: int) -> dict[str, C
 
 def table(gradients: dict[str, np.ndarray], chains: dict[str, Chain]) -> str:
     """Both measurements in Markdown; the ratios are medians of the rounds' own."""
-    titles = ["", "gradient, ms", "NUTS, ms a step", "steps a draw", "step size", "divergences"]
+    titles = ["", "gradient, ms", "NUTS, ms per step", "steps per draw", "step size", "divergences"]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     gradient = {name: np.median(taken) / EVALUATIONS * 1e3 for name, taken in gradients.items()}
     for name, chain in chains.items():

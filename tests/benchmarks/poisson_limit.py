@@ -120,9 +120,9 @@ HEADER = [
     "divergences",
     "step size",
     "acceptance",
-    "steps a draw",
+    "steps per draw",
     "effective draws",
-    "theta, 5 % to 95 %",
+    "theta, 5% to 95%",
 ]
 
 
@@ -153,7 +153,7 @@ def main() -> None:
                 lines.append(row(title, name, seed, found))
                 print(lines[-1], flush=True)
     if options.markdown:
-        size = f"{options.rows} counts drawn at theta = 1e6; {options.draws} draws a chain."
+        size = f"{options.rows} counts drawn at theta = 1e6; {options.draws} draws per chain."
         options.markdown.write_text(f"{size}\n\n" + "\n".join(lines) + "\n")
 
 

@@ -159,6 +159,17 @@ def draw(rows: list[dict], file: pathlib.Path) -> None:
     figure.savefig(file, dpi=150)
 
 
+def short(rows: list[dict]) -> str:
+    """The peers' times over ours for the sum and its gradient at the middle size, as a table."""
+    names = [p for p in PEERS if p != "SciPy"]
+    lines = [f"| distribution | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for row in rows:
+        if (row["task"], row["size"]) == ("sum + gradient", SIZES[1]):
+            ratios = [f"{row['ns'][p] / row['ns']['jaxnb']:.1f}" for p in names if p in row["ns"]]
+            lines.append(f"| {row['name']} | {' | '.join(ratios)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="CELLSxGENES")
@@ -175,6 +186,7 @@ def main() -> None:
     if options.markdown:
         table = "\n".join([header(), *map(line, rows)])
         options.markdown.write_text(f"{machine()}, float32, medians.\n\n{table}\n")
+        options.markdown.with_stem(f"{options.markdown.stem}_short").write_text(short(rows))
     if options.plot:
         draw(rows, options.plot)
 
