@@ -106,7 +106,7 @@ def keywords(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """The function, also with the synonyms of its parameters as keywords.
 
     The signature states them as `**other: Unpack[...]`, for type checkers alone: nothing arrives
-    there. A keyword that is no name at all raises TypeError with the name that is probably meant.
+    there. A keyword that is not a name at all raises TypeError, with the name that is likely.
     """
     signature = inspect.signature(function)
     named = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]

@@ -1,4 +1,4 @@
-"""Progress on stderr for whoever sits before a terminal, and nothing for others."""
+"""Progress on stderr if it is a terminal, and nothing otherwise."""
 
 import os
 import sys

@@ -56,7 +56,7 @@ class Family:
             parameter with a log scale.
         sampler: Of (key, *parameters, shape, dtype).
         mean: Of the parameters; `xp=torch` for tensors.
-        variance: Likewise.
+        variance: The same.
         mode: Of the parameters, for arrays only.
         log_cdf: The public function of (x, *parameters), log P(X <= x); None if there is none, and
             so for the next four.

@@ -66,7 +66,7 @@ def pearson_residuals(
 def deviance_residuals(
     counts: Any, distribution: _Distribution, *, layer: str | None = None
 ) -> Array:
-    """sign(x - mean) sqrt(unit deviance), right to the last digits near the mean.
+    """sign(x - mean) sqrt(unit deviance), also accurate near the mean.
 
     Arguments, result and errors as for `pearson_residuals`; and NotImplementedError for a mixture,
     which has no unit deviance.

@@ -176,7 +176,7 @@ _INTERVAL = Kind(
             "ArrayLike",
             "Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.",
         ),
-        Argument("high", "ArrayLike", "Likewise, or infinity. It is rounded down."),
+        Argument("high", "ArrayLike", "The same, or infinity. It is rounded down."),
     ),
     raises=_RAISES,
     imports=(("jaxnb.cdf.interval", "log_interval"),),
@@ -219,9 +219,10 @@ SAMPLER = Kind(
     raises=(
         (
             "ValueError",
-            "The parameters do not broadcast to shape, dtype is no number, or key is several keys.",
+            "The parameters do not broadcast to shape, dtype is not a number, or key is several "
+            "keys.",
         ),
-        ("TypeError", "key is no key, or a parameter is missing or given on both scales."),
+        ("TypeError", "key is not a key, or a parameter is missing or given on both scales."),
     ),
     imports=(("jaxnb.random", "_counts"), ("collections.abc", "Sequence")),
 )

@@ -146,7 +146,7 @@ _quantile_p: Final = elementwise("jaxnb_quantile", _evaluated)
 
 
 def _at_ends(count: Array, q: Array, logarithm: bool, upper: bool, unbounded: Array) -> Array:
-    """Infinity where all of the probability is to be reached, NaN where `q` is no level."""
+    """Infinity where all of the probability is to be reached, NaN where `q` is not a level."""
     lowest, highest = (-jnp.inf, 0.0) if logarithm else (0.0, 1.0)
     everything = q == (lowest if upper else highest)
     count = jnp.where(everything & unbounded, jnp.inf, count)

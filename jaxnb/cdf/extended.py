@@ -98,12 +98,12 @@ class Fixed(NamedTuple):
 
     Attributes:
         mu: Of `Moved`, as the others; parameters of 0 and infinity are moved infinitely far.
-        theta: Likewise.
-        log_theta: Likewise.
-        log_mu: Likewise.
-        log_m: Likewise.
+        theta: The same.
+        log_theta: The same.
+        log_mu: The same.
+        log_m: The same.
         log_scale: Of `Dispersion`.
-        variance_scale: Likewise.
+        variance_scale: The same.
     """
 
     mu: Array

@@ -82,7 +82,7 @@ def log_ratio(x: Array, mu: Array, theta_1: Array, theta_2: Array) -> tuple[Arra
         x: Counts, in which there is no derivative.
         mu: The mean, positive and finite.
         theta_1: The first theta, positive and at most `largest`.
-        theta_2: The second one, likewise.
+        theta_2: The second one.
     """
     means, thetas = jnp.stack([mu, mu]), jnp.stack([theta_1, theta_2])
     floor = jnp.zeros((1,) * means.ndim, mu.dtype)

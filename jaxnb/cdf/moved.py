@@ -1,6 +1,6 @@
 """Arguments moved into the range of kernels that work on mean and theta themselves.
 
-Beyond that range the distribution function is, to the last digit, a power of one of its parameters
+Beyond that range the distribution function is, to rounding, a power of one of its parameters
 or a function of their ratios:
 
 1.  theta below `Limits.theta`: the probability of x > 0 is theta times a function of mu / theta, so

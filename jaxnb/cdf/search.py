@@ -104,8 +104,8 @@ class _Search(NamedTuple):
         hi: One that does.
         x: The count to try next.
         value: The level, as in `Level`.
-        log_lower: Likewise.
-        log_upper: Likewise.
+        log_lower: The same.
+        log_upper: The same.
     """
 
     age: Array

@@ -62,7 +62,7 @@ def truncated_quantile(
 ) -> Array:
     """The smallest x with P(X <= x) >= q given low <= X <= high; with `upper`, P(X > x) <= q.
 
-    The first count at q = 0, the last one at q = 1; NaN for what is no probability, or where the
+    The first count at q = 0, the last one at q = 1; NaN for what is not a probability, or where the
     interval has none. It is that of the distribution itself at the level that q is there, from the
     smaller tail, and where the interval has few counts a sum of their probabilities.
     """

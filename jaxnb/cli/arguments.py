@@ -30,7 +30,7 @@ def add_counts(parser: argparse.ArgumentParser) -> None:
         "--index-columns",
         metavar="A,B,...",
         type=lambda text: tuple(text.split(",")),
-        help="columns of a text file that are no counts, by name or number: the first has the "
+        help="columns of a text file that are not counts, by name or number: the first has the "
         "names of its rows, the others are metadata",
     )
     add(

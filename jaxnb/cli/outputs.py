@@ -132,7 +132,7 @@ def written_whole(output: Output) -> Iterator[Path]:
 
 
 def say(text: str) -> None:
-    """Print on stdout; nothing if whoever reads it has gone, as ``| head`` does.
+    """Print on stdout; nothing if the reader has gone, as ``| head`` does.
 
     Raises:
         InputError: stdout is a file on a full disk.

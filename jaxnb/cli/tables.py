@@ -22,7 +22,7 @@ _ENDINGS = (
     ".parquet",
     ".xlsx",
 )
-# What pandas needs for the formats that are no text: any one of these.
+# What pandas needs for the formats that are not text: any one of these.
 _MODULES = {".parquet": ("pyarrow", "fastparquet"), ".xlsx": ("openpyxl", "xlsxwriter")}
 
 

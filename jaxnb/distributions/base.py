@@ -201,7 +201,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         Args:
             low: Numbers, broadcast against the batch shape; those that are not whole are rounded
                 up.
-            high: Likewise; they are rounded down, and may be infinite.
+            high: The same; they are rounded down, and may be infinite.
         """
         return self._function("log_interval")(low, high, **self._arguments())
 
@@ -248,7 +248,7 @@ class CountDistribution(Distribution, metaclass=_CheckedConstructor):
         return jnp.where(certain & (deviation != 0), jnp.inf, residual)
 
     def deviance_residuals(self, x: ArrayLike) -> Array:
-        """sign(x - mean) sqrt(unit deviance), right to the last digits where x is near the mean.
+        """sign(x - mean) sqrt(unit deviance), also accurate where x is near the mean.
 
         The unit deviance is twice what the log-probability of x gains if x is the mean of the
         negative binomial, the other parameters held fixed.

@@ -59,8 +59,8 @@ class _Censored(Around):
             intermediates: Not used.
 
         Returns:
-            Log-probabilities; NaN for a NaN. With `validate_args`, an uncensored value that is no
-            count has -inf, and there is a warning.
+            Log-probabilities; NaN for a NaN. With `validate_args`, an uncensored value that is not
+            a count has -inf, and there is a warning.
         """
         value = plain(argument("value", value))
         bound = self._of_bound(value)
@@ -83,7 +83,7 @@ class LeftCensored(_Censored):
 
     .. math:: \log P(X \le x) = \log F(x),
 
-    computed as such, so that neither it nor its derivatives end where F underflows. NumPyro's
+    computed directly, so that neither it nor its derivatives end where F underflows. NumPyro's
     `LeftCensoredDistribution` has the same arguments, and the logarithm of a clipped F instead.
 
     Args:
@@ -110,7 +110,7 @@ class RightCensored(_Censored):
 
     so that "20 or more" is recorded as 19, as with NumPyro's `RightCensoredDistribution`, which has
     the same arguments. That computes log(1 - F) of a clipped F, and loses the tail where F is
-    within the resolution of 1; here it is computed as such.
+    within the resolution of 1; here it is computed directly.
 
     Args:
         base_dist: A distribution of this package.
@@ -151,7 +151,7 @@ class IntervalCensored(Around):
         base_dist: A distribution of this package.
         left_censored: Where there is no lower bound; booleans, or 0 and 1, that broadcast with the
             batch shape.
-        right_censored: Where there is no upper bound, likewise.
+        right_censored: Where there is no upper bound, as above.
         validate_args: Whether to check flags and counts; None for NumPyro's default.
 
     Raises:
@@ -187,7 +187,7 @@ class IntervalCensored(Around):
     def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
         """Counts of the base distribution, none of them censored: pairs of equal bounds.
 
-        NumPyro's returns the counts themselves, which are no values of the distribution.
+        NumPyro's returns the counts themselves, which are not values of the distribution.
 
         Args:
             key: One key of jax.random, typed or raw.
@@ -206,7 +206,7 @@ class IntervalCensored(Around):
 
         Returns:
             Log-probabilities; -inf where upper < lower, NaN for a NaN. With `validate_args`, two
-            equal bounds that are no count have -inf, and there is a warning.
+            equal bounds that are not a count have -inf, and there is a warning.
 
         Raises:
             ValueError: The last axis has not the length 2.

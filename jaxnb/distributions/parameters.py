@@ -161,7 +161,7 @@ def success_probability(mu: Array, theta: Array) -> Array:
 
 
 def log_odds(p: Array) -> Array:
-    """log(p / (1 - p)), to the last digits also where p is near 1/2."""
+    """log(p / (1 - p)), accurate also where p is near 1/2."""
     near = jnp.abs(p - 0.5) < 0.25
     # 2 p - 1 is exact there; the rounding of 1 - p is not multiplied
     close = jnp.log1p(jnp.where(near, 2 * p - 1, 0.0) / jnp.where(near, 1 - p, 1.0))
@@ -170,7 +170,7 @@ def log_odds(p: Array) -> Array:
 
 @jax.custom_jvp
 def log_ratio(a: Array, b: Array) -> Array:
-    """log(a / b) for a, b >= 0, to the last digits where a is near b or the ratio overflows."""
+    """log(a / b) for a, b >= 0, accurate also where a is near b or the ratio overflows."""
     ratio = a / b
     near = jnp.abs(ratio - 1) < 0.5
     # a - b is exact where the two are within a factor of 2 (Sterbenz)

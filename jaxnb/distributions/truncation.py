@@ -39,7 +39,7 @@ class Truncated(Around):
     Args:
         base_dist: A distribution of this package.
         low: The smallest count, broadcast with the batch shape; rounded up. None for no bound.
-        high: The largest count, likewise; rounded down, may be infinite. None for no bound.
+        high: The largest count, as above; rounded down, may be infinite. None for no bound.
         validate_args: Whether to check counts; None for NumPyro's default.
 
     Raises:

@@ -23,8 +23,8 @@ _ROUNDING = 1e-14
 def towards_dispersion(point: Point, sums: Sums, *, inflated: bool) -> Floats:
     """In α = 1/θ at α = 0: ½Σ w((x − μ)² − x), shape ``(genes,)``.
 
-    w is the posterior probability that a count is no structural zero. Without inflation this is a
-    polynomial in exact moments, so that the choice of the Poisson distribution is exact.
+    w is the posterior probability that a count is not a structural zero. Without inflation this is
+    a polynomial in exact moments, so that the choice of the Poisson distribution is exact.
 
     Args:
         point: with log_theta = +inf.

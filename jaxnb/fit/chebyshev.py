@@ -122,7 +122,7 @@ def _coefficients(nodes: int) -> Floats:
 # as smooth in log k as the other sums are in log s.
 FIRST_TAIL = 64
 # Below this panel sums over k are added up, above it the formula of Euler and Maclaurin is exact
-# to rounding: the polynomials change by less than 1 % from one k to the next.
+# to rounding: the polynomials change by less than 1% from one k to the next.
 _FIRST_SMOOTH_PANEL = 7
 _QUADRATURE = np.polynomial.legendre.leggauss(24)
 

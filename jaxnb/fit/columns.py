@@ -43,7 +43,7 @@ class Columns:
         matrix: checked, shape ``(cells, genes)``: a dense array or a scipy sparse one; cells of
             size factor 0 have been left out.
         size_factors: positive, shape ``(cells,)``.
-        statistics: of all columns, if they are known; then there need be no matrix.
+        statistics: of all columns, if they are known; then no matrix is needed.
         zero_inflation: whether sums over zeros will be asked for.
         names: of the columns, if they have any.
     """

@@ -17,7 +17,7 @@ from scipy import sparse
 
 __all__ = ["DominatingColumn", "SharesOfTotals", "dominating_column"]
 
-# Theta is 11 % too large there. 20 columns or fewer always reach it.
+# Theta is 11% too large there. 20 columns or fewer always reach it.
 _LARGEST_SHARE = 0.05
 # A gene of a rare kind of cells has a small share of everything, but most of what these have.
 _LARGEST_SHARE_WHERE_COUNTED = 0.5
@@ -114,8 +114,8 @@ def dominating_column(counts: Any) -> DominatingColumn | None:
         counts: shape ``(rows, columns)``, an array or a scipy sparse matrix.
 
     Returns:
-        The column with the largest share of all counts if that is 5 % or more (theta is then at
-        least 11 % too large); else one that makes up half of the totals of its own rows.
+        The column with the largest share of all counts if that is 5% or more (theta is then at
+        least 11% too large); else one that makes up half of the totals of its own rows.
 
     Raises:
         ValueError: there is one column only: its totals are itself, and its theta would be inf.

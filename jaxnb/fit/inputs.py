@@ -106,7 +106,7 @@ def _columns_of_dask(
 
 
 def check_counts(matrix: Any) -> None:
-    """Raise ValueError for what is no matrix of counts."""
+    """Raise ValueError for what is not a matrix of counts."""
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(
             f"counts must be a matrix with at least one row and one column, not of shape "

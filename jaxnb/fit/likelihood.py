@@ -50,7 +50,7 @@ class Evaluation(NamedTuple):
         value: the log-likelihood less that of the Poisson fit.
         scale: the sum of the absolute values of its terms, to which its rounding is relative.
         gradient: ``(3,)``; 0 in a coordinate that is infinite.
-        hessian: ``(3, 3)``; likewise.
+        hessian: ``(3, 3)``; the same.
     """
 
     value: Array

@@ -57,9 +57,9 @@ def fit_nb(
         `size_factors`. zi_logits is -inf throughout.
 
     Raises:
-        ValueError: the counts are no matrix, empty, negative or not finite; the size factors have
-            another length, are negative or not finite, or are 0 for a row with counts; or there is
-            one column and no size factors.
+        ValueError: the counts are not a matrix, empty, negative or not finite; the size factors
+            have another length, are negative or not finite, or are 0 for a row with counts; or
+            there is one column and no size factors.
 
     Warns:
         UserWarning: counts that are not whole; size factors from few columns, or from totals of
@@ -95,7 +95,7 @@ def fit_poisson(
 ) -> FitResult:
     """Fit x[i, j] ~ Poisson(size_factors[i] · mean[j]) to every column j, in closed form.
 
-    The yardstick for the other two: ``mean = Σx / Σ(size_factors)``. Arguments, errors and result
+    The baseline for the other two: ``mean = Σx / Σ(size_factors)``. Arguments, errors and result
     are those of `fit_nb`; theta is inf and the status is POISSON throughout (or ALL_ZEROS).
     """
     columns = columns_of(counts, size_factors, layer=layer, use_raw=use_raw)

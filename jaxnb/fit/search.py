@@ -88,7 +88,7 @@ def poisson(sums: Sums) -> Candidate:
 def better(simple: Candidate, simple_rises: Bools, rich: Candidate) -> Bools:
     """Where the richer of two families has the maximum.
 
-    Where the simpler one is no local maximum of the richer, because the likelihood rises from it
+    Where the simpler one is not a local maximum of the richer, because the likelihood rises from it
     (`simple_rises`), any maximum of the richer that is not clearly lower will do; elsewhere it
     must be higher by more than rounding, because the two are then different local maxima.
     """

@@ -44,13 +44,13 @@ def fit_zinb(
         size_factors: as in `fit_nb`.
         layer: as in `fit_nb`.
         use_raw: as in `fit_nb`.
-        nb: the result of `fit_nb` for the same counts and size factors, if it is at hand.
+        nb: the result of `fit_nb` for the same counts and size factors, if it is known already.
         max_iter: as in `fit_nb`.
         progress: as in `fit_nb`.
 
     Returns:
         A `FitResult`. Where the status is NO_INFLATION or POISSON_NO_INFLATION, the estimates are
-        those of the NB fit. ``mean`` is that of the counts that are no structural zeros; the
+        those of the NB fit. ``mean`` is that of the counts that are not structural zeros; the
         expected count of a row with size factor 1 is ``(1 − σ(zi_logits)) · mean``.
 
     Raises:

@@ -29,8 +29,8 @@ DISPERSIONS = ("ml", "cox-reid", "shrunken")
 # With fewer rows than this, a gene's own dispersion is too uncertain to test with.
 _FEW_ROWS = 100
 # A prior needs genes to be learned from. With 20, 50, 100 and 150 genes of 4 samples against 4
-# without differences, the quasi-likelihood test has 4.5, 4.4, 5.5 and 5.8 % of its p-values below
-# 0.05, and the likelihood ratio at Cox-Reid dispersions 8 to 10 %.
+# without differences, the quasi-likelihood test has 4.5, 4.4, 5.5 and 5.8% of its p-values below
+# 0.05, and the likelihood ratio at Cox-Reid dispersions 8 to 10%.
 _ENOUGH_GENES = 50
 
 
@@ -119,7 +119,7 @@ def fit(
         A `GLMFit`, or a `MixedFit` with ``random``: estimates as pandas objects, and tests.
 
     Warns:
-        UserWarning: a column of ``obs`` that is named like donors shows that rows are no
+        UserWarning: a column of ``obs`` that is named like donors shows that rows are not
             replicates (see `pseudobulk`); whole numbers of few distinct values are taken as
             numbers; levels differ in blanks or capitals alone; or few genes decide size factors or
             the prior; or no gene has enough counts for ``filter_low``.

@@ -21,14 +21,14 @@ Floats: TypeAlias = NDArray[np.float64]
 
 # A count of 10 in a row of median depth, and 15 in all rows.
 _COUNT, _TOTAL = 10, 15
-# Of the rows of the smallest group beyond ten, a gene needs counts in 70 %.
+# Of the rows of the smallest group beyond ten, a gene needs counts in 70%.
 _LARGE_GROUP, _SHARE = 10, 0.7
 
 
 def rows_needed(design: Floats) -> float:
     """In how many rows a gene needs counts: as many as the smallest group has.
 
-    For any design that is the inverse of the largest leverage; of groups beyond 10 rows, 70 %.
+    For any design that is the inverse of the largest leverage; of groups beyond 10 rows, 70%.
     """
     orthonormal, _ = np.linalg.qr(design)
     smallest = 1 / float((orthonormal**2).sum(axis=1).max())

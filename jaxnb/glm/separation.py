@@ -36,7 +36,7 @@ class Separation(NamedTuple):
 
     Attributes:
         kept: rows of the design whose mean is positive, ``(genes, rows)``.
-        free: coefficients that are estimated; the others are held at 0, which is no restriction
+        free: coefficients that are estimated; the others are held at 0, which restricts nothing
             on the rows that are kept, ``(genes, p)``.
         limits: 0 for a finite coefficient, -inf or +inf for an infinite one, NaN where both occur
             among the directions of separation, ``(genes, p)``.

@@ -188,7 +188,7 @@ def genes_only(opened: CountFile) -> CountFile:
         return opened
     left_out = ", ".join(np.unique(kinds[~kept]))
     return _with_genes(
-        opened, kept, f"{np.sum(~kept)} features that are no genes ({left_out}) left out"
+        opened, kept, f"{np.sum(~kept)} features that are not genes ({left_out}) left out"
     )
 
 

@@ -65,7 +65,7 @@ def read_counts(
         raw: read ``raw.X`` of an AnnData file.
         transpose: genes are in rows where the format has cells there. Without effect where the
             format leaves no doubt, as 10x's do.
-        index_columns: columns of a text file that are no counts, by name or by number from 1: the
+        index_columns: columns of a text file that are not counts, by name or by number from 1: the
             first has the names of the rows, the others are annotation.
         check_orientation: refuse a matrix whose names or fields say that it is transposed.
         allow_non_integer: accept estimated counts, such as those of salmon.

@@ -95,7 +95,7 @@ def _read(file: Path, layout: Layout, options: Options) -> tuple[Any, list[Any]]
 
 
 def _check_first_column(file: Path, matrix: Any, layout: Layout) -> None:
-    """R calls a column of line numbers "X": it is no gene."""
+    """R calls a column of line numbers "X": it is not a gene."""
     if layout.names or layout.header is None or matrix.shape[0] < _FEW_LINES:
         return
     first = matrix[:, [0]].toarray().ravel()

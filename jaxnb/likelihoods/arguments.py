@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Scale = Literal["linear", "log"]
-"""Whether a parameter is given itself or by its natural logarithm."""
+"""Whether a parameter is passed directly or as its natural logarithm."""
 
 Scales = tuple[Scale, ...]
 
@@ -265,7 +265,7 @@ def _numeric(name: str, value: ArrayLike) -> Array:
 def largest(dtype: jnp.dtype) -> float:
     """The stand-in for infinity: 2**99 in float32, 2**798 in float64.
 
-    At that theta the distribution is Poisson to the last digit for every count and mean below
+    At that theta the distribution is Poisson to rounding for every count and mean below
     1e15, and its reciprocal, even times a rounding error of the mean, is still a normal number.
     """
     return float(2.0 ** int(0.78 * np.finfo(dtype).maxexp))

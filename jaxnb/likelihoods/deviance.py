@@ -73,7 +73,7 @@ def nb_deviance(
         promote to. Infinity where mu or theta is 0 and x is not, or where mu is infinite; NaN for
         x < 0, where an argument is NaN or a parameter negative. For means and thetas from 1e-15
         to 1e15 the relative error is below 4 ulp (2.8 seen), that of the derivatives in the
-        parameters likewise; on the log scale, beyond the effect of rounding the logarithms
+        parameters, too; on the log scale, beyond the effect of rounding the logarithms
         (`tests/likelihoods/test_deviance.py`). It has derivatives in the parameters and in x; that
         in theta is 0 in the Poisson limit, theta >= 2^99 in float32.
 

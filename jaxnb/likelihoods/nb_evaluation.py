@@ -152,7 +152,7 @@ class NegativeBinomial:
         return self._x_in, self._mu_in, self._t_in, self._d, self._r
 
     def _with_ends(self, value: Array, fewest: int = 0) -> Array:
-        """Where x cannot occur, or an argument is no number; a mean of 0 has the fewest counts."""
+        """Where x cannot occur, or an argument is NaN; a mean of 0 has the fewest counts."""
         point, moved = self.point, self.move
         assert point is not None
         assert moved is not None
@@ -170,7 +170,7 @@ class NegativeBinomial:
         return self._t_in * (self._r.phi_c + self._r.c)
 
     def d_theta_at_zero(self) -> Array:
-        """The derivative in theta where x = 0, likewise."""
+        """The derivative in theta where x = 0, in the same way."""
         return self._r.phi_c if self.linear_theta else self._t_in * self._r.phi_c
 
     def phi_c(self) -> Array:

@@ -48,7 +48,7 @@ class Fraction:
     """What leads from x + 2 and mu_0 back to x and mu, where the count is such a fraction.
 
     Attributes:
-        m_ratio: m_0 / m, and 1 where the count is no fraction.
+        m_ratio: m_0 / m, and 1 where the count is not a fraction.
     """
 
     def __init__(self, p: Point, d: Dispersion, inverse_m: Array) -> None:

@@ -38,11 +38,11 @@ def log_nb_positive(
             + \theta\log\frac{\theta}{\theta+\mu} + x\log\frac{\mu}{\theta+\mu}
 
     with variance :math:`\mu + \mu^2/\theta`, extended to real counts by the gamma function. The
-    arguments broadcast; nothing is reshaped. Each parameter is given itself or by its natural
+    arguments broadcast; nothing is reshaped. Each parameter is passed directly or as its natural
     logarithm.
 
     Args:
-        x: Counts, of any real, integer or boolean dtype. Whole numbers are meant, and are fastest.
+        x: Counts, of any real, integer or boolean dtype. Whole numbers are evaluated fastest.
         mu: Mean, in counts, mu >= 0.
         theta: Inverse dispersion, theta >= 0. Infinity is the Poisson distribution, 0 a point mass
             at zero.

@@ -1,14 +1,14 @@
 """Where the formulas of `nb_kernel` hold, and how arguments from outside are moved there.
 
 Notation: t = theta, m = t + mu, n = x + t, p = t / m, q = mu / m; l is the log-probability. A 0
-marks a quantity at the point that was moved to. Each of these holds to the last digit:
+marks a quantity at the point that was moved to. Each of these holds to rounding:
 
 `small`   theta below the range. For x > 0 the probability is t times a function of t / mu, so that
           t and mu are scaled up together by `up`: l = l_0 - log(up). At x = 0, l = l_0 / up.
 `under`   mu below the range. With r = mu / mu_0, l = l_0 + x log(r) for x > 0, and r l_0 at 0.
 `over`    mu above the range. Next to mu the count is nothing: with r_over = mu_0 / mu,
           l = l_0 + t log(r_over).
-`huge`    x above the range; or mu above it, where x is no small count or theta is too large for
+`huge`    x above the range; or mu above it, where x is not a small count or theta is too large for
           form `over`. All three are scaled down by f, a power of 2: the deviance, which is nearly
           all of l, is proportional to them, and what is left of Stirling's formula is that of the
           arguments themselves (`nb_kernel`). Where theta is large a small count is nothing.

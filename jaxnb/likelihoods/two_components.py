@@ -7,7 +7,7 @@ has been seen, and
 
     d/da = sigma(t),  d/db = sigma(-t),  d/dq = sigma(t) - sigma(q).
 
-The last is proportional to d where the components are alike, so that it wants d as well as the
+The last is proportional to d where the components are alike, so it needs d as accurately as the
 caller can tell it, not as a difference of two rounded numbers. Notation: D = e**-|t|, E = e**-|q|.
 """
 
@@ -168,7 +168,7 @@ class Component(NamedTuple):
 
     Attributes:
         gradient: Its first derivatives, by the places of their arguments.
-        products: The rows of its own Hessian times the vector, likewise.
+        products: The rows of its own Hessian times the vector, in the same way.
     """
 
     gradient: dict[int, Array]

@@ -51,6 +51,6 @@ class Weights:
         return outer * (jnp.where(self.first, self._larger, self._smaller) * derivative)
 
     def times_two(self, derivative: Array) -> Array:
-        """sigma(-t) times a derivative, likewise."""
+        """sigma(-t) times a derivative, in the same way."""
         outer = jnp.where(self.first, self._root, 1.0)
         return outer * (jnp.where(self.first, self._smaller, self._larger) * derivative)

@@ -38,7 +38,7 @@ def log_zero_truncated_nb(
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta >= 0. Infinity truncates Poisson's distribution. At 0 there
-            is no distribution: every log-probability is -inf.
+            is not a distribution: every log-probability is -inf.
         eps: Floor on the mean, as in `log_nb_positive`; None and 0 for none, since none is needed.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
@@ -54,7 +54,7 @@ def log_zero_truncated_nb(
         ValueError: The shapes do not broadcast.
 
     Accuracy as for `log_nb_positive`, however small mu is (`tests/likelihoods/test_truncated.py`);
-    of second derivatives, half are within one rounding and 95 % within ten
+    of second derivatives, half are within one rounding and 95% within ten
     (`tests/likelihoods/test_hessians.py`).
     """
     given = {"mu": (mu, log_mu), "theta": (theta, log_theta)}

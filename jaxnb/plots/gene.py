@@ -156,7 +156,7 @@ def plot_quantile_residuals(
 ) -> None:
     """Randomized quantile residuals against normal quantiles: a straight line if the fit is right.
 
-    The grey band holds each point with a probability of 95 % under the true distribution.
+    The gray band holds each point with a probability of 95% under the true distribution.
     Residuals beyond the axes are drawn at their edge, and counted in the legend.
 
     Args:

@@ -45,7 +45,7 @@ def comparison_figure(comparison: Comparison, title: str = "", *, dark: bool = F
 
 
 def plot_mean_variance(comparison: Comparison, axes: Any) -> None:
-    """Variance of the counts against their mean, a dot a gene, with what the fits expect.
+    """Variance of the counts against their mean, one dot per gene, with what the fits expect.
 
     The curves are running medians over neighboring genes, because every gene has a theta of its
     own: they lie within the dots where the fitted distributions have the variance of the counts.
@@ -85,7 +85,7 @@ def plot_mean_variance(comparison: Comparison, axes: Any) -> None:
 
 
 def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> None:
-    """Counted minus expected zeros under the NB against the mean, a dot a gene.
+    """Counted minus expected zeros under the NB against the mean, one dot per gene.
 
     Genes whose zero inflation is significant (q < 0.05) are colored, and those with the most
     evidence labeled; without any, the genes that are farthest above. A grey curve shows the same

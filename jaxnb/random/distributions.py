@@ -52,9 +52,9 @@ def negative_binomial(
         parameter is NaN or outside its range. Gradients are zero.
 
     Raises:
-        ValueError: The parameters do not broadcast to shape, dtype is no number, or key is several
-            keys.
-        TypeError: key is no key, or a parameter is missing or given on both scales.
+        ValueError: The parameters do not broadcast to shape, dtype is not a number, or key is
+            several keys.
+        TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
     given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
     return _counts.draw(
@@ -96,9 +96,9 @@ def zero_inflated_negative_binomial(
         parameter is NaN or outside its range. Gradients are zero.
 
     Raises:
-        ValueError: The parameters do not broadcast to shape, dtype is no number, or key is several
-            keys.
-        TypeError: key is no key, or a parameter is missing or given on both scales.
+        ValueError: The parameters do not broadcast to shape, dtype is not a number, or key is
+            several keys.
+        TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
     given: dict[str, Given] = {
         "mu": (mu, log_mu),
@@ -153,9 +153,9 @@ def negative_binomial_mixture(
         parameter is NaN or outside its range. Gradients are zero.
 
     Raises:
-        ValueError: The parameters do not broadcast to shape, dtype is no number, or key is several
-            keys.
-        TypeError: key is no key, or a parameter is missing or given on both scales.
+        ValueError: The parameters do not broadcast to shape, dtype is not a number, or key is
+            several keys.
+        TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
     given: dict[str, Given] = {
         "mu_1": (mu_1, log_mu_1),
@@ -198,9 +198,9 @@ def zero_truncated_negative_binomial(
         parameter is NaN or outside its range. Gradients are zero.
 
     Raises:
-        ValueError: The parameters do not broadcast to shape, dtype is no number, or key is several
-            keys.
-        TypeError: key is no key, or a parameter is missing or given on both scales.
+        ValueError: The parameters do not broadcast to shape, dtype is not a number, or key is
+            several keys.
+        TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
     given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
     return _counts.draw(
@@ -241,9 +241,9 @@ def hurdle_negative_binomial(
         parameter is NaN or outside its range. Gradients are zero.
 
     Raises:
-        ValueError: The parameters do not broadcast to shape, dtype is no number, or key is several
-            keys.
-        TypeError: key is no key, or a parameter is missing or given on both scales.
+        ValueError: The parameters do not broadcast to shape, dtype is not a number, or key is
+            several keys.
+        TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
     given: dict[str, Given] = {
         "mu": (mu, log_mu),

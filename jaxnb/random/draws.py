@@ -39,8 +39,8 @@ def gamma(
       implicit one, at a fixed level of the cumulative distribution.
 
     Raises:
-      ValueError: If a does not broadcast to shape, dtype is no float, or key is several keys.
-      TypeError: If key is no key.
+      ValueError: If a does not broadcast to shape, dtype is not a float, or key is several keys.
+      TypeError: If key is not a key.
 
     References:
       Marsaglia and Tsang (2000), "A simple method for generating gamma variables".
@@ -77,8 +77,8 @@ def poisson(
       negative: NaN, or -1 in a signed integer dtype and 0 in an unsigned one. Gradients are zero.
 
     Raises:
-      ValueError: If lam does not broadcast to shape, dtype is no number, or key is several keys.
-      TypeError: If key is no key, or the rate is missing or given on both scales.
+      ValueError: If lam does not broadcast to shape, dtype is not a number, or key is several keys.
+      TypeError: If key is not a key, or the rate is missing or given on both scales.
 
     References:
       Hörmann (1993), "The transformed rejection method for generating Poisson random variables",

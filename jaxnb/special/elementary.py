@@ -3,7 +3,7 @@
 On CPU, XLA never evaluates a division or a logarithm twice: each one with several users ends a
 fusion, and its result goes through memory. A likelihood written with them falls into a dozen passes
 over the data. Built from additions, multiplications and bit operations, the same functions fuse and
-vectorise at the same accuracy, and the likelihoods take about 60 % of the time.
+vectorise at the same accuracy, and the likelihoods take about 60% of the time.
 """
 
 from math import log
@@ -36,7 +36,7 @@ LOG_2_LOW: Final = 3.1946184945309417e-05
 _ByDtype = dict[str, Any]
 INTEGER: Final[_ByDtype] = {"float32": jnp.int32, "float64": jnp.int64}
 
-# The straight line through the bits of 1/y with the smallest relative error, 5 %.
+# The straight line through the bits of 1/y with the smallest relative error, 5%.
 _RECIPROCAL_SEED: Final[_ByDtype] = {
     "float32": np.int32(0x7EF311C3),
     "float64": np.int64(0x7FDE6238502484BA),

@@ -185,7 +185,7 @@ def inherited_jax(process: Path = Path("/proc/self")) -> bool:
     """Whether this process got JAX, started but without its threads, by a fork.
 
     Both signs are needed: a process that was forked may have started JAX itself, and threads may
-    have other names in another version. Only Linux has these files; elsewhere the answer is no.
+    have other names in another version. Only Linux has these files; elsewhere the answer is "no".
     """
     if not jax_has_run(through_the_bridge=False):
         return False

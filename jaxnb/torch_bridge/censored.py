@@ -155,7 +155,7 @@ class IntervalCensored(_Around):
     Args:
         base_dist: A distribution of the bridge.
         left_censored: Where there is no lower bound; booleans that broadcast with the batch shape.
-        right_censored: Where there is no upper bound, likewise.
+        right_censored: Where there is no upper bound, as above.
         validate_args: Whether to check counts.
 
     Raises:
@@ -225,7 +225,7 @@ class Truncated(_Around):
     Args:
         base_dist: A distribution of the bridge.
         low: The smallest count, broadcast with the batch shape; rounded up. None for no bound.
-        high: The largest count, likewise; rounded down, may be infinite. None for no bound.
+        high: The largest count, as above; rounded down, may be infinite. None for no bound.
         validate_args: Whether to check counts.
 
     Raises:
@@ -336,7 +336,7 @@ def _parameter(base: Counts) -> Tensor:
     """One of the parameters, all of which are of one dtype and on one device.
 
     Raises:
-        TypeError: `base` is no distribution of the bridge.
+        TypeError: `base` is not a distribution of the bridge.
     """
     if not isinstance(base, Counts):
         raise TypeError(

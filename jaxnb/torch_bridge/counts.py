@@ -34,7 +34,7 @@ class Counts(Distribution):
     A subclass declares its parameters as `Parameter`, `ScaledParameter` or `LogScale`, and passes
     what its constructor gets to this one. They are in `jaxnb.torch_bridge.classes`. An instance
     keeps those that were given, under their names; the keys of its `arg_constraints` are these
-    names, which are keywords of the constructor too, so that it can be rebuilt from them.
+    names, which are keywords of the constructor too, and it can be rebuilt from them.
 
     An instance that `torch.save` has written is read by `torch.load(file)`, with its default of
     `weights_only=True`, after `torch.serialization.add_safe_globals([NegativeBinomial])`, or
@@ -163,7 +163,7 @@ class Counts(Distribution):
         Args:
             low: Numbers, broadcast against the batch shape; those that are not whole are rounded
                 up.
-            high: Likewise; they are rounded down, and may be infinite.
+            high: The same; they are rounded down, and may be infinite.
         """
         return self._evaluated("log_interval", low=low, high=high)
 

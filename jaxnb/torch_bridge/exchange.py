@@ -202,7 +202,7 @@ def refuse_without_values(tensor: Tensor) -> None:
     """Raise unless the tensor has dense memory of its own.
 
     Raises:
-        TypeError: It is no tensor, fake, meta, being transformed, sparse, or quantized.
+        TypeError: It is not a tensor, fake, meta, being transformed, sparse, or quantized.
     """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"expected a torch tensor, got {type(tensor).__name__}")

@@ -60,7 +60,7 @@ def log_nb_positive(
         theta: Inverse dispersion, >= 0.
         eps: Floor on the mean, a number; None for 1e-30 in float32 and 1e-290 in float64.
         log_fn: Ignored; accepted because scvi-tools' function has it.
-        lgamma_fn: Ignored, likewise.
+        lgamma_fn: Ignored, too.
         log_mu: log(mu) instead of `mu`. It has no floor unless `eps` is given.
         log_theta: log(theta) instead of `theta`.
 

@@ -146,7 +146,7 @@ def log_mean_of_logits(total_count: Tensor, logits: Tensor) -> Tensor:
 
 
 def log_odds(p: Tensor) -> Tensor:
-    """log(p / (1 - p)), to the last digits also where p is near 1/2."""
+    """log(p / (1 - p)), accurate also where p is near 1/2."""
     near = (p - 0.5).abs() < 0.25
     # 2 p - 1 is exact there; the rounding of 1 - p is not multiplied
     inside = torch.where(near, p, 0.5)
@@ -156,7 +156,7 @@ def log_odds(p: Tensor) -> Tensor:
 
 
 def log_ratio(a: Tensor, b: Tensor) -> Tensor:
-    """log(a / b) for a, b >= 0, to the last digits where a is near b or the ratio overflows."""
+    """log(a / b) for a, b >= 0, accurate also where a is near b or the ratio overflows."""
     ratio = a / b
     near = (ratio - 1).abs() < 0.5
     # a - b is exact where the two are within a factor of 2 (Sterbenz)

@@ -1,6 +1,6 @@
 """Where other packages' negative binomial regressions end, against the maxima found here.
 
-    python tests/benchmarks/glm_peers.py --counts FOLDER --markdown docs/measured/regression_peers.md
+    python tests/benchmarks/glm_peers.py --counts FOLDER --markdown FILE
 
 Every log-likelihood is computed by one function, `jaxnb.log_nb_positive` in float64, at the
 estimates that a package returns. Packages that maximize the likelihood are compared with the

@@ -54,7 +54,7 @@ def test_quoted_features_are_read_without_their_quotes(tmp_path: Path) -> None:
     data = read_counts(folder)
     assert data.genes.tolist() == files.GENES
     assert data.var["gene_ids"].tolist() == files.IDS
-    assert "1 features that are no genes (Antibody Capture) left out" in data.notes
+    assert "1 features that are not genes (Antibody Capture) left out" in data.notes
     np.testing.assert_array_equal(data.counts.toarray(), files.COUNTS)
 
 

@@ -37,7 +37,7 @@ def test_only_genes_of_cell_ranger(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.counts.toarray(), COUNTS)
     assert list(data.genes) == count_files.GENES
     assert list(data.var["gene_ids"]) == count_files.IDS
-    assert data.notes == ("2 features that are no genes (Antibody Capture) left out",)
+    assert data.notes == ("2 features that are not genes (Antibody Capture) left out",)
     assert {file.name for file in data.files} == {
         "matrix.mtx.gz",
         "features.tsv.gz",

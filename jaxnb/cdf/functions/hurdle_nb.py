@@ -256,7 +256,7 @@ def hurdle_nb_log_interval(
 
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.
-        high: Likewise, or infinity. It is rounded down.
+        high: The same, or infinity. It is rounded down.
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
         zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.

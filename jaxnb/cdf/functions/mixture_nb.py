@@ -315,7 +315,7 @@ def mixture_nb_log_interval(
 
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.
-        high: Likewise, or infinity. It is rounded down.
+        high: The same, or infinity. It is rounded down.
         mu_1: Mean of component 1, mu_1 >= 0.
         mu_2: Mean of component 2, mu_2 >= 0.
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.

@@ -229,7 +229,7 @@ def nb_log_interval(
 
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.
-        high: Likewise, or infinity. It is rounded down.
+        high: The same, or infinity. It is rounded down.
         mu: Mean, in counts, mu >= 0.
         theta: Inverse dispersion, theta >= 0. Infinity is Poisson's distribution, 0 a point mass at
             zero.

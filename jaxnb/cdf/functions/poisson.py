@@ -182,7 +182,7 @@ def poisson_log_interval(
 
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.
-        high: Likewise, or infinity. It is rounded down.
+        high: The same, or infinity. It is rounded down.
         mu: Mean, in counts, mu >= 0.
         log_mu: log(mu), instead of `mu`.
 

@@ -220,7 +220,7 @@ def zero_truncated_nb_log_interval(
 
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.
-        high: Likewise, or infinity. It is rounded down.
+        high: The same, or infinity. It is rounded down.
         mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.

@@ -215,7 +215,7 @@ def zip_log_interval(
 
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.
-        high: Likewise, or infinity. It is rounded down.
+        high: The same, or infinity. It is rounded down.
         mu: Mean of the negative binomial part, mu >= 0.
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
             at zero. Also accepted as `pi`.
