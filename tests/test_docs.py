@@ -34,6 +34,8 @@ def test_every_block_is_one_that_is_run(page):
         assert language.startswith("{") or language in ("sh", "pycon", "bibtex"), block[0]
         if language.startswith("{code-cell}"):
             assert "file_format: mystnb" in page.read_text()
+        if language.startswith(("{code-cell}", "pycon")):  # the site's column
+            assert max(map(len, block[4].splitlines())) <= 88, block[0]
 
 
 # The README's are run in test_package.py. The fits of first_fit.md take 15 s to compile.
@@ -91,6 +93,8 @@ def test_links_lead_to_files_and_headings_of_the_repository():
         for link in LINK.findall(page.read_text()):
             path, _, anchor = link.partition("#")
             target = page.parent / path if path else page
+            if target.suffix == ".ipynb":  # the build copies notebooks to docs/notebooks
+                target = ROOT / "notebooks" / target.name
             assert target.exists(), (page.name, link)
             if anchor and target.suffix == ".md":
                 assert anchor in anchors(target), (page.name, link)

@@ -1,6 +1,6 @@
 """Distribution functions of two components: zero inflation, and the mixture.
 
-F is sigma(q) F_1 + sigma(-q) F_2 with q the log-odds of the first component; the same holds for 1 - F.
+F is sigma(q) F_1 + sigma(-q) F_2 with q the log-odds of the first component; so is 1 - F.
 Either logarithm, value and derivatives, is that of `likelihoods.two_components`, for which nothing
 but the logarithms of the components counts. Zero inflation has the point mass at 0 as the first.
 """

@@ -81,7 +81,7 @@ class FilePasses:
         """The first pass, in which the entries are checked.
 
         Raises:
-            InputError: they are no counts, or there are none.
+            InputError: they are not counts, or there are none.
         """
         opened, kept = self._opened, self._kept
         count, genes = opened.shape
@@ -122,7 +122,7 @@ class FilePasses:
             groups: the number of every cell's group; None for one group.
 
         Raises:
-            InputError: the entries are no counts, or there are none; a size factor is not positive.
+            InputError: the entries are not counts, or there are none; a size factor is 0 or less.
         """
         opened, kept = self._opened, self._kept
         count, statistics, start = opened.shape[0], into, 0
