@@ -26,7 +26,6 @@ HABITS = {
     "yardstick": r"\byardstick\b",
     "to the last digits": r"\bto the last digits?\b",
     "given itself": r"\bgiven itself\b",
-    "is meant": r"\b(?:is|are) meant\b",
     "and its like": r"\band its like\b",
 }
 
