@@ -95,8 +95,10 @@ def add_parser(commands: Any) -> None:
     add(
         "--contrast",
         metavar="FACTOR,B,A",
+        action="append",
         help="B over A of a factor of the design or of a number (quotes around a level that has "
-        "commas); or a sum of coefficients, such as 'condition[T.B] - condition[T.C]'",
+        "commas); or a sum of coefficients, such as 'condition[T.B] - condition[T.C]'; given "
+        "several times, the table has a line for each contrast and gene",
     )
     add("--test", metavar="NAME", help="a coefficient or a covariate, instead of a contrast")
     add("--reduced", metavar="FORMULA", help="a smaller design to compare with, instead")
@@ -105,7 +107,12 @@ def add_parser(commands: Any) -> None:
         metavar="FIELD",
         help="instead of a design: test every group of cells of this field against the rest",
     )
-    add("--reference", metavar="LEVEL", help="with --markers: against this group, not the rest")
+    add(
+        "--reference",
+        metavar="[FIELD=]LEVEL",
+        help="with a design: the level of a factor that the coefficients of its others refer to, "
+        "FIELD=LEVEL; with --markers: the group to compare with, instead of the rest",
+    )
     add("--pairwise", action="store_true", help="with --markers: against every other group")
     add(
         "--size-factors",
@@ -126,6 +133,14 @@ def add_parser(commands: Any) -> None:
         default="auto",
         help="Wald, likelihood-ratio or quasi-likelihood F test (default: ql if dispersions are "
         "shrunken, or lr)",
+    )
+    add(
+        "--threshold",
+        type=float,
+        default=0.0,
+        metavar="LOG2FC",
+        help="test for fold changes beyond this, to base 2: 1 asks for more than twofold "
+        "(default: 0)",
     )
     add(
         "--no-filter",
@@ -190,11 +205,13 @@ def run(options: argparse.Namespace) -> None:
         for remark in (described(opened, opened.shape), *opened.remarks):
             note(remark)
         outputs = _outputs(options, name, opened)
-        fit, table = tested(options, opened)
+        fit, tables = tested(options, opened)
+    table = tables[0]
     if outputs["table"] is not None:
         with written_whole(outputs["table"]) as draft:
-            write_frame(table, draft, outputs["table"].named, index="gene")
-    say(report(fit, table, options.top))
+            write_frame(_together(tables), draft, outputs["table"].named, index="gene")
+    for entry in tables:
+        say(report(fit, entry, options.top))
     say(f"Read, compiled, fitted and tested in {time.perf_counter() - began:.1f} s.")
     _draw(fit, table, name, outputs, dark=options.dark)
     for kind, output in outputs.items():
@@ -203,16 +220,31 @@ def run(options: argparse.Namespace) -> None:
     say(next_step(fit, table))
 
 
+def _together(tables: "list[pd.DataFrame]") -> "pd.DataFrame":
+    """One table, with a column that says of which contrast a line is, if there are several."""
+    import pandas as pd
+
+    if len(tables) == 1:
+        return tables[0]
+    named = []
+    for table in tables:
+        lines = table.copy()
+        lines.insert(0, "contrast", table.attrs["tested"])
+        lines.attrs = {}
+        named.append(lines)
+    return pd.concat(named)
+
+
 def _check(options: argparse.Namespace) -> None:
     """Fill in what the bundled data needs, and refuse what says nothing or too much."""
     if options.markers is not None:
         _check_markers(options)
         return
-    if options.reference is not None or options.pairwise:
-        raise InputError("--reference and --pairwise go with --markers FIELD")
+    if options.pairwise:
+        raise InputError("--pairwise goes with --markers FIELD")
     if options.counts is None and options.design is None:
         options.design = _DESIGN
-        options.contrast = options.contrast or _CONTRAST
+        options.contrast = options.contrast or [_CONTRAST]
     if options.design is None:
         raise InputError('say what may matter: --design "~ batch + condition"')
     asked = [options.contrast, options.test, options.reduced]
@@ -220,20 +252,21 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(
             "say what to test, one of --contrast FACTOR,B,A, --test NAME or --reduced FORMULA"
         )
-    if options.contrast is not None and len(parts_of_contrast(options.contrast)) not in (
-        (1, 3) if set("[+-*") & set(options.contrast) else (3,)
-    ):
-        raise InputError(
-            f"--contrast {options.contrast}: must be FACTOR,B,A (B over A), with quotes around a "
-            "level that has commas, or a sum of coefficients"
-        )
+    for contrast in options.contrast or []:
+        sum_of_coefficients = set("[+-*") & set(contrast)
+        if len(parts_of_contrast(contrast)) not in ((1, 3) if sum_of_coefficients else (3,)):
+            raise InputError(
+                f"--contrast {contrast}: must be FACTOR,B,A (B over A), with quotes around a level "
+                "that has commas, or a sum of coefficients"
+            )
 
 
 def _check_markers(options: argparse.Namespace) -> None:
     """Refuse what does not go with ``--markers``."""
     unused = {
         "--design": options.design, "--contrast": options.contrast, "--test": options.test,
-        "--reduced": options.reduced, "--pseudobulk": options.pseudobulk,
+        "--reduced": options.reduced, "--threshold": options.threshold,
+        "--pseudobulk": options.pseudobulk,
         "--allow-non-integer": options.allow_non_integer,
         "--plot": None if options.plot == "none" else options.plot,
     }  # fmt: skip
@@ -265,7 +298,8 @@ def _outputs(options: argparse.Namespace, name: str, data: "CountFile") -> dict[
         places["dispersions"] = plot.with_name(f"{plot.stem}_dispersion{plot.suffix}")
     if out is not None and out in (plot, places["dispersions"]):
         raise InputError(f"{out}: is named for both the table and the picture")
-    sizes = {"table": 4096 + _BYTES_OF_A_GENE * data.genes.size}
+    lines = data.genes.size * len(options.contrast or [""])
+    sizes = {"table": 4096 + _BYTES_OF_A_GENE * lines}
     planned = {
         kind: None
         if place is None

@@ -28,7 +28,9 @@ _FEW_ROWS = 100
 _CELLS_OF_A_GROUP = 4
 
 
-def tested(options: argparse.Namespace, opened: "CountFile") -> tuple["GLMFit", "pd.DataFrame"]:
+def tested(
+    options: argparse.Namespace, opened: "CountFile"
+) -> tuple["GLMFit", list["pd.DataFrame"]]:
     """Read what is known of the rows, fit, test, and say what the user should know.
 
     Raises:
@@ -39,19 +41,18 @@ def tested(options: argparse.Namespace, opened: "CountFile") -> tuple["GLMFit", 
     from jaxnb.cli.de_report import remarks_on_rows
 
     with noted_warnings(), as_input_errors():
-        obs = obs_of(options.obs, opened)
+        obs = _with_reference(obs_of(options.obs, opened), options.reference)
         found = _streamed(options, opened, obs) or _in_memory(options, opened, obs)
         fit = found.fit
-        if options.reduced is not None:
-            table = fit.test(reduced=options.reduced, method=options.method)
-        elif options.test is not None:
-            table = fit.test(options.test, method=options.method, shrink=True)
-        else:
-            table = _contrasted(fit, options)
-    table.index = pd.Index(opened.genes)
-    for remark in (*remarks_on_rows(fit, table), *totals_remarks(found.mean_total, opened, obs)):
+        tables = [_asked(fit, options, contrast) for contrast in options.contrast or [None]]
+    for table in tables:
+        table.index = pd.Index(opened.genes)
+    for remark in (
+        *remarks_on_rows(fit, tables[0]),
+        *totals_remarks(found.mean_total, opened, obs),
+    ):
         note(remark)
-    return fit, table
+    return fit, tables
 
 
 class _Fitted(NamedTuple):
@@ -158,11 +159,40 @@ def as_input_errors() -> "Iterator[None]":
         raise InputError(str(error)) from error
 
 
-def _contrasted(fit: "GLMFit", options: argparse.Namespace) -> "pd.DataFrame":
-    parts = parts_of_contrast(options.contrast)
+def _asked(fit: "GLMFit", options: argparse.Namespace, contrast: str | None) -> "pd.DataFrame":
+    """The test of one contrast, or of what was asked for instead."""
+    how: dict[str, Any] = {"method": options.method, "threshold": options.threshold}
+    if options.reduced is not None:
+        return fit.test(reduced=options.reduced, **how)
+    if contrast is None:
+        return fit.test(options.test, shrink=True, **how)
+    parts = parts_of_contrast(contrast)
     if len(parts) == 3:
-        return fit.test(*parts, method=options.method, shrink=True)
-    return fit.test(contrast=parts[0], method=options.method, shrink=True)
+        return fit.test(*parts, shrink=True, **how)
+    return fit.test(contrast=parts[0], shrink=True, **how)
+
+
+def _with_reference(obs: "pd.DataFrame", choice: str | None) -> "pd.DataFrame":
+    """A factor with another first level, to which the coefficients of the others refer.
+
+    Raises:
+        InputError: there is no such field or level.
+    """
+    import pandas as pd
+
+    if choice is None:
+        return obs
+    name, _, level = choice.partition("=")
+    if not level or name not in obs:
+        known = ", ".join(map(str, obs.columns))
+        raise InputError(f"--reference {choice}: must be FIELD=LEVEL, of the fields {known}")
+    column = obs[name].astype("category").cat.remove_unused_categories()
+    levels = list(column.cat.categories)
+    first = [entry for entry in levels if str(entry) == level]
+    if not first:
+        raise InputError(f"--reference {choice}: {name} has {', '.join(map(str, levels))}")
+    ordered = [*first, *(entry for entry in levels if entry not in first)]
+    return obs.assign(**{name: pd.Categorical(column, ordered)})
 
 
 def _whole(counts: Any) -> Any:

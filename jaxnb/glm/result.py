@@ -104,6 +104,7 @@ class GLMFit:
         reduced: Any = None,
         method: str = "auto",
         shrink: bool = False,
+        threshold: float = 0.0,
     ) -> pd.DataFrame:
         """Test a coefficient, two levels of a factor, a contrast or a smaller design.
 
@@ -125,6 +126,8 @@ class GLMFit:
                 no Wald test. With few rows only ``"ql"`` holds its level.
             shrink: add ``log2_fold_change_shrunken``, the mode of the posterior under a Cauchy
                 prior; no other column changes.
+            threshold: test whether the fold change is beyond this, to base 2: 1 asks which genes
+                differ more than twofold (`jaxnb.glm.thresholds`; McCarthy and Smyth, 2009).
 
         Returns:
             A DataFrame, one line per gene: ``mean, log2_fold_change, se`` (both to base 2; ``se``
@@ -135,8 +138,8 @@ class GLMFit:
             status ``"low counts"``.
 
         Raises:
-            ValueError: an unknown name, level or method, a contrast that cannot be estimated, or a
-                reduced design that is not nested in the design.
+            ValueError: an unknown name, level or method, a negative threshold, a contrast that
+                cannot be estimated, or a reduced design that is not nested in the design.
         """
         return run_test(
             self,
@@ -147,6 +150,7 @@ class GLMFit:
             reduced=reduced,
             method=method,
             shrink=shrink,
+            threshold=threshold,
         )
 
     def __repr__(self) -> str:

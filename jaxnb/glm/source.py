@@ -1,7 +1,7 @@
 """Where the data of a regression come from: a matrix, or statistics added up over cells."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -42,6 +42,10 @@ class Source:
     def regression(self, design: Floats, *, progress: bool = False) -> Regression:
         """The regression of every gene on a design."""
         return Regression(partial(self.parts, design), len(self.genes), progress=progress)
+
+    def with_offsets(self, offsets: Floats) -> "Source":
+        """The same counts with size factors times exp(offset), one for each line of `obs`."""
+        return replace(self, parts=partial(_with_offsets, self.parts, offsets))
 
 
 def source_of_counts(counts: CountData, size_factors: Floats) -> Source:
@@ -88,6 +92,20 @@ def source_of_statistics(statistics: CountStatistics, obs: Any, genes: Any) -> S
 
 def _parts_of_counts(matrix: Any, size_factors: Floats, design: Floats) -> Iterator[PseudoCells]:
     return pseudo_cells(matrix, design, size_factors)
+
+
+def _with_offsets(
+    parts: Callable[[Floats], Iterator[PseudoCells]], offsets: Floats, design: Floats
+) -> Iterator[PseudoCells]:
+    # As a column of the design, so that pseudo-cells are of one offset each.
+    for part in parts(np.column_stack([design, offsets])):
+        offset = part.rows[:, -1]
+        yield replace(
+            part,
+            rows=part.rows[:, :-1],
+            log_size_factors=part.log_size_factors + offset[part.row_of],
+            exposures=part.exposures * np.exp(offset),
+        )
 
 
 def _parts_of_statistics(statistics: CountStatistics, design: Floats) -> Iterator[PseudoCells]:

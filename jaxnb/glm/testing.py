@@ -17,6 +17,12 @@ from jaxnb.glm.separation import limits_of
 from jaxnb.glm.shrinkage import DispersionPrior, shrink_dispersions
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
+from jaxnb.glm.thresholds import (
+    beyond_threshold,
+    checked_threshold,
+    offsets_of,
+    wald_beyond_threshold,
+)
 
 __all__ = ["METHODS", "benjamini_hochberg", "run_test"]
 
@@ -74,13 +80,17 @@ def run_test(
     reduced: Any,
     method: str,
     shrink: bool,
+    threshold: float = 0.0,
 ) -> pd.DataFrame:
     """The test behind `GLMFit.test`, which documents it."""
     if method not in ("auto", *METHODS):
         raise ValueError(f"method={method!r} is none of 'auto', {', '.join(map(repr, METHODS))}")
     if method == "auto":
         method = "ql" if fit.prior is not None else "lr"
+    threshold = checked_threshold(threshold)
     if reduced is not None:
+        if threshold:
+            raise ValueError("threshold is for one contrast, not for a reduced design")
         if name is not None or contrast is not None:
             raise ValueError("test either a name or contrast, or a reduced design, not both")
         if method == "wald":
@@ -92,7 +102,10 @@ def run_test(
         return _table(fit, None, outcome, f"reduced design {reduced!r}", method, {})
     asked = contrast_of(fit.design, name, level, base, contrast)
     effects = _effects(fit, asked)
-    if method == "wald":
+    if threshold:
+        outcome = _beyond(fit, asked, effects, method, threshold)
+        asked = asked._replace(words=f"{asked.words}, |log2 fold change| > {threshold:g}")
+    elif method == "wald":
         statistic = effects["log2_fold_change"] / effects["se"]
         outcome = _Outcome(statistic, 2 * stats.norm.sf(np.abs(statistic)))
     else:
@@ -103,6 +116,22 @@ def run_test(
         empty = fit.codes == GLMStatus.ALL_ZEROS
         extra["log2_fold_change_shrunken"] = np.where(empty, np.nan, shrunken / np.log(2))
     return _table(fit, effects, outcome, asked.words, method, extra)
+
+
+def _beyond(
+    fit: Fitted, asked: Contrast, effects: dict[str, Floats], method: str, threshold: float
+) -> _Outcome:
+    """The test of a contrast that is beyond a threshold."""
+    change, design, vector = effects["log2_fold_change"], fit.design.matrix, asked.vector
+    if method == "wald":
+        return _Outcome(*wald_beyond_threshold(change, effects["se"], threshold))
+    smaller = reduced_matrix(fit.design, vector)
+
+    def at(value: float) -> _Outcome:
+        source = fit.source.with_offsets(offsets_of(design, vector, value))
+        return _compare(fit, smaller, 1, method, source)
+
+    return _Outcome(*beyond_threshold(change, threshold, at))
 
 
 def _effects(fit: Fitted, asked: Contrast) -> dict[str, Floats]:
@@ -138,13 +167,15 @@ def _nested(fit: Fitted, reduced: Any) -> tuple[Floats, int]:
     return smaller.matrix, degrees
 
 
-def _compare(fit: Fitted, smaller: Floats, degrees: int, method: str) -> _Outcome:
+def _compare(
+    fit: Fitted, smaller: Floats, degrees: int, method: str, source: Source | None = None
+) -> _Outcome:
     """Likelihood-ratio or quasi-likelihood test of the design against a smaller one."""
     if smaller.shape[1] == 0:
         raise ValueError(
             "without its only coefficient the design is empty: use method='wald' for it"
         )
-    regression = fit.source.regression(smaller)
+    regression = (source or fit.source).regression(smaller)
     if method == "ql":
         return _quasi_likelihood_f(fit, regression, degrees)
     if fit.dispersion_method == "ml":

@@ -58,6 +58,23 @@ def test_reduced_design_and_pdf(de, folder):
     assert "gene1" in printed.out
 
 
+def test_several_contrasts_a_reference_and_a_threshold(de, folder):
+    status, printed = de("--design", "~ batch + condition", "--contrast", "condition,B,A",
+                         "--contrast", "batch[T.x] - batch[T.z]", "--reference", "batch=y",
+                         "--threshold", "2", "--size-factors", "none", "--plot", "none",
+                         "--out", "r.csv")  # fmt: skip
+    assert status == 0
+    table = pd.read_csv(folder / "r.csv")
+    assert table.columns[:3].tolist() == ["gene", "contrast", "mean"]
+    assert table["contrast"].unique().tolist() == [
+        "condition: B over A, |log2 fold change| > 2",
+        "batch[T.x] - batch[T.z], |log2 fold change| > 2",
+    ]
+    found = table.groupby("contrast")["p_adjusted"].apply(lambda p: int((p < 0.05).sum()))
+    assert found.tolist() == [0, 3]  # alphabetical
+    assert "batch, rows a level: y 4, x 4, z 4" in printed.out
+
+
 def test_pseudobulk(de, folder):
     status, printed = de("--design", "~ condition", "--test", "condition", "--pseudobulk", "donor",
                          "--plot", "none", "--size-factors", "none")  # fmt: skip
@@ -74,6 +91,9 @@ def test_pseudobulk(de, folder):
         (["--design", "~ condition"], "say what to test, one of --contrast"),
         (["--design", "~ condition", "--test", "condition", "--reduced", "~ 1"], "one of --contra"),
         (["--design", "~ condition", "--contrast", "condition"], "must be FACTOR,B,A"),
+        (["--design", "~ 1", "--test", "Intercept", "--reference", "batch=q"], "batch has x, y, z"),
+        (["--design", "~ 1", "--test", "Intercept", "--reference", "x"], "must be FIELD=LEVEL"),
+        (["--design", "~ batch", "--reduced", "~ 1", "--threshold", "1"], "is for one contrast"),
         (["--design", "~ sex", "--test", "sex"], "uses sex; obs has condition, batch, donor"),
         (["--design", "~ donor + condition", "--test", "condition"], "depend on each other"),
         (["--design", "~ condition", "--contrast", "condition,C,A"], "no 'C', only A, B"),

@@ -58,7 +58,7 @@ def test_tables_of_markers_and_perturbations(file: Path, capsys) -> None:
         (["--markers", "guide", "--pairwise", "--reference", "g1"], "not both"),
         (["--markers", "guide", "--design", "~ guide"], "--markers goes without --design"),
         (["--markers", "guide", "--plot", "a.png"], "--markers goes without --plot"),
-        (["--pairwise"], "go with --markers FIELD"),
+        (["--pairwise"], "goes with --markers FIELD"),
     ],
 )
 def test_one_clear_message(file: Path, capsys, words, message) -> None:

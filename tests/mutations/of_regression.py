@@ -8,6 +8,22 @@ _GLM = ("glm",)
 
 REGRESSION = (
     Fault(
+        "glm-threshold-offset",
+        "the model at the threshold has the means of the model at 0",
+        "glm/source.py",
+        "log_size_factors=part.log_size_factors + offset[part.row_of],",
+        "log_size_factors=part.log_size_factors,",
+        _GLM,
+    ),
+    Fault(
+        "glm-threshold-far-side",
+        "the tail beyond the threshold on the other side is left out",
+        "glm/thresholds.py",
+        "1 - near[1] / 2) + far / 2",
+        "1 - near[1] / 2)",
+        _GLM,
+    ),
+    Fault(
         "glm-markers-rest",
         "the rest of a group is the other half of the groups alone",
         "glm/markers.py",
