@@ -256,4 +256,20 @@ REGRESSION = (
         "half = 1.0 * problem.determinant_derivative(",
         ("glm/mixed",),
     ),
+    Fault(
+        "glm-mixed-f-donors",
+        "the F form of the likelihood ratio divides by the degrees of freedom, not the donors",
+        "glm/mixed/testing.py",
+        "np.expm1(ratio / len(fit.donors.labels)) * rest",
+        "np.expm1(ratio / rest) * rest",
+        ("glm/mixed",),
+    ),
+    Fault(
+        "glm-mixed-prior-degrees",
+        "the degrees of freedom of the prior do not count in the posterior variance",
+        "glm/mixed/moderation.py",
+        "ratio = (prior * scale + found.degrees * own) / (prior + found.degrees)",
+        "ratio = own",
+        ("glm/mixed",),
+    ),
 )

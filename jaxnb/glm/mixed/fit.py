@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._progress import progress_bar
-from jaxnb.glm.design import Design
 from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
 from jaxnb.glm.mixed.data import DonorData
 from jaxnb.glm.mixed.donors import Donors
@@ -61,16 +60,16 @@ class MixedRegression:
 
     Args:
         source: the data.
-        design: with a row per line of the source's obs.
+        design: the matrix, with a row per line of the source's obs.
         donors: of the lines.
         progress: whether to show a progress bar.
     """
 
     def __init__(
-        self, source: Source, design: Design, donors: Donors, *, progress: bool = False
+        self, source: Source, design: Floats, donors: Donors, *, progress: bool = False
     ) -> None:
-        self._source, self._progress = source, progress
-        self._matrix = np.column_stack([donors.codes.astype(np.float64), design.matrix])
+        self._source, self._donors, self._progress = source, donors, progress
+        self._matrix = np.column_stack([donors.codes.astype(np.float64), design])
         self._only: MixedProblem | None = None
         rows = len(np.unique(self._matrix, axis=0))
         nodes = min(rows * _NODES_OF_A_ROW, len(self._matrix))
@@ -81,6 +80,10 @@ class MixedRegression:
                 f"need {needed / 2**30:.0f} GiB, more than {_MOST_BYTES >> 30}: fit the genes in "
                 "parts, with the same size_factors, or use a design of fewer distinct rows"
             )
+
+    def reduced(self, design: Floats) -> MixedRegression:
+        """The regression on a smaller design."""
+        return MixedRegression(self._source, design, self._donors)
 
     def problems(self, title: str = "") -> Iterator[tuple[slice, MixedProblem]]:
         """The genes of each part and their likelihoods; a single part is kept."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jaxnb.glm.design import Design
 from jaxnb.glm.mixed.donors import Donors, donors_of
 from jaxnb.glm.mixed.fit import Estimates, MixedRegression
+from jaxnb.glm.mixed.testing import run_mixed_test
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 
@@ -65,7 +66,7 @@ class MixedFit:
     def standard_errors(self) -> pd.DataFrame:
         """From the observed information, the dispersion and random_sd being estimated too.
 
-        NaN for coefficients that are not finite. With few donors they are too small.
+        NaN for coefficients that are not finite. With few donors they are too small, see `test`.
         """
         variances = np.diagonal(self.estimates.covariance, axis1=1, axis2=2)
         finite = self.estimates.limits == 0
@@ -119,6 +120,55 @@ class MixedFit:
     def _effects(self) -> tuple[Floats, Floats]:
         return self.regression.effects(self.estimates.point)
 
+    def test(
+        self,
+        name: str | None = None,
+        level: Any = None,
+        base: Any = None,
+        *,
+        contrast: Any = None,
+        reduced: Any = None,
+        method: str = "auto",
+    ) -> pd.DataFrame:
+        """Test a coefficient, two levels of a factor, a contrast or a smaller design.
+
+        Args:
+            name: as in `GLMFit.test`, like those that follow.
+            level: see `name`.
+            base: see `name`.
+            contrast: see `name`.
+            reduced: see `name`.
+            method: ``"moderated"``: the coefficients are fitted anew with a standard deviation of
+                the donors that is common to all genes, and, if the contrast differs within donors,
+                one of the donors' own contrasts. The variance of the contrast is that of the
+                donors' scores, moderated over the genes (`jaxnb.glm.mixed.moderation`), and t has
+                the degrees of freedom of prior and gene together. It holds its level from 2 donors
+                per condition on, over all genes: genes whose donors differ most reject more often,
+                those whose donors differ least less often. ``"sandwich"``: the same without
+                moderation. ``"wald"``: estimate over standard error, normal. ``"lr"``: the ratio
+                of the marginal likelihoods, χ². ``"lr-f"``: the same mapped to F with as many
+                degrees of freedom as there are donors minus coefficients, for contrasts that are
+                constant within donors. ``"auto"``: moderated, if there are 50 genes to learn from,
+                or else ``"lr-f"``, within donors ``"sandwich"``. For `reduced`: ``"lr-f"``, within
+                donors ``"lr"``.
+
+        Returns:
+            A DataFrame, one line per gene, with the columns of `GLMFit.test` and ``random_sd``. The
+            fold change and its standard error are those of the test; for likelihood ratios those
+            of the fit. Genes with an infinite fold change have a p-value by ``"lr"`` and
+            ``"lr-f"`` only. Its ``attrs`` say what was tested, how, and with which common standard
+            deviations and degrees of freedom of the prior.
+
+        Warns:
+            UserWarning: too few genes to moderate.
+
+        Raises:
+            ValueError: as in `GLMFit.test`; ``"lr-f"`` of a contrast that differs within donors.
+        """
+        return run_mixed_test(
+            self, name, level, base, contrast=contrast, reduced=reduced, method=method
+        )
+
     def _of_donors(self, values: Floats) -> pd.DataFrame:
         return pd.DataFrame(values, self.source.genes, self.donors.labels)
 
@@ -161,7 +211,7 @@ def fit_with_donors(
             "the standard deviations of REML"
         )
     donors = donors_of(random, source.obs, design)
-    regression = MixedRegression(source, design, donors, progress=progress)
+    regression = MixedRegression(source, design.matrix, donors, progress=progress)
     return MixedFit(
         source,
         design,

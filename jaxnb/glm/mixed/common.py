@@ -1,0 +1,65 @@
+"""Standard deviations common to all genes: of the donors' intercepts, and of their slopes.
+
+They maximize the sum over some genes of the adjusted profile log-likelihood of
+`jaxnb.glm.mixed.restricted`, at each gene's dispersion. A wrong value costs power and hardly the
+level of the test: what it leaves of the variance is in the ratio φ of `jaxnb.glm.mixed.moderation`.
+So a coarse grid suffices, with a parabola through its highest points.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jaxnb.glm.mixed.problem import MixedProblem, Point
+from jaxnb.glm.mixed.scores import Scales, fit_at_scales
+
+__all__ = ["common_scales"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+
+_SIGMAS = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7)
+_TAUS = (0.0, 0.1, 0.2, 0.4, 0.8)
+
+
+def common_scales(
+    parts: list[tuple[MixedProblem, Ints, Point]], slope: Floats, *, within: bool
+) -> Scales:
+    """The standard deviations.
+
+    Args:
+        parts: likelihoods, some of their genes, and the estimates of those.
+        slope: ``(donors, rows)``.
+        within: whether there is a random slope.
+    """
+    values = [_adjusted(parts, Scales(sigma, 0.0, slope)) for sigma in _SIGMAS]
+    sigma = _highest(np.array(_SIGMAS), np.array(values))
+    if not within:
+        return Scales(sigma, 0.0, slope)
+    values = [_adjusted(parts, Scales(sigma, tau, slope)) for tau in _TAUS]
+    best = int(np.argmax(values))
+    if best == 0:
+        return Scales(sigma, 0.0, slope)
+    if best == 1 or best == len(_TAUS) - 1:
+        return Scales(sigma, _TAUS[best], slope)
+    return Scales(sigma, _highest(np.array(_TAUS[1:]), np.array(values[1:])), slope)
+
+
+def _adjusted(parts: list[tuple[MixedProblem, Ints, Point]], scales: Scales) -> float:
+    total = 0.0
+    for problem, genes, at in parts:
+        found = fit_at_scales(problem, genes, at.alpha, at.beta, scales)
+        half = 0.5 * np.linalg.slogdet(found.information)[1]
+        total += float(np.sum((found.value - half)[found.converged]))
+    return total
+
+
+def _highest(places: Floats, values: Floats) -> float:
+    """The top of the parabola in log place through the highest value and its neighbors."""
+    middle = int(np.clip(np.argmax(values), 1, len(places) - 2))
+    x, y = np.log(places[middle - 1 : middle + 2]), values[middle - 1 : middle + 2]
+    bend, tilt, _ = np.polyfit(x, y, 2)
+    if bend >= 0:
+        return float(places[np.argmax(values)])
+    return float(np.exp(np.clip(-tilt / (2 * bend), x[0], x[2])))
