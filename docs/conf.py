@@ -15,6 +15,7 @@ from sphinx.util.typing import stringify_annotation
 
 import jaxnb
 from jaxnb._types import ArrayLike, DTypeLike
+from jaxnb.declarations import DECLARATIONS, original_names
 
 project = "jaxnb"
 author = "The jaxnb authors"
@@ -136,6 +137,33 @@ _WRITTEN_OUT = {
 }
 
 
+_MEMBERS = """\
+   :members:
+   :inherited-members: Distribution
+   :exclude-members: tree_flatten, tree_unflatten, gather_pytree_data_fields, support
+"""
+
+
+def _lists() -> dict[str, str]:
+    """What stands on the pages for the functions and classes that the declarations name."""
+    classes = [d.class_name for d in DECLARATIONS if not d.limit_of]
+    return {
+        "%log_probs%": _listed("function", [f"{d.stem}_log_prob" for d in DECLARATIONS]),
+        "%originals%": _listed("function", original_names()),
+        "%classes%": _listed("class", classes, _MEMBERS),
+        "%stems%": ", ".join(f"`{d.stem}_`" for d in DECLARATIONS),
+    }
+
+
+def _listed(kind: str, names: list[str], options: str = "") -> str:
+    return "\n".join(f".. auto{kind}:: {name}\n{options}" for name in names)
+
+
+def _fill_in_lists(app: Sphinx, page: str, source: list[str]) -> None:
+    for mark, text in _lists().items():
+        source[0] = source[0].replace(mark, text)
+
+
 def _name_the_unions(
     app: Sphinx, what: str, name: str, of: object, options: object, signature: str, returned: str
 ) -> tuple[str, str] | None:
@@ -196,5 +224,6 @@ def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     _lazy_properties_as_properties()
     app.connect("build-finished", _redirect)
+    app.connect("source-read", _fill_in_lists)
     app.connect("missing-reference", _plain_where_unknown)
     app.connect("autodoc-process-signature", _name_the_unions)

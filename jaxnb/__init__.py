@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING
 
-from jaxnb.declarations import DECLARATIONS, public_functions
+from jaxnb.declarations import DECLARATIONS, original_names, public_functions
 
 if TYPE_CHECKING:
     from jaxnb import cdf, datasets, distributions, fit, io, plots, random, residuals
@@ -17,14 +17,8 @@ if TYPE_CHECKING:
     from jaxnb.cdf.functions import *
     from jaxnb.distributions import IntervalCensored, LeftCensored, RightCensored, Truncated
     from jaxnb.distributions.classes import *
-    from jaxnb.likelihoods import (
-        log_hurdle_nb,
-        log_mixture_nb,
-        log_nb_positive,
-        log_zero_truncated_nb,
-        log_zinb_positive,
-    )
     from jaxnb.likelihoods.log_prob import *
+    from jaxnb.likelihoods.original_names import *
 
 __version__ = "0.1.0"
 
@@ -38,11 +32,6 @@ __all__ = [
     "distributions",
     "fit",
     "io",
-    "log_hurdle_nb",
-    "log_mixture_nb",
-    "log_nb_positive",
-    "log_zero_truncated_nb",
-    "log_zinb_positive",
     "plots",
     "random",
     "residuals",
@@ -50,6 +39,7 @@ __all__ = [
 __all__ += public_functions(
     ("log_prob", "log_cdf", "log_sf", "cdf", "sf", "quantile", "log_interval")
 )
+__all__ += original_names()
 __all__ += [declared.class_name for declared in DECLARATIONS if not declared.limit_of]
 
 # Submodules that need more than jaxnb itself does: not among what `import *` imports.

@@ -63,13 +63,13 @@ class Declaration:
         counts: What the counts are, the first line of the classes' docstrings.
         moments: The mean, the variance and the mode, for these docstrings.
         parameters: Its parameters, in the order in which its kernels take them.
-        log_prob: The name of the log-probability function that has scvi-tools' pattern, or its
-            like.
-        compiled: The address of the log-probability of arguments that are checked.
-        kernel: The address of the kernel of the distribution functions.
-        entropy: The address of the entropy of arguments that are checked.
-        rate: The address of the rate, or the count, that the sampler draws.
-        synonyms: The class in `jaxnb._names` of the other names of parameters, if there are any.
+        likelihood: The address of the kernel of the log-probability.
+        module: The module of `jaxnb.cdf.kernels` with its tails, entropy, moments and draws.
+        original: The name of the log-probability function in scvi-tools' pattern, if there is one.
+        in_scvi: Whether scvi-tools has it, and a class of the same name.
+        original_synonyms: The class in `jaxnb._names` of the other names of its parameters, if
+            there are any.
+        synonyms: The same for the other functions.
         class_synonyms: The same for the classes.
         probability: The probability of a count, as a formula.
         tail: The probability that a count is at most x, as a formula.
@@ -92,14 +92,14 @@ class Declaration:
     counts: str
     moments: str
     parameters: tuple[Parameter, ...]
-    log_prob: str
-    compiled: str
-    kernel: str
-    entropy: str
-    rate: str
+    likelihood: str
+    module: str
     probability: str
     tail: str
     condition: str = ""
+    original: str | None = None
+    in_scvi: bool = False
+    original_synonyms: str | None = None
     synonyms: str | None = None
     class_synonyms: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -110,6 +110,11 @@ class Declaration:
     torch_base: str | None = None
     fixed: Mapping[str, str] = field(default_factory=dict)
     limit_of: str | None = None
+
+    @property
+    def log_prob(self) -> str:
+        """The name of the log-probability function that the table has."""
+        return self.original or f"{self.stem}_log_prob"
 
     @property
     def public(self) -> tuple[Parameter, ...]:

@@ -2,14 +2,16 @@
 
 The functions that differ between distributions by their names, parameters and kernels alone are
 written from this table by `python -m jaxnb._generate`: the log-probabilities of
-`jaxnb.likelihoods.log_prob` and `jaxnb.torch_bridge.log_prob`, the distribution functions and
-entropies of `jaxnb.cdf.functions`, and the samplers of `jaxnb.random.distributions`.
+`jaxnb.likelihoods` and `jaxnb.torch_bridge` in `log_prob` and `original_names`, the distribution
+functions and entropies of `jaxnb.cdf.functions`, the samplers of `jaxnb.random.distributions`, and
+the classes of `jaxnb.distributions` and `jaxnb.torch_bridge`.
 `jaxnb.families` puts the same declarations together with what is computed.
 
-Kernels are given by their addresses, "module:name", so that the table needs none of the modules
-that are written from it.
+What is computed is given by its address, "module:name" or the name of a module, so that the table
+needs none of the modules that are written from it.
 """
 
+from jaxnb import _texts
 from jaxnb.declaration import Declaration, Parameter
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "ZERO_TRUNCATED_NB",
     "ZINB",
     "ZIP",
+    "original_names",
     "public_functions",
 ]
 
@@ -50,42 +53,6 @@ def _log_odds(
     )
 
 
-_TAIL_ACCURACY = (
-    "Accuracy, in units of ``max(1, abs(value)) * 2**-23`` (float32, ``2**-52`` in float64), over "
-    "thetas from 1e-6 to 1e10, means from 1e-8 to 1e6 and counts up to 8e5: at most 6, 2.2 at "
-    "the 99th percentile. The derivative in mu has a relative error below 3e-6 (6e-14 in float64) "
-    "at the 99th percentile, that in theta one below 1e-6 (2e-14) of its own size plus that of the "
-    "derivative of the log-probability. Parameters given by their logarithms carry the rounding of "
-    "their exponentials (`tests/cdf/test_accuracy.py`)."
-)
-
-_ENTROPY_ACCURACY = (
-    "Accuracy, for every mean and theta: the relative error is below 2e-5 in float32 (1.1e-5 seen) "
-    "and 1e-9 in float64 (1.2e-11 seen); of mixtures, 1e-5 and 1e-6 (`tests/cdf/test_entropy.py`)."
-)
-
-_TREE = (
-    "The parameters given are the leaves of the distribution as a tree, with leading axes of "
-    "length 1 where their ranks differ; the other forms are computed from them when read. The "
-    "batch shape is that of the parameters broadcast together.\n\n"
-    "NaN among the numbers of a parameter stands for a missing one: it passes validation, and the "
-    "log-probability is NaN there unless `mask` leaves it out."
-)
-
-_LOG_SCALE = (
-    "`log_mu`, `log_theta` and `logits` are used as they are: the log-probability and its "
-    "derivatives are finite also where exp underflows or overflows. With `mu`, the derivative is 0 "
-    "below the floor, as that of the value is: Hamiltonian samplers and optimizers that can reach "
-    "means below 1e-30 need `log_mu` or `logits`. The attribute `mu` is infinite where exp(log_mu) "
-    "overflows, and so is a draw, as the largest integer."
-)
-
-_KEPT = (
-    "The parameters broadcast, and are kept as views of the batch shape, on the scale on which "
-    "they are given; (total_count, logits) is kept as log_mu and theta. They can be assigned."
-)
-
-
 NB = Declaration(
     stem="nb",
     name="negative_binomial",
@@ -104,25 +71,25 @@ NB = Declaration(
             "zero."
         ),
     ),
-    log_prob="log_nb_positive",
-    compiled="jaxnb.likelihoods.negative_binomial:compiled_nb",
-    kernel="jaxnb.cdf.nb_kernel:NEGATIVE_BINOMIAL",
-    entropy="jaxnb.cdf.entropy:of_nb",
-    rate="jaxnb.random._counts:negative_binomial_rate",
+    likelihood="jaxnb.likelihoods.negative_binomial:NEGATIVE_BINOMIAL",
+    original="log_nb_positive",
+    in_scvi=True,
+    module="nb",
     probability=r"\frac{\Gamma(x+\theta)}{\Gamma(\theta)\,"
     r"\Gamma(x+1)} \left(\frac{\theta}{\theta+\mu}\right)^\theta"
     r"\left(\frac{\mu}{\theta+\mu}\right)^x",
     tail=r"I_{\theta/(\theta+\mu)}(\theta, \lfloor x \rfloor + 1)",
     has_scale=True,
     notes={
+        **_texts.ORIGINAL_NB,
         "log_prob": "The variance is mu + mu**2 / theta.",
         "log_cdf": "I is the regularized incomplete beta function (DLMF 8.17); "
         "`jaxnb.cdf.quadrature` documents the method.",
-        "log_cdf accuracy": _TAIL_ACCURACY,
-        "entropy accuracy": _ENTROPY_ACCURACY,
-        "class": _TREE,
-        "class end": _LOG_SCALE,
-        "torch class end": _KEPT,
+        "log_cdf accuracy": _texts.TAIL_ACCURACY,
+        "entropy accuracy": _texts.ENTROPY_ACCURACY,
+        "class": _texts.TREE,
+        "class end": _texts.LOG_SCALE,
+        "torch class end": _texts.KEPT,
         "sampler": "A gamma deviate of shape theta and mean mu, then a Poisson count of that rate.",
     },
 )
@@ -150,11 +117,11 @@ ZINB = Declaration(
             "zi_probs",
         ),
     ),
-    log_prob="log_zinb_positive",
-    compiled="jaxnb.likelihoods.zero_inflated:compiled_zinb",
-    kernel="jaxnb.cdf.two_components:ZERO_INFLATED",
-    entropy="jaxnb.cdf.entropy:of_zinb",
-    rate="jaxnb.random._counts:zero_inflated_rate",
+    likelihood="jaxnb.likelihoods.zero_inflated_kernel:ZERO_INFLATED",
+    original="log_zinb_positive",
+    in_scvi=True,
+    original_synonyms="ZeroInflationName",
+    module="zinb",
     synonyms="ZeroInflationNameOfClasses",
     probability=r"\sigma(\pi)\,[x = 0] + \sigma(-\pi)\,\mathrm{NB}(x; \mu, \theta)",
     tail=r"\sigma(\pi) + \sigma(-\pi)\,F(x; \mu, \theta)",
@@ -164,6 +131,7 @@ ZINB = Declaration(
     part=" of the negative binomial part",
     torch_base="NegativeBinomial",
     notes={
+        **_texts.ORIGINAL_ZINB,
         "formula": r"with :math:`\pi` = `zi_logits` and :math:`\sigma` the logistic function.",
         "sampler": "Whether a draw is an extra zero is decided once for each draw.",
     },
@@ -197,17 +165,18 @@ MIXTURE_NB = Declaration(
             "Log-odds of component 1, infinite or not.",
         ),
     ),
-    log_prob="log_mixture_nb",
-    compiled="jaxnb.likelihoods.mixture:compiled_mixture",
-    kernel="jaxnb.cdf.two_components:MIXTURE",
-    entropy="jaxnb.cdf.entropy:of_mixture",
-    rate="jaxnb.random._counts:mixture_rate",
+    likelihood="jaxnb.likelihoods.mixture_kernel:MIXTURE",
+    original="log_mixture_nb",
+    in_scvi=True,
+    original_synonyms="MixtureNames",
+    module="mixture_nb",
     synonyms="MixtureNamesOfLogProb",
     probability=r"\sigma(q)\,\mathrm{NB}(x; \mu_1, \theta_1)"
     r" + \sigma(-q)\,\mathrm{NB}(x; \mu_2, \theta_2)",
     tail=r"\sigma(q)\,F(x; \mu_1, \theta_1) + \sigma(-q)\,F(x; \mu_2, \theta_2)",
     class_synonyms="MixtureNamesOfClasses",
     notes={
+        **_texts.ORIGINAL_MIXTURE_NB,
         "formula": r"with q = `mixture_logits` and :math:`\sigma` the logistic function.",
         "sampler": "The component is chosen once for each draw. A NaN or negative parameter of the "
         "other one makes the draw invalid, too.",
@@ -228,17 +197,16 @@ ZERO_TRUNCATED_NB = Declaration(
         _mean("Mean before truncation; at 0 the distribution is the point mass at 1"),
         _dispersion("Inverse dispersion, theta > 0, infinity included."),
     ),
-    log_prob="log_zero_truncated_nb",
-    compiled="jaxnb.likelihoods.zero_truncated:compiled_zero_truncated",
-    kernel="jaxnb.cdf.truncated_kernels:ZERO_TRUNCATED",
-    entropy="jaxnb.cdf.entropy:of_zero_truncated",
-    rate="jaxnb.random._counts:zero_truncated_rate",
+    likelihood="jaxnb.likelihoods.zero_truncated_kernel:ZERO_TRUNCATED",
+    original="log_zero_truncated_nb",
+    module="zero_truncated_nb",
     probability=r"\frac{\mathrm{NB}(x; \mu, \theta)}{1 - \mathrm{NB}(0; \mu, \theta)}",
     tail=r"\frac{F(x; \mu, \theta) - F(0; \mu, \theta)}{1 - F(0; \mu, \theta)}",
     condition=r"x \ge 1",
     lowest=1,
     part=" before truncation",
     notes={
+        **_texts.ORIGINAL_ZERO_TRUNCATED_NB,
         "log_cdf": "Where theta is small and most of the probability lies above x, relative "
         "accuracy is that of F(x) - F(0): it loses the digits that these share.",
         "sampler": "Nothing is rejected, so that a small mean costs no more than a large one. 1 "
@@ -264,11 +232,10 @@ HURDLE_NB = Declaration(
         _dispersion("Inverse dispersion, theta > 0, infinity included."),
         _log_odds("pi", "zi_logits", "a zero", "Log-odds of a zero, infinite or not.", "zi_probs"),
     ),
-    log_prob="log_hurdle_nb",
-    compiled="jaxnb.likelihoods.hurdle:compiled_hurdle",
-    kernel="jaxnb.cdf.truncated_kernels:HURDLE",
-    entropy="jaxnb.cdf.entropy:of_hurdle",
-    rate="jaxnb.random._counts:hurdle_rate",
+    likelihood="jaxnb.likelihoods.hurdle:HURDLE",
+    original="log_hurdle_nb",
+    original_synonyms="ZeroInflationName",
+    module="hurdle_nb",
     synonyms="ZeroInflationNameOfClasses",
     probability=r"\sigma(\pi)\,[x = 0] + \sigma(-\pi)\,[x \ge 1]\,"
     r"\frac{\mathrm{NB}(x; \mu, \theta)}{1 - \mathrm{NB}(0; \mu, \theta)}",
@@ -278,6 +245,7 @@ HURDLE_NB = Declaration(
     class_synonyms="ZeroInflationNameOfClasses",
     part=" before truncation",
     notes={
+        **_texts.ORIGINAL_HURDLE_NB,
         "formula": r"with :math:`\pi` = `zi_logits` and :math:`\sigma` the logistic function.",
         "sampler": "A zero, or a draw of `zero_truncated_negative_binomial`.",
     },
@@ -298,6 +266,11 @@ DECLARATIONS: tuple[Declaration, ...] = (
     HURDLE_NB,
 )
 """Every distribution of the package, with the limits that have functions of their own."""
+
+
+def original_names() -> list[str]:
+    """The names of the log-probability functions in scvi-tools' pattern."""
+    return sorted(d.original for d in DECLARATIONS if d.original and not d.limit_of)
 
 
 def public_functions(kinds: tuple[str, ...]) -> list[str]:

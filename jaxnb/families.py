@@ -1,38 +1,28 @@
 """The table of distributions: what each one is called, takes and can compute.
 
 Everything that treats the distributions alike reads this table: the NumPyro classes, the torch
-bridge, the fits, the benchmarks and the tests. A new distribution is an entry in
-`jaxnb.declarations`, its kernels, one here that puts them together, and a class with its docstring
-in `jaxnb.distributions`.
+bridge, the fits, the benchmarks and the tests.
 """
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce, wraps
 from operator import add
 from typing import Any
 
-from jaxnb import cdf, declarations, likelihoods, moments, random
+from jaxnb import cdf, likelihoods, random
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf import nb_kernel, truncated_kernels, two_components
+from jaxnb.cdf import kernels
 from jaxnb.cdf.calls import Kernel
 from jaxnb.declaration import Constraint, Declaration, Parameter
-from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.evaluate import Likelihood
-from jaxnb.likelihoods.hurdle import HURDLE
-from jaxnb.likelihoods.mixture_kernel import MIXTURE
-from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL as NB
+from jaxnb.declarations import DECLARATIONS
+from jaxnb.likelihoods.arguments import Pair, Scales, given_or
 from jaxnb.likelihoods.primitives import outputs
-from jaxnb.likelihoods.zero_inflated_kernel import ZERO_INFLATED
-from jaxnb.likelihoods.zero_truncated_kernel import ZERO_TRUNCATED
 
 __all__ = [
     "FAMILIES",
-    "HURDLE_NEGATIVE_BINOMIAL",
     "NEGATIVE_BINOMIAL",
-    "NEGATIVE_BINOMIAL_MIXTURE",
-    "ZERO_INFLATED_NEGATIVE_BINOMIAL",
-    "ZERO_TRUNCATED_NEGATIVE_BINOMIAL",
     "Constraint",
     "Family",
     "Parameter",
@@ -48,7 +38,8 @@ class Family:
         name: The name of the distribution, and of its sampler in `jaxnb.random`.
         class_name: The name of its classes, here and in the torch bridge.
         parameters: Its parameters.
-        has_floor: Whether the means have a floor unless another one is asked for.
+        floored: The places, among the parameters, of the means that have a floor unless another
+            one is asked for.
         log_prob: The public function of (x, *parameters, eps).
         outputs: The kernel. Of places and arguments that are cast to one dtype and aligned,
             (x, *parameters, eps, scales), it returns the log-probability for the place `VALUE`, and
@@ -89,7 +80,7 @@ class Family:
     entropy: Callable[..., Array] | None = None
     deviance: Callable[..., Array] | None = None
     kernel: Kernel | None = None
-    has_floor: bool = True
+    floored: tuple[int, ...] = ()
 
     @property
     def function_name(self) -> str:
@@ -102,7 +93,7 @@ class Family:
         return ("x", *(parameter.name for parameter in self.parameters))
 
     def on_scales(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters as a kernel takes them: (itself, its logarithm), or itself.
+        """The parameters as a kernel takes them: both forms of what has two, else itself.
 
         Args:
             arguments: Keywords of the log-probability function, of which one that is missing or
@@ -110,11 +101,11 @@ class Family:
         """
         pairs: dict[str, Any] = {}
         for p in self.parameters:
-            pair = arguments.get(p.name), arguments.get(p.log_name or "")
-            if pair == (None, None) and p.default is not None:
-                pairs[p.name] = pairs[p.default]
-            else:
-                pairs[p.name] = pair if p.has_log_scale else pair[0]
+            given = arguments.get(p.name)
+            if p.has_log_scale:
+                given = Pair(given, arguments.get(f"log_{p.name}"))
+                given = given_or(given, pairs[p.default]) if p.default else given
+            pairs[p.name] = given
         return pairs
 
     @property
@@ -193,8 +184,15 @@ def tied(family: Family) -> Family:
     )
 
 
-def _family(declared: Declaration, likelihood: Likelihood, kernel: Kernel, of: str) -> Family:
-    """The family that a declaration and its kernels make; its moments are called `of`_mean etc."""
+def _at(address: str) -> Any:
+    module, _, name = address.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _family(declared: Declaration) -> Family:
+    """The family that a declaration and its kernels make."""
+    likelihood = _at(declared.likelihood)
+    module = importlib.import_module(f"{kernels.__name__}.{declared.module}")
     functions = {
         kind: getattr(cdf, f"{declared.stem}_{kind}")
         for kind in ("log_cdf", "log_sf", "log_interval", "cdf", "sf", "quantile", "entropy")
@@ -203,48 +201,23 @@ def _family(declared: Declaration, likelihood: Likelihood, kernel: Kernel, of: s
         name=declared.name,
         class_name=declared.class_name,
         parameters=declared.parameters,
-        has_floor=declared.has_floor,
+        floored=likelihood.floored,
         log_prob=getattr(likelihoods, declared.log_prob),
         outputs=partial(outputs, likelihood),
         sampler=getattr(random, declared.name),
-        mean=getattr(moments, f"{of}_mean"),
-        variance=getattr(moments, f"{of}_variance"),
-        mode=getattr(moments, f"{of}_mode"),
+        mean=module.mean,
+        variance=module.variance,
+        mode=module.mode,
         deviance=getattr(likelihoods, f"{declared.stem}_deviance", None),
-        kernel=kernel,
+        kernel=module.KERNEL,
         **functions,
     )
 
 
-NEGATIVE_BINOMIAL = _family(declarations.NB, NB, nb_kernel.NEGATIVE_BINOMIAL, "nb")
-
-ZERO_INFLATED_NEGATIVE_BINOMIAL = _family(
-    declarations.ZINB, ZERO_INFLATED, two_components.ZERO_INFLATED, "zinb"
-)
-
-NEGATIVE_BINOMIAL_MIXTURE = _family(
-    declarations.MIXTURE_NB, MIXTURE, two_components.MIXTURE, "mixture"
-)
-
-ZERO_TRUNCATED_NEGATIVE_BINOMIAL = _family(
-    declarations.ZERO_TRUNCATED_NB,
-    ZERO_TRUNCATED,
-    truncated_kernels.ZERO_TRUNCATED,
-    "zero_truncated",
-)
-
-HURDLE_NEGATIVE_BINOMIAL = _family(
-    declarations.HURDLE_NB, HURDLE, truncated_kernels.HURDLE, "hurdle"
-)
-
 FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in (
-        NEGATIVE_BINOMIAL,
-        ZERO_INFLATED_NEGATIVE_BINOMIAL,
-        NEGATIVE_BINOMIAL_MIXTURE,
-        ZERO_TRUNCATED_NEGATIVE_BINOMIAL,
-        HURDLE_NEGATIVE_BINOMIAL,
-    )
+    declared.name: _family(declared) for declared in DECLARATIONS if not declared.limit_of
 }
 """Every distribution of the package, by name."""
+
+
+NEGATIVE_BINOMIAL = FAMILIES["negative_binomial"]

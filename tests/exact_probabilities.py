@@ -1,5 +1,10 @@
-"""Log-probabilities of counts by SciPy in float64, for every distribution: nothing is compiled."""
+"""Log-probabilities of counts in float64, for every distribution.
 
+Those of negative binomials and of what is made of them by SciPy, so that nothing is compiled; any
+other's by the function itself.
+"""
+
+import jax
 import numpy as np
 import scipy.stats
 from scipy.special import log_expit
@@ -18,6 +23,10 @@ def log_probabilities(case, x, values):
         [value for name, value in named.items() if name.startswith(kind)]
         for kind in ("mu", "theta", "pi")
     )
+
+    if not means:
+        with jax.enable_x64(True):
+            return np.asarray(case.log_prob(x.astype(float), *map(float, values)))
 
     def nb(mu, theta):
         return scipy.stats.nbinom.logpmf(x, theta, theta / (theta + mu))

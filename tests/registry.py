@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import jaxnb
-from jaxnb.families import FAMILIES, NEGATIVE_BINOMIAL_MIXTURE, Family, tied
+from jaxnb.families import FAMILIES, Family, tied
 
 # Zeros, ones, small and large whole counts.
 COUNTS = np.array([0.0, 1.0, 2.0, 3.0, 17.0], np.float32)
@@ -95,8 +95,8 @@ DISTRIBUTIONS: dict[str, Case] = {name: _case(name, family) for name, family in 
 """Every distribution, once."""
 
 CASES: dict[str, Case] = DISTRIBUTIONS | {
-    "negative_binomial_mixture_tied": _case(
-        "negative_binomial_mixture_tied", tied(NEGATIVE_BINOMIAL_MIXTURE)
-    )
+    f"{name}_tied": _case(f"{name}_tied", tied(family))
+    for name, family in FAMILIES.items()
+    if any(parameter.default for parameter in family.parameters)
 }
 """Every distribution and every variant that has a program of its own."""

@@ -142,7 +142,9 @@ def test_a_nan_in_any_argument_gives_nan(functions, name):
 def probabilities(name):
     """Of the counts of the grid."""
     case = CASES[name]
-    return np.exp(log_probabilities(case, GRID, case.parameters))
+    p = np.exp(log_probabilities(case, GRID, case.parameters))
+    np.testing.assert_allclose(p.sum(), 1, rtol=1e-6)
+    return p
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import pytest
 import jaxnb
 from jaxnb import declarations
 from jaxnb.declarations import DECLARATIONS, public_functions
+from jaxnb.families import FAMILIES
 
 
 @pytest.mark.quick
@@ -31,6 +32,13 @@ def test_every_declared_function_is_public():
             parameters = inspect.signature(getattr(jaxnb, f"{declared.stem}_log_cdf")).parameters
             assert p.keyword in parameters
             assert (f"log_{p.name}" in parameters) == p.has_log_scale
+
+
+@pytest.mark.quick
+def test_a_floor_is_declared_where_the_likelihood_has_one():
+    for declared in DECLARATIONS:
+        if not declared.limit_of:
+            assert declared.has_floor == bool(FAMILIES[declared.name].floored)
 
 
 @pytest.mark.quick

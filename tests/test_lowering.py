@@ -20,11 +20,11 @@ from registry import CASES, DISTRIBUTIONS
 
 import jaxnb
 from jaxnb import cdf, random
+from jaxnb.declarations import DECLARATIONS
 
 SHAPE = (4, 3)
 NB, ZERO_TRUNCATED = "negative_binomial", "zero_truncated_negative_binomial"
-PARAMETERS = {"poisson": 1, "nb": 2, "zinb": 3, "mixture_nb": 5, "zero_truncated_nb": 2}
-PARAMETERS["hurdle_nb"] = 3
+PARAMETERS = {declared.stem: len(declared.public) for declared in DECLARATIONS}
 DTYPES = ("float32", "float64")
 
 

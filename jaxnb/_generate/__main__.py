@@ -8,8 +8,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from jaxnb._generate.classes import NUMPYRO, TORCH, Library, class_of
-from jaxnb._generate.functions import function, owner
-from jaxnb._generate.kinds import KINDS, SAMPLER, TORCH_LOG_PROB, Kind
+from jaxnb._generate.functions import function, owner, synonyms
+from jaxnb._generate.kinds import (
+    KINDS,
+    ORIGINAL,
+    SAMPLER,
+    TORCH_LOG_PROB,
+    TORCH_ORIGINAL,
+    Kind,
+)
 from jaxnb.declaration import Declaration
 from jaxnb.declarations import DECLARATIONS
 
@@ -22,10 +29,19 @@ _HEADER = (
 def files() -> dict[str, str]:
     """What is generated, by paths in the package."""
     log_prob, *distribution_functions = KINDS
+    named = [declared for declared in DECLARATIONS if declared.original and not declared.limit_of]
     made = {
         "likelihoods/log_prob.py": _module(
             "The log-probabilities under one pattern of names, that of the distribution functions.",
             [(declared, log_prob) for declared in DECLARATIONS],
+        ),
+        "likelihoods/original_names.py": _module(
+            "The log-probabilities in scvi-tools' pattern, with what they guarantee in full.",
+            [(declared, ORIGINAL) for declared in named],
+        ),
+        "torch_bridge/original_names.py": _module(
+            "The log-probabilities on tensors in scvi-tools' pattern.",
+            [(declared, TORCH_ORIGINAL) for declared in named],
         ),
         "random/distributions.py": _module(
             "The samplers of the distributions, by Gamma-Poisson.",
@@ -86,10 +102,9 @@ def _classes(title: str, classes: Sequence[Declaration], library: Library) -> st
 def _imports_of_classes(classes: Sequence[Declaration], library: Library) -> Iterator[str]:
     """All that any class might use; those that none does are removed by ruff."""
     synonyms = {declared.class_synonyms for declared in classes if declared.class_synonyms}
-    families = {declared.name.upper() for declared in classes}
     yield "from typing import ClassVar, Unpack"
     yield f"from jaxnb._names import {', '.join(sorted({'keywords', *synonyms}))}"
-    yield f"from jaxnb.families import Family, {', '.join(sorted(families))}"
+    yield "from jaxnb.families import FAMILIES, Family"
     yield f"from {library.module}.mean_dispersion import MeanDispersion"
     if library is TORCH:
         yield "from collections.abc import Callable"
@@ -97,8 +112,11 @@ def _imports_of_classes(classes: Sequence[Declaration], library: Library) -> Ite
         yield "from torch import Tensor"
         yield "from torch.distributions import constraints"
         yield "from jaxnb.torch_bridge.counts import Counts"
-        functions = sorted(declared.log_prob for declared in classes)
-        yield f"from jaxnb.torch_bridge.likelihoods import {', '.join(functions)}"
+        yield from (
+            f"from jaxnb.torch_bridge.{'original_names' if d.original else 'log_prob'} "
+            f"import {d.log_prob}"
+            for d in classes
+        )
         names = "LogScale, Parameter, ScaledParameter, extended_real"
         yield f"from jaxnb.torch_bridge.parameters import {names}"
     else:
@@ -114,26 +132,30 @@ def _imports(text: str, functions: Sequence[tuple[Declaration, Kind]]) -> Iterat
     names: dict[str, set[str]] = defaultdict(set)
     names["jaxnb._names"].add("keywords")
     for declared, kind in functions:
-        if declared.synonyms:
-            names["jaxnb._names"].add(declared.synonyms)
+        if other := synonyms(declared, kind):
+            names["jaxnb._names"].add(other)
             names["typing"].add("Unpack")
-        for module, name in kind.imports:
+        for module, name in () if kind.type == "Value" else kind.imports:
             names[module].add(name)
-        if kind.of and kind.name != "sampler":
-            module, _, name = getattr(declared, kind.of).partition(":")
+        if kind.of == "likelihood":
+            module, _, name = declared.likelihood.partition(":")
             names[module].add(name)
-        if kind.type == "Value":
-            names["jaxnb.families"].add(declared.name.upper())
+        elif kind.of:
+            # with an underscore, since a sampler may have the name of its module
+            names["jaxnb.cdf.kernels"].add(f"{declared.module} as _{declared.module}")
     if "given_or(" in text:
         names["jaxnb.likelihoods.arguments"].add("given_or")
     if "-> Tensor" in text:
         names["torch"].add("Tensor")
-        names["jaxnb.torch_bridge.arguments"] |= {"Value", "required"}
-        names["jaxnb.torch_bridge.likelihoods"] |= {"Pairs", "log_probability"}
+        names["jaxnb.families"].add("FAMILIES")
+        names["jaxnb.torch_bridge.arguments"] |= {"Given", "Value"}
+        names["jaxnb.torch_bridge.likelihoods"].add("log_probability")
+        names["jaxnb.likelihoods.arguments"].add("Pair")
         names["math"].add("inf")
+        names["collections.abc"].add("Callable")
     else:
         names["jaxnb._types"] |= {"Array", "ArrayLike"}
-        names["jaxnb.likelihoods.arguments"].add("Given")
+        names["jaxnb.likelihoods.arguments"] |= {"Given", "Pair"}
     if "DTypeLike" in text:
         names["jaxnb._types"].add("DTypeLike")
     names.pop("jax.numpy", None)

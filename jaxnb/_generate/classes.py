@@ -196,13 +196,13 @@ def _property(name: str, text: str, value: str, result: str) -> Iterator[str]:
 def _numpyro_members(declared: Declaration) -> Iterator[str]:
     if declared.lowest:
         yield "support = constraints.positive_integer"
-    yield f"family: ClassVar[Family] = {declared.name.upper()}"
+    yield f"family: ClassVar[Family] = FAMILIES[{declared.name!r}]"
     yield "arg_constraints: ClassVar = constraints_of(family)"
     yield "choices: ClassVar[tuple[Choices, ...]] = choices_of(family)"
 
 
 def _torch_members(declared: Declaration) -> Iterator[str]:
-    yield f"_family: ClassVar[Family] = {declared.name.upper()}"
+    yield f"_family: ClassVar[Family] = FAMILIES[{declared.name!r}]"
     yield f"_function: ClassVar[Callable[..., Tensor]] = staticmethod({declared.log_prob})"
     if declared.lowest:
         yield "support = constraints.positive_integer"

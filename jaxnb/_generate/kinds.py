@@ -1,8 +1,8 @@
 """The kinds of functions that every distribution has: what they take, say and call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-__all__ = ["KINDS", "SAMPLER", "TORCH_LOG_PROB", "Argument", "Kind"]
+__all__ = ["KINDS", "ORIGINAL", "SAMPLER", "TORCH_LOG_PROB", "TORCH_ORIGINAL", "Argument", "Kind"]
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,22 @@ class Argument:
 class Kind:
     """One kind of function.
 
-    In the texts, {under}, {stem}, {limit} and {floor} stand for what a distribution declares.
+    In the texts, {under}, {stem} and {floor} stand for what a distribution declares, {returns} for
+    its note of the result, {log_prob} for the name of its log-probability function, and {limits}
+    for a reference to that where it is another one.
 
     Attributes:
         name: The end of the functions' names.
         summary: The first line of the docstring.
         body: The expression that is returned; {of} is what the distribution declares of it.
-        of: The field of the declaration, an address, that the body needs.
+        of: What the body needs of the distribution: "likelihood", or a name in its module.
         returns: What the docstring says of the result.
         formula: The formula in the docstring, where {probability} and {tail} are those declared.
         before: Arguments in front of the parameters.
         after: Arguments behind them.
         only: Arguments by keyword only.
         raises: Exceptions and when.
+        is_original: Whether it is in scvi-tools' pattern.
         type: The type of a parameter.
         result: The type of the result.
         imports: Names that the body needs, by module.
@@ -47,6 +50,7 @@ class Kind:
     after: tuple[Argument, ...] = ()
     only: tuple[Argument, ...] = ()
     raises: tuple[tuple[str, str], ...] = ()
+    is_original: bool = False
     type: str = "ArrayLike"
     result: str = "Array"
     imports: tuple[tuple[str, str], ...] = ()
@@ -79,11 +83,10 @@ _LOG_PROB = Kind(
     "log_prob",
     "Log-probability of counts under {under}.",
     'log_probability({of}, "{owner}", x, eps, **given)',
-    "compiled",
+    "likelihood",
     "Log-probabilities in the dtype that the floating arguments promote to, with derivatives in "
     "the parameters and in x. -inf where the probability is 0, NaN where an argument is NaN or a "
-    "parameter is outside its range. `{original}`, which computes the same, documents accuracy and "
-    "limits.",
+    "parameter is outside its range.{limits}",
     r"\log\left({probability}\right)",
     before=(_COUNT,),
     only=(_EPS,),
@@ -92,12 +95,23 @@ _LOG_PROB = Kind(
 )
 
 
+ORIGINAL = replace(
+    _LOG_PROB,
+    name="original",
+    returns="Log-probabilities in the dtype that the floating arguments promote to{returns}",
+    after=(_EPS,),
+    only=(),
+    is_original=True,
+)
+"""In scvi-tools' order of arguments."""
+
+
 def _tail(name: str, summary: str, call: str, returns: str, formula: str | None = None) -> Kind:
     return Kind(
         name,
         summary,
         call,
-        "kernel",
+        "KERNEL",
         returns + _TAIL_EDGES,
         formula,
         before=(_ANY,),
@@ -138,7 +152,7 @@ _QUANTILE = Kind(
     "quantile",
     "The smallest x with P(X <= x) >= q for {under}.",
     'quantile({of}, "{owner}", q, log_q, upper, **given)',
-    "kernel",
+    "KERNEL",
     "Whole numbers, in the dtype that the floating arguments promote to. They are computed in the "
     "arithmetic of `{stem}_cdf`: in one compiled program, F(x) >= q > F(x - 1) holds exactly "
     "(across programs to one unit in the last place, since XLA may round differently). The lowest "
@@ -163,7 +177,7 @@ _INTERVAL = Kind(
     "log_interval",
     "Logarithm of P(low <= X <= high) for {under}.",
     'log_interval({of}, "{owner}", low, high, **given)',
-    "kernel",
+    "KERNEL",
     "The logarithm of the probability, both ends included, in the dtype that the floating "
     "arguments promote to. It is computed from the smaller tail, or where that cancels as a sum, "
     "never as a difference of two probabilities. -inf where the interval holds no count of "
@@ -185,12 +199,12 @@ _INTERVAL = Kind(
 _ENTROPY = Kind(
     "entropy",
     "The entropy of {under}, -E log P(X), in nats.",
-    'entropy({of}, "{owner}", **given)',
+    'entropy_of({of}, "{owner}", **given)',
     "entropy",
     "The entropy, with derivatives in the parameters. 0 where the distribution is a point mass, "
     "infinity where a mean is, NaN where a parameter is NaN or outside its range.",
     raises=_RAISES,
-    imports=(("jaxnb.cdf.entropy", "entropy"),),
+    imports=(("jaxnb.cdf.entropy", "entropy_of"),),
 )
 
 KINDS = (_LOG_PROB, *_TAILS, _QUANTILE, _INTERVAL, _ENTROPY)
@@ -230,14 +244,32 @@ SAMPLER = Kind(
 TORCH_LOG_PROB = Kind(
     "log_prob",
     "Log-probability, on tensors, under {under}.",
-    'log_probability({of}, eps, x, given, "{owner}"{others})',
+    _LOG_PROB.body,
     "",
-    "A tensor, as from `jaxnb.torch_bridge.{original}`, which computes the same; and with its "
-    "errors.",
+    "A tensor of the shape that the arguments broadcast to, on their device, in the dtype that the "
+    "floating ones promote to by torch's rules. It can be differentiated in every floating "
+    "argument, in reverse and forward mode, to any order. Edges and accuracy are those of "
+    "`jaxnb.{log_prob}`.",
     r"\log\left({probability}\right)",
     before=(Argument("x", "Tensor", _COUNT.description),),
     only=(Argument("eps", "float | None", "{floor}", "None"),),
-    raises=((_SCALES[0], "A parameter is missing, or given on both scales."), _SHAPES),
+    raises=(
+        (
+            "TypeError",
+            "A parameter is missing, or given on both scales; an argument is complex, sparse or "
+            "quantized; or none is a tensor.",
+        ),
+        ("ValueError", "The shapes do not broadcast, or the tensors are on different devices."),
+        (
+            "RuntimeError",
+            "JAX has no such device, or this is a fork of a process that ran JAX.",
+        ),
+    ),
     type="Value",
     result="Tensor",
 )
+
+TORCH_ORIGINAL = replace(
+    TORCH_LOG_PROB, name="original", after=TORCH_LOG_PROB.only, only=(), is_original=True
+)
+"""In scvi-tools' order of arguments, on tensors."""

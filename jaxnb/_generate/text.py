@@ -10,9 +10,10 @@ __all__ = ["FLOORS", "described", "paragraph", "wrapped"]
 _WIDTH = 100
 
 FLOORS = {
-    True: "Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A "
-    "mean given by its logarithm has none by default.",
-    False: "Floor on the mean; None for none.",
+    True: "Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in "
+    "it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact; 0 "
+    "for none. A mean given by its logarithm has none by default.",
+    False: "Floor on the mean; None and 0 for none, since none is needed.",
 }
 
 

@@ -17,7 +17,19 @@ from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, on_sca
 from jaxnb.likelihoods.evaluate import Likelihood
 from jaxnb.likelihoods.primitives import value
 
-__all__ = ["Given", "Kernel", "log_tail", "quantile"]
+__all__ = ["Component", "Given", "Kernel", "log_tail", "quantile"]
+
+
+class Component(NamedTuple):
+    """A negative binomial that is a part of a distribution, for counts from 1 on."""
+
+    log_weight: Array | float
+    mu: Array
+    theta: Array
+
+    def weighted(self, log_weight: Array) -> "Component":
+        """The part with a further weight."""
+        return self._replace(log_weight=self.log_weight + log_weight)
 
 
 class Kernel(NamedTuple):
@@ -33,6 +45,8 @@ class Kernel(NamedTuple):
         start: Of (scales, log_lower, log_upper, *parameters), the quantile, roughly.
         upper_end: Of (scales, *parameters), a number that is positive unless the distribution is a
             point mass.
+        components: Of (scales, *parameters), the negative binomials that it is the sum of for
+            counts from 1 on.
         likelihood: The kernel of its log-probability.
         lowest: The smallest count.
     """
@@ -42,6 +56,7 @@ class Kernel(NamedTuple):
     around: Around
     start: Callable[..., Array]
     upper_end: Callable[..., Array]
+    components: Callable[..., list[Component]]
     likelihood: Likelihood
     lowest: int = 0
 

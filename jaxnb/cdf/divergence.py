@@ -12,7 +12,7 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.divergence_sums import between_thetas
 from jaxnb.likelihoods.arguments import Scales, on_scales, promote
 from jaxnb.likelihoods.deviance import nb_deviance
-from jaxnb.likelihoods.negative_binomial import log_nb_positive
+from jaxnb.likelihoods.original_names import log_nb_positive
 
 __all__ = ["nb_kl_divergence"]
 

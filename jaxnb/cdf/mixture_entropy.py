@@ -29,7 +29,7 @@ from jaxnb.cdf.calls import log_tail
 from jaxnb.cdf.expectation import Nodes, Weight, first_of_nodes, nodes, summed
 from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
 from jaxnb.cdf.truncated_entropy import LARGE
-from jaxnb.likelihoods.arguments import Given, largest
+from jaxnb.likelihoods.arguments import Given, Pair, largest
 from jaxnb.likelihoods.negative_binomial import log_nb
 
 __all__ = ["mixed_entropy"]
@@ -59,7 +59,7 @@ def mixed_entropy(own: Array, mu: Array, theta: Array, q: Array) -> Array:
 
     shared = _few(mu, theta, odds) - _overlap(mu, theta, odds)
     first = float(first_of_nodes(mu.dtype))
-    given: dict[str, Given] = {"mu": (mu, None), "theta": (theta, None)}
+    given: dict[str, Given] = {"mu": Pair(mu, None), "theta": Pair(theta, None)}
     more = jnp.exp(log_tail(NEGATIVE_BINOMIAL, "entropy", True, first - 1, **given))
     for k in range(2):
         shared = shared - jnp.where(one, 0.0, weights[k] * log_weights[k]) * more[k]

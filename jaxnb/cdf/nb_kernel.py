@@ -18,7 +18,7 @@ from jax.interpreters import ad
 from jaxnb._elementwise import elementwise, nonzero
 from jaxnb._types import Array
 from jaxnb.cdf import extended
-from jaxnb.cdf.calls import Kernel
+from jaxnb.cdf.calls import Component, Kernel
 from jaxnb.cdf.moved import values
 from jaxnb.cdf.start import approximate_quantile
 from jaxnb.cdf.tails import Part, Tails
@@ -157,5 +157,11 @@ def upper_end(scales: Scales, a: Array, b: Array) -> Array:
 
 
 NEGATIVE_BINOMIAL = Kernel(
-    nb_log_tails, fixed, around, start, upper_end, negative_binomial.NEGATIVE_BINOMIAL
+    nb_log_tails,
+    fixed,
+    around,
+    start,
+    upper_end,
+    lambda scales, a, b: [Component(0.0, *values(scales, a, b))],
+    negative_binomial.NEGATIVE_BINOMIAL,
 )

@@ -7,9 +7,7 @@ of log-probabilities of intervals, which lose nothing in either tail (`interval_
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +19,10 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.calls import _quantile as quantile_of_arrays
 from jaxnb.cdf.interval_kernel import log_probability_of_interval, log_tails_at_both, whole_ends
-from jaxnb.cdf.moved import values
-from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL, nb_log_tails
+from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
 from jaxnb.cdf.search import Level, level
 from jaxnb.cdf.summation import nodes
 from jaxnb.cdf.tails import Tails
-from jaxnb.cdf.truncated_kernels import HURDLE, ZERO_TRUNCATED
-from jaxnb.cdf.two_components import MIXTURE, ZERO_INFLATED
 from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, promote
 from jaxnb.special.complements import log1m_exp_of_any
 
@@ -215,7 +210,7 @@ def _mean(
     a, b = whole_ends(kernel, low, high)
     total = log_probability_of_interval(kernel, scales, low, high, *aligned)
     parts = []
-    for part in _COMPONENTS[kernel](scales, *aligned):
+    for part in kernel.components(scales, *aligned):
         infinite = part.theta == jnp.inf
         finite = jnp.where(infinite, 1.0, part.theta)
         mu = jnp.where(infinite, part.mu, part.mu * ((finite + 1) / finite))
@@ -225,48 +220,3 @@ def _mean(
         parts.append(part.mu * jnp.exp(part.log_weight + shifted - total))
     mean = sum(parts[1:], parts[0])
     return jnp.clip(mean, a, b).astype(result_type)
-
-
-class _Component(NamedTuple):
-    """A negative binomial that is a part of a distribution, for counts from 1 on."""
-
-    log_weight: Array | float
-    mu: Array
-    theta: Array
-
-
-def _of_nb(scales: Scales, mu: Array, theta: Array) -> list[_Component]:
-    return [_Component(0.0, *values(scales, mu, theta))]
-
-
-def _of_zero_inflated(scales: Scales, mu: Array, theta: Array, pi: Array) -> list[_Component]:
-    return [_Component(-jax.nn.softplus(pi), *values(scales, mu, theta))]
-
-
-def _of_mixture(
-    scales: Scales, mu_1: Array, mu_2: Array, theta_1: Array, theta_2: Array, q: Array
-) -> list[_Component]:
-    return [
-        _Component(-jax.nn.softplus(-q), *values(scales[::2], mu_1, theta_1)),
-        _Component(-jax.nn.softplus(q), *values(scales[1::2], mu_2, theta_2)),
-    ]
-
-
-def _of_zero_truncated(scales: Scales, mu: Array, theta: Array) -> list[_Component]:
-    zero = jnp.zeros((1,) * mu.ndim, mu.dtype)
-    log_positive = nb_log_tails(scales, zero, mu, theta).log_sf
-    return [_Component(-log_positive, *values(scales, mu, theta))]
-
-
-def _of_hurdle(scales: Scales, mu: Array, theta: Array, pi: Array) -> list[_Component]:
-    (part,) = _of_zero_truncated(scales, mu, theta)
-    return [part._replace(log_weight=part.log_weight - jax.nn.softplus(pi))]
-
-
-_COMPONENTS: Final[dict[Kernel, Callable[..., list[_Component]]]] = {
-    NEGATIVE_BINOMIAL: _of_nb,
-    ZERO_INFLATED: _of_zero_inflated,
-    MIXTURE: _of_mixture,
-    ZERO_TRUNCATED: _of_zero_truncated,
-    HURDLE: _of_hurdle,
-}

@@ -62,4 +62,4 @@ def _outputs_jvp(
 def _at(x: Array, mu: Array, theta: Array) -> Arguments:
     floor = jnp.zeros((1,) * mu.ndim, mu.dtype)
     known = theta_within(theta, "linear", materialized=False, everywhere=False)
-    return Arguments(SCALES, x, (mu, theta), floor, (known._replace(move=None),))
+    return Arguments(SCALES, x, (mu, theta), floor, (known._replace(move=None),), everywhere=False)

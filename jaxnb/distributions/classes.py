@@ -14,14 +14,7 @@ from jaxnb.choices import Choices, choices_of
 from jaxnb.distributions.base import CountDistribution
 from jaxnb.distributions.mean_dispersion import MeanDispersion
 from jaxnb.distributions.parameters import constraints_of
-from jaxnb.families import (
-    HURDLE_NEGATIVE_BINOMIAL,
-    NEGATIVE_BINOMIAL,
-    NEGATIVE_BINOMIAL_MIXTURE,
-    ZERO_INFLATED_NEGATIVE_BINOMIAL,
-    ZERO_TRUNCATED_NEGATIVE_BINOMIAL,
-    Family,
-)
+from jaxnb.families import FAMILIES, Family
 
 __all__ = [
     "HurdleNegativeBinomial",
@@ -61,8 +54,9 @@ class NegativeBinomial(MeanDispersion):
         scale: Normalized expression, carried along untouched for `get_normalized("scale")`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:
@@ -78,7 +72,7 @@ class NegativeBinomial(MeanDispersion):
     so is a draw, as the largest integer.
     """
 
-    family: ClassVar[Family] = NEGATIVE_BINOMIAL
+    family: ClassVar[Family] = FAMILIES["negative_binomial"]
     arg_constraints: ClassVar = constraints_of(family)
     choices: ClassVar[tuple[Choices, ...]] = choices_of(family)
 
@@ -138,8 +132,9 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of an extra zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1
             the derivative of `log_prob` in it is 0.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:
@@ -149,7 +144,7 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         TypeError: A parameter is complex.
     """
 
-    family: ClassVar[Family] = ZERO_INFLATED_NEGATIVE_BINOMIAL
+    family: ClassVar[Family] = FAMILIES["zero_inflated_negative_binomial"]
     arg_constraints: ClassVar = constraints_of(family)
     choices: ClassVar[tuple[Choices, ...]] = choices_of(family)
 
@@ -221,8 +216,9 @@ class NegativeBinomialMixture(CountDistribution):
         log_mu2: log(mu2), instead of `mu2`.
         log_theta1: log(theta1), instead of `theta1`.
         log_theta2: log(theta2), instead of `theta2`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
         **other: The same parameters under the names that they have in the functions.
 
@@ -232,7 +228,7 @@ class NegativeBinomialMixture(CountDistribution):
         TypeError: A parameter is complex.
     """
 
-    family: ClassVar[Family] = NEGATIVE_BINOMIAL_MIXTURE
+    family: ClassVar[Family] = FAMILIES["negative_binomial_mixture"]
     arg_constraints: ClassVar = constraints_of(family)
     choices: ClassVar[tuple[Choices, ...]] = choices_of(family)
 
@@ -337,7 +333,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None for none.
+        eps: Floor on the mean; None and 0 for none, since none is needed.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:
@@ -348,7 +344,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
     """
 
     support = constraints.positive_integer
-    family: ClassVar[Family] = ZERO_TRUNCATED_NEGATIVE_BINOMIAL
+    family: ClassVar[Family] = FAMILIES["zero_truncated_negative_binomial"]
     arg_constraints: ClassVar = constraints_of(family)
     choices: ClassVar[tuple[Choices, ...]] = choices_of(family)
 
@@ -406,7 +402,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of a zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1 the
             derivative of `log_prob` in it is 0.
-        eps: Floor on the mean; None for none.
+        eps: Floor on the mean; None and 0 for none, since none is needed.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:
@@ -416,7 +412,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         TypeError: A parameter is complex.
     """
 
-    family: ClassVar[Family] = HURDLE_NEGATIVE_BINOMIAL
+    family: ClassVar[Family] = FAMILIES["hurdle_negative_binomial"]
     arg_constraints: ClassVar = constraints_of(family)
     choices: ClassVar[tuple[Choices, ...]] = choices_of(family)
 

@@ -11,6 +11,7 @@ from jaxnb._types import Array, ArrayLike
 
 __all__ = [
     "Given",
+    "Pair",
     "Scale",
     "Scales",
     "Whole",
@@ -32,13 +33,16 @@ Scale = Literal["linear", "log"]
 
 Scales = tuple[Scale, ...]
 
-_Pair = tuple[ArrayLike | None, ArrayLike | None]
 
-Given = ArrayLike | None | _Pair
-"""A parameter, or the pair of a parameter and its logarithm, of which one is given."""
+class Pair(NamedTuple):
+    """A parameter and its logarithm, of which one is given."""
 
-# They have one scale: a tuple of them is a sequence of numbers and no pair.
-_LOG_ODDS = {"mixture_logits", "pi", "pi_logits", "zi_logits"}
+    value: Any
+    logarithm: Any
+
+
+Given = ArrayLike | None | Pair
+"""A parameter that has one scale, or both forms of one that has two."""
 
 _DENSE_REMEDIES = {
     "scipy": "make it dense with .toarray(), or fit it with jaxnb.fit",
@@ -138,7 +142,7 @@ def _refuse(name: str, value: object) -> None:
 def either_scale(
     owner: str, **parameters: tuple[Any | None, Any | None]
 ) -> tuple[list[Any], Scales]:
-    """The values given for each parameter, a pair (itself, its logarithm), and their scales.
+    """The values given for each parameter, of which there are both forms, and their scales.
 
     Raises:
         TypeError: A parameter is given on no scale, or on both.
@@ -162,10 +166,9 @@ def _on_one_scale(
     raise TypeError(f"{owner} needs exactly one of {name} and log_{name}; got {got}")
 
 
-def given_or(given: _Pair, default: _Pair) -> _Pair:
-    """A pair of a parameter and its logarithm; the default if neither is given."""
-    value, log_value = given
-    return default if value is None and log_value is None else given
+def given_or(given: Pair, default: Pair) -> Pair:
+    """The pair, or the default if neither the parameter nor its logarithm is given."""
+    return default if given.value is None and given.logarithm is None else given
 
 
 def on_scales(
@@ -209,7 +212,7 @@ def checked(
     values: list[ArrayLike] = []
     scales: list[Scale] = []
     for name, given in parameters.items():
-        if isinstance(given, tuple) and name not in _LOG_ODDS:
+        if isinstance(given, Pair):
             value, scale = _on_one_scale(owner, name, *given)
             scales.append(scale)
         else:

@@ -39,7 +39,7 @@ from jaxnb.likelihoods.arguments import (
     promote,
     required,
 )
-from jaxnb.likelihoods.zero_inflated import log_zinb_positive
+from jaxnb.likelihoods.original_names import log_zinb_positive
 from jaxnb.special.elementary import two_sum
 from jaxnb.special.log1p import log1p_minus_x, log_of_any
 

@@ -37,6 +37,7 @@ class Arguments(NamedTuple):
         parameters: The parameters, each on its scale.
         eps: The floor on the means.
         thetas: What depends on each theta alone.
+        everywhere: Whether they may be any numbers.
     """
 
     scales: Scales
@@ -44,11 +45,7 @@ class Arguments(NamedTuple):
     parameters: tuple[Array, ...]
     eps: Array
     thetas: tuple[Theta, ...]
-
-    @property
-    def everywhere(self) -> bool:
-        """Whether they may be any numbers."""
-        return self.thetas[0].move is not None
+    everywhere: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,7 +58,9 @@ class Likelihood(NamedTuple):
 
     Attributes:
         name: Its name.
-        thetas: The places of the thetas among the parameters, and among the scales.
+        thetas: The places among the parameters, and among the scales, of the inverse dispersions of
+            negative binomials.
+        floored: Those of the means that have a floor unless another one is asked for.
         ordinary: Of (scales, x, parameters, eps), where the cheaper state holds.
         first: The outputs, each `VALUE` or the place of an argument, x being that at 0.
         product: The rows of the Hessian, by the places of arguments, times a vector.
@@ -69,6 +68,7 @@ class Likelihood(NamedTuple):
 
     name: str
     thetas: tuple[int, ...]
+    floored: tuple[int, ...]
     ordinary: Callable[[Scales, Array, tuple[Array, ...], Array], Array]
     first: Callable[[Arguments, tuple[int, ...]], list[Array]]
     product: Callable[[Arguments, tuple[int, ...], Directions], list[Array]]
@@ -159,7 +159,7 @@ def _evaluated(
                 b, scale = parameters[place], scales[place]
                 theta = theta_within(b, scale, materialized=False, everywhere=everywhere)
             thetas.append(theta if everywhere else theta._replace(move=None))
-        at = Arguments(scales, x, tuple(parameters), eps, tuple(thetas))
+        at = Arguments(scales, x, tuple(parameters), eps, tuple(thetas), everywhere)
         shape = _together(arguments, directions)
         return tuple(jnp.broadcast_to(part, shape) for part in function(at, directions))
 

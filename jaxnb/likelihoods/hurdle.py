@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Final, Unpack
+from typing import Final
 
-import jax
 import jax.numpy as jnp
 from jax.nn import log_sigmoid, sigmoid
 
-from jaxnb._names import ZeroInflationName, keywords
-from jaxnb._types import Array, ArrayLike
-from jaxnb.likelihoods import primitives
-from jaxnb.likelihoods.arguments import Scales, floor_of, promote
-from jaxnb.likelihoods.calls import log_probability
+from jaxnb._types import Array
+from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
 from jaxnb.likelihoods.ranges import ordinary
 from jaxnb.likelihoods.zero_truncated_kernel import Truncated, support
 
-__all__ = ["compiled_hurdle", "log_hurdle_nb"]
-
-
-@keywords
-def log_hurdle_nb(
-    x: ArrayLike,
-    mu: ArrayLike | None = None,
-    theta: ArrayLike | None = None,
-    pi: ArrayLike | None = None,
-    eps: ArrayLike | None = None,
-    *,
-    log_mu: ArrayLike | None = None,
-    log_theta: ArrayLike | None = None,
-    **other: Unpack[ZeroInflationName[ArrayLike]],
-) -> Array:
-    r"""Log-probability of counts under a hurdle model: a zero, or a zero-truncated NB count.
-
-    .. math::
-
-        \log \sigma(\pi) \text{ at } x = 0, \quad
-        \log \left(\sigma(-\pi)\, \mathrm{NB}(x; \mu, \theta) / (1 - \mathrm{NB}(0; \mu, \theta))
-        \right) \text{ for } x \ge 1
-
-    with :math:`\sigma` the logistic function.
-
-    Args:
-        x: Counts, as in `log_zero_truncated_nb`.
-        mu: Mean of the negative binomial before truncation, mu >= 0.
-        theta: Inverse dispersion, theta >= 0, infinity included.
-        pi: Log-odds of a zero, also as `zi_logits`, infinite or not.
-        eps: Floor on the mean, as in `log_zero_truncated_nb`.
-        log_mu: log(mu), instead of `mu`.
-        log_theta: log(theta), instead of `theta`.
-
-    Returns:
-        Log-probabilities, as `log_zero_truncated_nb`; -inf unless x is a whole number from 0 on.
-
-    Raises:
-        TypeError: `pi` is missing; and as `log_zero_truncated_nb`.
-        ValueError: The shapes do not broadcast.
-
-    References:
-        Mullahy (1986), Specification and testing of some modified count data models.
-    """
-    given = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_probability(compiled_hurdle, "log_hurdle_nb", x, eps, **given, pi=pi)
-
-
-@partial(jax.jit, static_argnums=0)
-def compiled_hurdle(
-    scales: Scales,
-    x: ArrayLike,
-    mu: ArrayLike,
-    theta: ArrayLike,
-    pi: ArrayLike,
-    eps: ArrayLike | None,
-) -> Array:
-    """The log-probability of arguments that are checked."""
-    result_type, arguments = promote(x=x, mu=mu, theta=theta, pi=pi)
-    floor = floor_of(0.0 if eps is None else eps, arguments[0].dtype, scales[0])
-    return primitives.value(HURDLE, *arguments, floor, scales).astype(result_type)
+__all__ = ["HURDLE"]
 
 
 _PI: Final = 3  # its place among (x, mu, theta, pi)
@@ -123,4 +58,4 @@ def _d_pi(zero: Array, pi: Array) -> Array:
     return jnp.where(zero, sigmoid(-pi), -sigmoid(pi))
 
 
-HURDLE: Final = Likelihood("hurdle", (1,), _ordinary, _first, _product)
+HURDLE: Final = Likelihood("hurdle", (1,), (), _ordinary, _first, _product)

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 
 from jaxnb._names import MixtureNamesOfLogProb, ZeroInflationNameOfClasses, keywords
 from jaxnb._types import Array, ArrayLike
-from jaxnb.likelihoods.arguments import Given, given_or
+from jaxnb.likelihoods.arguments import Given, Pair, given_or
 from jaxnb.likelihoods.calls import log_probability
-from jaxnb.likelihoods.hurdle import compiled_hurdle
-from jaxnb.likelihoods.mixture import compiled_mixture
-from jaxnb.likelihoods.negative_binomial import compiled_nb
-from jaxnb.likelihoods.zero_inflated import compiled_zinb
-from jaxnb.likelihoods.zero_truncated import compiled_zero_truncated
+from jaxnb.likelihoods.hurdle import HURDLE
+from jaxnb.likelihoods.mixture_kernel import MIXTURE
+from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL
+from jaxnb.likelihoods.zero_inflated_kernel import ZERO_INFLATED
+from jaxnb.likelihoods.zero_truncated_kernel import ZERO_TRUNCATED
 
 __all__ = [
     "hurdle_nb_log_prob",
@@ -55,8 +55,9 @@ def nb_log_prob(
             zero.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -69,8 +70,8 @@ def nb_log_prob(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_probability(compiled_nb, "nb_log_prob", x, eps, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_probability(NEGATIVE_BINOMIAL, "nb_log_prob", x, eps, **given)
 
 
 @keywords
@@ -89,8 +90,9 @@ def poisson_log_prob(
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean, in counts, mu >= 0.
         log_mu: log(mu), instead of `mu`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -103,8 +105,8 @@ def poisson_log_prob(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None)}
-    return log_probability(compiled_nb, "poisson_log_prob", x, eps, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(jnp.inf, None)}
+    return log_probability(NEGATIVE_BINOMIAL, "poisson_log_prob", x, eps, **given)
 
 
 @keywords
@@ -136,8 +138,9 @@ def zinb_log_prob(
             at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -151,11 +154,11 @@ def zinb_log_prob(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return log_probability(compiled_zinb, "zinb_log_prob", x, eps, **given)
+    return log_probability(ZERO_INFLATED, "zinb_log_prob", x, eps, **given)
 
 
 @keywords
@@ -178,8 +181,9 @@ def zip_log_prob(
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
             at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -192,8 +196,12 @@ def zip_log_prob(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None), "zi_logits": zi_logits}
-    return log_probability(compiled_zinb, "zip_log_prob", x, eps, **given)
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(jnp.inf, None),
+        "zi_logits": zi_logits,
+    }
+    return log_probability(ZERO_INFLATED, "zip_log_prob", x, eps, **given)
 
 
 @keywords
@@ -232,8 +240,9 @@ def mixture_nb_log_prob(
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
         log_theta_2: log(theta_2), instead of `theta_2`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
         **other: The same parameters under the names that they have in the class.
 
     Returns:
@@ -248,13 +257,13 @@ def mixture_nb_log_prob(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return log_probability(compiled_mixture, "mixture_nb_log_prob", x, eps, **given)
+    return log_probability(MIXTURE, "mixture_nb_log_prob", x, eps, **given)
 
 
 @keywords
@@ -280,7 +289,7 @@ def zero_truncated_nb_log_prob(
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None for none.
+        eps: Floor on the mean; None and 0 for none, since none is needed.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -293,8 +302,8 @@ def zero_truncated_nb_log_prob(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_probability(compiled_zero_truncated, "zero_truncated_nb_log_prob", x, eps, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_probability(ZERO_TRUNCATED, "zero_truncated_nb_log_prob", x, eps, **given)
 
 
 @keywords
@@ -325,7 +334,7 @@ def hurdle_nb_log_prob(
         zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None for none.
+        eps: Floor on the mean; None and 0 for none, since none is needed.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -339,8 +348,8 @@ def hurdle_nb_log_prob(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return log_probability(compiled_hurdle, "hurdle_nb_log_prob", x, eps, **given)
+    return log_probability(HURDLE, "hurdle_nb_log_prob", x, eps, **given)

@@ -247,7 +247,8 @@ def _beforehand(
         thetas: tuple[Theta, ...],
         *operands: object,
     ) -> list[Array]:
-        return function(Arguments(at.scales, x, parameters, eps, thetas), *operands)
+        inside = at._replace(x=x, parameters=parameters, eps=eps, thetas=thetas)
+        return function(inside, *operands)
 
     return computed_first(of_arrays, at.x, at.parameters, at.eps, at.thetas, *operands)
 
@@ -304,4 +305,4 @@ def _product_everywhere(
     return hessian_product(d, d_q, q, (first, second), rows, directions, place_of_q=_Q)
 
 
-MIXTURE: Final = Likelihood("mixture", (2, 3), _ordinary, _first, _product)
+MIXTURE: Final = Likelihood("mixture", (2, 3), (0, 1), _ordinary, _first, _product)

@@ -190,4 +190,4 @@ def _product_everywhere(
     return hessian_product(difference, d_pi, pi, components, rows, directions, place_of_q=_PI)
 
 
-ZERO_INFLATED: Final = Likelihood("zero-inflated", (1,), _ordinary, _first, _product)
+ZERO_INFLATED: Final = Likelihood("zero-inflated", (1,), (0,), _ordinary, _first, _product)

@@ -203,4 +203,4 @@ def _product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> li
     ]
 
 
-ZERO_TRUNCATED: Final = Likelihood("zero-truncated", (1,), _ordinary, _first, _product)
+ZERO_TRUNCATED: Final = Likelihood("zero-truncated", (1,), (), _ordinary, _first, _product)

@@ -9,7 +9,12 @@ from typing import Unpack
 
 from jaxnb._names import MixtureNamesOfLogProb, ZeroInflationNameOfClasses, keywords
 from jaxnb._types import Array, ArrayLike, DTypeLike
-from jaxnb.likelihoods.arguments import Given, given_or
+from jaxnb.cdf.kernels import hurdle_nb as _hurdle_nb
+from jaxnb.cdf.kernels import mixture_nb as _mixture_nb
+from jaxnb.cdf.kernels import nb as _nb
+from jaxnb.cdf.kernels import zero_truncated_nb as _zero_truncated_nb
+from jaxnb.cdf.kernels import zinb as _zinb
+from jaxnb.likelihoods.arguments import Given, Pair, given_or
 from jaxnb.random import _counts
 
 __all__ = [
@@ -56,10 +61,8 @@ def negative_binomial(
             several keys.
         TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return _counts.draw(
-        "negative_binomial", _counts.negative_binomial_rate, key, given, shape, dtype
-    )
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return _counts.draw("negative_binomial", _nb.rate, key, given, shape, dtype)
 
 
 @keywords
@@ -101,13 +104,11 @@ def zero_inflated_negative_binomial(
         TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return _counts.draw(
-        "zero_inflated_negative_binomial", _counts.zero_inflated_rate, key, given, shape, dtype
-    )
+    return _counts.draw("zero_inflated_negative_binomial", _zinb.rate, key, given, shape, dtype)
 
 
 @keywords
@@ -158,13 +159,13 @@ def negative_binomial_mixture(
         TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return _counts.draw("negative_binomial_mixture", _counts.mixture_rate, key, given, shape, dtype)
+    return _counts.draw("negative_binomial_mixture", _mixture_nb.rate, key, given, shape, dtype)
 
 
 @keywords
@@ -202,9 +203,9 @@ def zero_truncated_negative_binomial(
             several keys.
         TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
     return _counts.draw(
-        "zero_truncated_negative_binomial", _counts.zero_truncated_rate, key, given, shape, dtype
+        "zero_truncated_negative_binomial", _zero_truncated_nb.rate, key, given, shape, dtype
     )
 
 
@@ -246,8 +247,8 @@ def hurdle_negative_binomial(
         TypeError: key is not a key, or a parameter is missing or given on both scales.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return _counts.draw("hurdle_negative_binomial", _counts.hurdle_rate, key, given, shape, dtype)
+    return _counts.draw("hurdle_negative_binomial", _hurdle_nb.rate, key, given, shape, dtype)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike, DTypeLike
-from jaxnb.likelihoods.arguments import Given, argument, plain
+from jaxnb.likelihoods.arguments import Given, Pair, argument, plain
 from jaxnb.random import _counts
 from jaxnb.random._gamma import draw_gamma
 
@@ -84,5 +84,5 @@ def poisson(
       Hörmann (1993), "The transformed rejection method for generating Poisson random variables",
       for rates from 10; inversion below.
     """
-    given: dict[str, Given] = {"lam": (lam, log_lam)}
+    given: dict[str, Given] = {"lam": Pair(lam, log_lam)}
     return _counts.draw("poisson", _counts.poisson_rate, key, given, shape, dtype)

@@ -22,6 +22,7 @@ except ImportError as error:
 from jaxnb.torch_bridge import classes as _classes
 from jaxnb.torch_bridge import divergence as _divergence  # noqa: F401
 from jaxnb.torch_bridge import log_prob as _log_prob
+from jaxnb.torch_bridge import original_names as _original_names
 from jaxnb.torch_bridge.censored import (
     IntervalCensored,
     LeftCensored,
@@ -30,14 +31,8 @@ from jaxnb.torch_bridge.censored import (
 )
 from jaxnb.torch_bridge.classes import *
 from jaxnb.torch_bridge.exchange import to_jax, to_torch
-from jaxnb.torch_bridge.likelihoods import (
-    log_hurdle_nb,
-    log_mixture_nb,
-    log_nb_positive,
-    log_zero_truncated_nb,
-    log_zinb_positive,
-)
 from jaxnb.torch_bridge.log_prob import *
+from jaxnb.torch_bridge.original_names import *
 from jaxnb.torch_bridge.scvi import patch_scvi
 
 __all__ = [
@@ -45,16 +40,11 @@ __all__ = [
     "LeftCensored",
     "RightCensored",
     "Truncated",
-    "log_hurdle_nb",
-    "log_mixture_nb",
-    "log_nb_positive",
-    "log_zero_truncated_nb",
-    "log_zinb_positive",
     "patch_scvi",
     "to_jax",
     "to_torch",
 ]
-__all__ += [*_classes.__all__, *_log_prob.__all__]
+__all__ += [*_classes.__all__, *_log_prob.__all__, *_original_names.__all__]
 
 
 def __dir__() -> list[str]:

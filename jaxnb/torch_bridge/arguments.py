@@ -8,10 +8,11 @@ from torch import Tensor
 
 from jaxnb._types import Array
 from jaxnb.likelihoods import arguments as of_arrays
-from jaxnb.likelihoods.arguments import Scales
+from jaxnb.likelihoods.arguments import Pair, Scales
 
 __all__ = [
     "Arguments",
+    "Given",
     "Value",
     "broadcastable",
     "cast",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 Value = Tensor | float
+Given = Value | None | Pair
 Arguments = dict[str, Value]
 
 

@@ -12,23 +12,16 @@ from torch import Tensor
 from torch.distributions import constraints
 
 from jaxnb._names import MixtureNamesOfClasses, ZeroInflationNameOfClasses, keywords
-from jaxnb.families import (
-    HURDLE_NEGATIVE_BINOMIAL,
-    NEGATIVE_BINOMIAL,
-    NEGATIVE_BINOMIAL_MIXTURE,
-    ZERO_INFLATED_NEGATIVE_BINOMIAL,
-    ZERO_TRUNCATED_NEGATIVE_BINOMIAL,
-    Family,
-)
+from jaxnb.families import FAMILIES, Family
 from jaxnb.torch_bridge.counts import Counts
-from jaxnb.torch_bridge.likelihoods import (
+from jaxnb.torch_bridge.mean_dispersion import MeanDispersion
+from jaxnb.torch_bridge.original_names import (
     log_hurdle_nb,
     log_mixture_nb,
     log_nb_positive,
     log_zero_truncated_nb,
     log_zinb_positive,
 )
-from jaxnb.torch_bridge.mean_dispersion import MeanDispersion
 from jaxnb.torch_bridge.parameters import LogScale, Parameter, ScaledParameter, extended_real
 
 __all__ = [
@@ -66,8 +59,9 @@ class NegativeBinomial(MeanDispersion):
             to.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Raises:
         ValueError: Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and
@@ -79,7 +73,7 @@ class NegativeBinomial(MeanDispersion):
     are given; (total_count, logits) is kept as log_mu and theta. They can be assigned.
     """
 
-    _family: ClassVar[Family] = NEGATIVE_BINOMIAL
+    _family: ClassVar[Family] = FAMILIES["negative_binomial"]
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_nb_positive)
 
     @keywords
@@ -142,8 +136,9 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of an extra zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1
             the derivative of `log_prob` in it is 0.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Raises:
         ValueError: Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and
@@ -152,7 +147,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    _family: ClassVar[Family] = ZERO_INFLATED_NEGATIVE_BINOMIAL
+    _family: ClassVar[Family] = FAMILIES["zero_inflated_negative_binomial"]
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_zinb_positive)
     zi_logits = Parameter(extended_real)
 
@@ -224,8 +219,9 @@ class NegativeBinomialMixture(Counts):
         log_mu2: log(mu2), instead of `mu2`.
         log_theta1: log(theta1), instead of `theta1`.
         log_theta2: log(theta2), instead of `theta2`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
         **other: The same parameters under the names that they have in the functions.
 
     Raises:
@@ -234,7 +230,7 @@ class NegativeBinomialMixture(Counts):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    _family: ClassVar[Family] = NEGATIVE_BINOMIAL_MIXTURE
+    _family: ClassVar[Family] = FAMILIES["negative_binomial_mixture"]
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_mixture_nb)
     mu1 = ScaledParameter(constraints.nonnegative)
     log_mu1 = LogScale()
@@ -306,7 +302,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
             to.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None for none.
+        eps: Floor on the mean; None and 0 for none, since none is needed.
 
     Raises:
         ValueError: Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and
@@ -315,7 +311,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    _family: ClassVar[Family] = ZERO_TRUNCATED_NEGATIVE_BINOMIAL
+    _family: ClassVar[Family] = FAMILIES["zero_truncated_negative_binomial"]
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_zero_truncated_nb)
     support = constraints.positive_integer
 
@@ -377,7 +373,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of a zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1 the
             derivative of `log_prob` in it is 0.
-        eps: Floor on the mean; None for none.
+        eps: Floor on the mean; None and 0 for none, since none is needed.
 
     Raises:
         ValueError: Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and
@@ -386,7 +382,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         TypeError: A parameter is complex, sparse or quantized.
     """
 
-    _family: ClassVar[Family] = HURDLE_NEGATIVE_BINOMIAL
+    _family: ClassVar[Family] = FAMILIES["hurdle_negative_binomial"]
     _function: ClassVar[Callable[..., Tensor]] = staticmethod(log_hurdle_nb)
     zi_logits = Parameter(extended_real)
 

@@ -15,7 +15,7 @@ from jaxnb._types import Array
 from jaxnb.cdf import nb_kl_divergence
 from jaxnb.cdf.truncation import truncated_log_tail, truncated_mean, truncated_quantile
 from jaxnb.families import FAMILIES, Family, tied
-from jaxnb.likelihoods.arguments import Scale, Scales
+from jaxnb.likelihoods.arguments import Scale, Scales, floor_of
 from jaxnb.likelihoods.evaluate import VALUE
 
 __all__ = ["FUNCTIONS", "Pointwise", "along", "found", "named", "truncated"]
@@ -29,6 +29,7 @@ class Pointwise(NamedTuple):
         scaled: The names of those that may be given by their logarithms.
         outputs: Of (places, *arguments, floor on the means, scales), the value for the place
             `VALUE`, and for others the derivative in the argument there.
+        floored: The places, among those, of the means that have a floor.
         derivatives_are_shared: Whether a value and its first derivatives together cost little more
             than the value.
     """
@@ -36,12 +37,12 @@ class Pointwise(NamedTuple):
     arguments: tuple[str, ...]
     scaled: tuple[str, ...]
     outputs: Callable[..., list[Array]]
+    floored: tuple[int, ...] = ()
     derivatives_are_shared: bool = False
 
-    def scales_of_means(self, scales: Scales) -> list[Scale]:
-        """Those of the scales that are the means'."""
-        pairs = zip(self.scaled, scales, strict=True)
-        return [scale for name, scale in pairs if name.startswith("mu")]
+    def floor(self, eps: float | None, dtype: jnp.dtype, scales: Scales) -> Array:
+        """The floor on the means."""
+        return floor_of(eps, dtype, *(scales[place] for place in self.floored))
 
 
 def along(function: Callable[..., Array], place: int) -> Callable[..., Array]:
@@ -96,7 +97,7 @@ def _of_family(family: Family) -> Iterator[tuple[str, Pointwise]]:
         names = tuple(p.name for p in parameters)
         scaled = tuple(p.name for p in parameters if p.has_log_scale)
         kernel = tied(family) if suffix else family
-        likelihood = Pointwise(("x", *names), scaled, kernel.outputs, derivatives_are_shared=True)
+        likelihood = Pointwise(("x", *names), scaled, kernel.outputs, family.floored, True)
         yield f"{family.function_name}{suffix}", likelihood
         for function, first in (
             (family.log_cdf, ("x",)),

@@ -10,15 +10,10 @@ from typing import Unpack
 from torch import Tensor
 
 from jaxnb._names import MixtureNamesOfLogProb, ZeroInflationNameOfClasses, keywords
-from jaxnb.families import (
-    HURDLE_NEGATIVE_BINOMIAL,
-    NEGATIVE_BINOMIAL,
-    NEGATIVE_BINOMIAL_MIXTURE,
-    ZERO_INFLATED_NEGATIVE_BINOMIAL,
-    ZERO_TRUNCATED_NEGATIVE_BINOMIAL,
-)
-from jaxnb.torch_bridge.arguments import Value, required
-from jaxnb.torch_bridge.likelihoods import Pairs, log_probability
+from jaxnb.families import FAMILIES
+from jaxnb.likelihoods.arguments import Pair
+from jaxnb.torch_bridge.arguments import Given, Value
+from jaxnb.torch_bridge.likelihoods import log_probability
 
 __all__ = [
     "hurdle_nb_log_prob",
@@ -57,19 +52,24 @@ def nb_log_prob(
             zero.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Returns:
-        A tensor, as from `jaxnb.torch_bridge.log_nb_positive`, which computes the same; and with
-        its errors.
+        A tensor of the shape that the arguments broadcast to, on their device, in the dtype that
+        the floating ones promote to by torch's rules. It can be differentiated in every floating
+        argument, in reverse and forward mode, to any order. Edges and accuracy are those of
+        `jaxnb.log_nb_positive`.
 
     Raises:
-        TypeError: A parameter is missing, or given on both scales.
-        ValueError: The shapes do not broadcast.
+        TypeError: A parameter is missing, or given on both scales; an argument is complex, sparse
+            or quantized; or none is a tensor.
+        ValueError: The shapes do not broadcast, or the tensors are on different devices.
+        RuntimeError: JAX has no such device, or this is a fork of a process that ran JAX.
     """
-    given: Pairs = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_probability(NEGATIVE_BINOMIAL, eps, x, given, "nb_log_prob")
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_probability(FAMILIES["negative_binomial"], "nb_log_prob", x, eps, **given)
 
 
 @keywords
@@ -84,19 +84,24 @@ def poisson_log_prob(
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean, in counts, mu >= 0.
         log_mu: log(mu), instead of `mu`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Returns:
-        A tensor, as from `jaxnb.torch_bridge.log_nb_positive`, which computes the same; and with
-        its errors.
+        A tensor of the shape that the arguments broadcast to, on their device, in the dtype that
+        the floating ones promote to by torch's rules. It can be differentiated in every floating
+        argument, in reverse and forward mode, to any order. Edges and accuracy are those of
+        `jaxnb.log_nb_positive`.
 
     Raises:
-        TypeError: A parameter is missing, or given on both scales.
-        ValueError: The shapes do not broadcast.
+        TypeError: A parameter is missing, or given on both scales; an argument is complex, sparse
+            or quantized; or none is a tensor.
+        ValueError: The shapes do not broadcast, or the tensors are on different devices.
+        RuntimeError: JAX has no such device, or this is a fork of a process that ran JAX.
     """
-    given: Pairs = {"mu": (mu, log_mu), "theta": (inf, None)}
-    return log_probability(NEGATIVE_BINOMIAL, eps, x, given, "poisson_log_prob")
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(inf, None)}
+    return log_probability(FAMILIES["negative_binomial"], "poisson_log_prob", x, eps, **given)
 
 
 @keywords
@@ -128,25 +133,29 @@ def zinb_log_prob(
             at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Returns:
-        A tensor, as from `jaxnb.torch_bridge.log_zinb_positive`, which computes the same; and with
-        its errors.
+        A tensor of the shape that the arguments broadcast to, on their device, in the dtype that
+        the floating ones promote to by torch's rules. It can be differentiated in every floating
+        argument, in reverse and forward mode, to any order. Edges and accuracy are those of
+        `jaxnb.log_zinb_positive`.
 
     Raises:
-        TypeError: A parameter is missing, or given on both scales.
-        ValueError: The shapes do not broadcast.
+        TypeError: A parameter is missing, or given on both scales; an argument is complex, sparse
+            or quantized; or none is a tensor.
+        ValueError: The shapes do not broadcast, or the tensors are on different devices.
+        RuntimeError: JAX has no such device, or this is a fork of a process that ran JAX.
     """
-    given: Pairs = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
+        "zi_logits": zi_logits,
+    }
     return log_probability(
-        ZERO_INFLATED_NEGATIVE_BINOMIAL,
-        eps,
-        x,
-        given,
-        "zinb_log_prob",
-        pi=required("zinb_log_prob", zi_logits=zi_logits),
+        FAMILIES["zero_inflated_negative_binomial"], "zinb_log_prob", x, eps, **given
     )
 
 
@@ -170,25 +179,29 @@ def zip_log_prob(
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
             at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
 
     Returns:
-        A tensor, as from `jaxnb.torch_bridge.log_zinb_positive`, which computes the same; and with
-        its errors.
+        A tensor of the shape that the arguments broadcast to, on their device, in the dtype that
+        the floating ones promote to by torch's rules. It can be differentiated in every floating
+        argument, in reverse and forward mode, to any order. Edges and accuracy are those of
+        `jaxnb.log_zinb_positive`.
 
     Raises:
-        TypeError: A parameter is missing, or given on both scales.
-        ValueError: The shapes do not broadcast.
+        TypeError: A parameter is missing, or given on both scales; an argument is complex, sparse
+            or quantized; or none is a tensor.
+        ValueError: The shapes do not broadcast, or the tensors are on different devices.
+        RuntimeError: JAX has no such device, or this is a fork of a process that ran JAX.
     """
-    given: Pairs = {"mu": (mu, log_mu), "theta": (inf, None)}
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(inf, None),
+        "zi_logits": zi_logits,
+    }
     return log_probability(
-        ZERO_INFLATED_NEGATIVE_BINOMIAL,
-        eps,
-        x,
-        given,
-        "zip_log_prob",
-        pi=required("zip_log_prob", zi_logits=zi_logits),
+        FAMILIES["zero_inflated_negative_binomial"], "zip_log_prob", x, eps, **given
     )
 
 
@@ -228,31 +241,32 @@ def mixture_nb_log_prob(
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
         log_theta_2: log(theta_2), instead of `theta_2`.
-        eps: Floor on every mean; None for 1e-30 in float32 and 1e-290 in float64, 0 for none. A
-            mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
+            0 for none. A mean given by its logarithm has none by default.
         **other: The same parameters under the names that they have in the class.
 
     Returns:
-        A tensor, as from `jaxnb.torch_bridge.log_mixture_nb`, which computes the same; and with its
-        errors.
+        A tensor of the shape that the arguments broadcast to, on their device, in the dtype that
+        the floating ones promote to by torch's rules. It can be differentiated in every floating
+        argument, in reverse and forward mode, to any order. Edges and accuracy are those of
+        `jaxnb.log_mixture_nb`.
 
     Raises:
-        TypeError: A parameter is missing, or given on both scales.
-        ValueError: The shapes do not broadcast.
+        TypeError: A parameter is missing, or given on both scales; an argument is complex, sparse
+            or quantized; or none is a tensor.
+        ValueError: The shapes do not broadcast, or the tensors are on different devices.
+        RuntimeError: JAX has no such device, or this is a fork of a process that ran JAX.
     """
-    given: Pairs = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": (theta_2, log_theta_2),
+    given: dict[str, Given] = {
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": Pair(theta_2, log_theta_2),
+        "mixture_logits": mixture_logits,
     }
     return log_probability(
-        NEGATIVE_BINOMIAL_MIXTURE,
-        eps,
-        x,
-        given,
-        "mixture_nb_log_prob",
-        pi_logits=required("mixture_nb_log_prob", mixture_logits=mixture_logits),
+        FAMILIES["negative_binomial_mixture"], "mixture_nb_log_prob", x, eps, **given
     )
 
 
@@ -279,19 +293,23 @@ def zero_truncated_nb_log_prob(
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None for none.
+        eps: Floor on the mean; None and 0 for none, since none is needed.
 
     Returns:
-        A tensor, as from `jaxnb.torch_bridge.log_zero_truncated_nb`, which computes the same; and
-        with its errors.
+        A tensor of the shape that the arguments broadcast to, on their device, in the dtype that
+        the floating ones promote to by torch's rules. It can be differentiated in every floating
+        argument, in reverse and forward mode, to any order. Edges and accuracy are those of
+        `jaxnb.log_zero_truncated_nb`.
 
     Raises:
-        TypeError: A parameter is missing, or given on both scales.
-        ValueError: The shapes do not broadcast.
+        TypeError: A parameter is missing, or given on both scales; an argument is complex, sparse
+            or quantized; or none is a tensor.
+        ValueError: The shapes do not broadcast, or the tensors are on different devices.
+        RuntimeError: JAX has no such device, or this is a fork of a process that ran JAX.
     """
-    given: Pairs = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
     return log_probability(
-        ZERO_TRUNCATED_NEGATIVE_BINOMIAL, eps, x, given, "zero_truncated_nb_log_prob"
+        FAMILIES["zero_truncated_negative_binomial"], "zero_truncated_nb_log_prob", x, eps, **given
     )
 
 
@@ -323,22 +341,25 @@ def hurdle_nb_log_prob(
         zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None for none.
+        eps: Floor on the mean; None and 0 for none, since none is needed.
 
     Returns:
-        A tensor, as from `jaxnb.torch_bridge.log_hurdle_nb`, which computes the same; and with its
-        errors.
+        A tensor of the shape that the arguments broadcast to, on their device, in the dtype that
+        the floating ones promote to by torch's rules. It can be differentiated in every floating
+        argument, in reverse and forward mode, to any order. Edges and accuracy are those of
+        `jaxnb.log_hurdle_nb`.
 
     Raises:
-        TypeError: A parameter is missing, or given on both scales.
-        ValueError: The shapes do not broadcast.
+        TypeError: A parameter is missing, or given on both scales; an argument is complex, sparse
+            or quantized; or none is a tensor.
+        ValueError: The shapes do not broadcast, or the tensors are on different devices.
+        RuntimeError: JAX has no such device, or this is a fork of a process that ran JAX.
     """
-    given: Pairs = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
+        "zi_logits": zi_logits,
+    }
     return log_probability(
-        HURDLE_NEGATIVE_BINOMIAL,
-        eps,
-        x,
-        given,
-        "hurdle_nb_log_prob",
-        pi=required("hurdle_nb_log_prob", zi_logits=zi_logits),
+        FAMILIES["hurdle_negative_binomial"], "hurdle_nb_log_prob", x, eps, **given
     )

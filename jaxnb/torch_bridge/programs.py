@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnb._types import Array
-from jaxnb.likelihoods.arguments import Scales, floor_of, promote
+from jaxnb.likelihoods.arguments import Scales, promote
 from jaxnb.likelihoods.evaluate import VALUE
 from jaxnb.torch_bridge.functions import Pointwise, along, found
 
@@ -36,7 +36,7 @@ def partials(name: str, requested: tuple[Orders, ...]) -> Callable[..., tuple[Ar
         first, *others = tensors
         _, aligned = promote(x=first, **dict(zip(function.arguments[1:], others, strict=True)))
         shape = jnp.broadcast_shapes(*(a.shape for a in aligned))
-        floor = floor_of(eps, aligned[0].dtype, *function.scales_of_means(scales))
+        floor = function.floor(eps, aligned[0].dtype, scales)
         places = tuple({_place(orders) for orders in requested if sum(orders) <= 1})
         # all in one evaluation
         found_at = function.outputs(places, *aligned, floor, scales) if places else []

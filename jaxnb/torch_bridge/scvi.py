@@ -11,22 +11,14 @@ from typing import Any, Self
 from torch import Tensor
 
 from jaxnb._warnings import warn
-from jaxnb.torch_bridge.classes import (
-    NegativeBinomial,
-    NegativeBinomialMixture,
-    ZeroInflatedNegativeBinomial,
-)
-from jaxnb.torch_bridge.likelihoods import log_mixture_nb, log_nb_positive, log_zinb_positive
+from jaxnb.declarations import DECLARATIONS
+from jaxnb.torch_bridge import classes, original_names
 
 __all__ = ["ScviPatch", "patch_scvi"]
 
-_CLASSES = (NegativeBinomial, ZeroInflatedNegativeBinomial, NegativeBinomialMixture)
-_FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    log_nb_positive,
-    log_zinb_positive,
-    log_mixture_nb,
-)
-_FUNCTION_NAMES = ("log_nb_positive", "log_zinb_positive", "log_mixture_nb")
+_REPLACED = [d for d in DECLARATIONS if d.in_scvi and not d.limit_of]
+_CLASSES = [getattr(classes, declared.class_name) for declared in _REPLACED]
+_FUNCTIONS = [getattr(original_names, declared.log_prob) for declared in _REPLACED]
 
 
 class ScviPatch:
@@ -74,13 +66,11 @@ def patch_scvi() -> ScviPatch:
             which its installation does not bring along.
     """
     scvi = _source()
-    classes = [(getattr(scvi, new.__name__), new) for new in _CLASSES]
-    if classes[0][0] is classes[0][1]:
+    kinds = [(getattr(scvi, new.__name__), new) for new in _CLASSES]
+    if kinds[0][0] is kinds[0][1]:
         return ScviPatch([])
-    originals = [getattr(scvi, name) for name in _FUNCTION_NAMES]
-    pairs = zip(originals, _FUNCTIONS, strict=True)
-    functions = [(old, _on_tensors(new, old)) for old, new in pairs]
-    replacements = [*classes, *functions]
+    pairs = [(getattr(scvi, new.__name__), new) for new in _FUNCTIONS]
+    replacements = [*kinds, *((old, _on_tensors(new, old)) for old, new in pairs)]
     _warn_of_names_elsewhere([old for old, _ in replacements])
     return ScviPatch(replacements)
 

@@ -11,7 +11,8 @@ import pytest
 import scipy.stats
 
 import jaxnb
-from jaxnb import cdf, moments, random
+from jaxnb import cdf, random
+from jaxnb.cdf.kernels import zero_truncated_nb
 
 # a row each; in the last one the mean is next to nothing
 MU, THETA = np.array([(3, 0.7), (1e-6, 2), (200, 30), (40, np.inf), (1e-8, 4)]).T[..., None]
@@ -116,11 +117,11 @@ def draws():
 def moments_of_all():
     @jax.jit
     def functions(mu, theta):
-        derivative = jax.grad(moments.zero_truncated_mean)(jnp.float32(0), jnp.float32(4))
+        derivative = jax.grad(zero_truncated_nb.mean)(jnp.float32(0), jnp.float32(4))
         return {
-            "mean": moments.zero_truncated_mean(mu, theta),
-            "variance": moments.zero_truncated_variance(mu, theta),
-            "mode": moments.zero_truncated_mode(mu, theta),
+            "mean": zero_truncated_nb.mean(mu, theta),
+            "variance": zero_truncated_nb.variance(mu, theta),
+            "mode": zero_truncated_nb.mode(mu, theta),
             "derivative": derivative,
         }
 

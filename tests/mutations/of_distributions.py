@@ -22,8 +22,8 @@ DISTRIBUTIONS = (
         "cdf-hurdle-swapped-tail",
         "hurdle_nb_sf returns the lower tail",
         "cdf/functions/hurdle_nb.py",
-        'jnp.exp(log_tail(HURDLE, "hurdle_nb_sf", True,',
-        'jnp.exp(log_tail(HURDLE, "hurdle_nb_sf", False,',
+        'jnp.exp(log_tail(_hurdle_nb.KERNEL, "hurdle_nb_sf", True,',
+        'jnp.exp(log_tail(_hurdle_nb.KERNEL, "hurdle_nb_sf", False,',
         _CDF,
     ),
     Fault(
@@ -77,7 +77,7 @@ DISTRIBUTIONS = (
     Fault(
         "cdf-truncated-cancels",
         "the lower tail of the truncated distribution is always 1 less the upper one",
-        "cdf/truncated_kernels.py",
+        "cdf/kernels/zero_truncated_nb.py",
         "from_upper = log_sf < _LOG_HALF",
         "from_upper = log_sf < 0",
         _CDF,
@@ -93,7 +93,7 @@ DISTRIBUTIONS = (
     Fault(
         "cdf-mixture-second-scales",
         "the distribution function of a mixture takes the scales of its first component for both",
-        "cdf/two_components.py",
+        "cdf/kernels/mixture_nb.py",
         "second = nb_log_tails(scales[1::2], x, mu_2, theta_2)",
         "second = nb_log_tails(scales[::2], x, mu_2, theta_2)",
         _CDF,
@@ -185,15 +185,15 @@ DISTRIBUTIONS = (
     Fault(
         "random-truncated-shape",
         "after the first arrival the gamma rate keeps the shape theta",
-        "random/_counts.py",
-        "negative_binomial_rate(key, mean, jnp.where(valid, theta, 1.0) + 1)",
-        "negative_binomial_rate(key, mean, jnp.where(valid, theta, 1.0))",
+        "cdf/kernels/zero_truncated_nb.py",
+        "nb.rate(deviates, mean_after, jnp.where(valid, theta, 1.0) + 1)",
+        "nb.rate(deviates, mean_after, jnp.where(valid, theta, 1.0))",
         _RANDOM,
     ),
     Fault(
         "random-mixture-thetas",
         "each component of a mixture is drawn with the dispersion of the other",
-        "random/_counts.py",
+        "cdf/kernels/mixture_nb.py",
         "jnp.where(first, theta_1, theta_2)",
         "jnp.where(first, theta_2, theta_1)",
         _RANDOM,
@@ -281,7 +281,7 @@ DISTRIBUTIONS = (
     Fault(
         "moments-zinb-variance",
         "the variance under zero inflation lacks a factor of the mean",
-        "moments.py",
+        "cdf/kernels/zinb.py",
         "return counted * (variance + mean * (inflated * mean))",
         "return counted * (variance + mean * inflated)",
         _MOMENTS,
@@ -289,7 +289,7 @@ DISTRIBUTIONS = (
     Fault(
         "moments-mode-of-two",
         "of two equally probable counts the smaller one is the mode",
-        "moments.py",
+        "cdf/kernels/nb.py",
         "jnp.floor(mu * (1 - 1 / above_one))",
         "jnp.maximum(jnp.ceil(mu * (1 - 1 / above_one)) - 1, 0.0)",
         _MOMENTS,
@@ -297,7 +297,7 @@ DISTRIBUTIONS = (
     Fault(
         "moments-truncated-cancels",
         "the mean of the truncated distribution is a difference where mu is small",
-        "moments.py",
+        "cdf/kernels/zero_truncated_nb.py",
         "near = y < _SMALL_Y",
         "near = y < 1e-12",
         _MOMENTS,
@@ -305,7 +305,7 @@ DISTRIBUTIONS = (
     Fault(
         "moments-mixture-mode-rounds",
         "the search for the mode of a mixture ends before it reaches single counts",
-        "moments.py",
+        "cdf/moments.py",
         "_ROUNDS = 18",
         "_ROUNDS = 2",
         _MOMENTS,

@@ -236,8 +236,8 @@ FUNCTIONS = (
         "likelihood-mixture-log-theta-lost",
         "log_theta_2 is overwritten by theta_1 where theta_2 is not given",
         "likelihoods/arguments.py",
-        "return default if value is None and log_value is None else given",
-        "return default if value is None else given",
+        "return default if given.value is None and given.logarithm is None else given",
+        "return default if given.value is None else given",
         (*_LIKELIHOODS, "distributions"),
     ),
     Fault(

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jaxnb._names import ZeroInflationNameOfClasses, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, quantile
-from jaxnb.cdf.entropy import entropy, of_hurdle
+from jaxnb.cdf.entropy import entropy_of
 from jaxnb.cdf.interval import log_interval
-from jaxnb.cdf.truncated_kernels import HURDLE
-from jaxnb.likelihoods.arguments import Given
+from jaxnb.cdf.kernels import hurdle_nb as _hurdle_nb
+from jaxnb.likelihoods.arguments import Given, Pair
 
 __all__ = [
     "hurdle_nb_cdf",
@@ -67,11 +67,11 @@ def hurdle_nb_log_cdf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return log_tail(HURDLE, "hurdle_nb_log_cdf", False, x, **given)
+    return log_tail(_hurdle_nb.KERNEL, "hurdle_nb_log_cdf", False, x, **given)
 
 
 @keywords
@@ -107,11 +107,11 @@ def hurdle_nb_log_sf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return log_tail(HURDLE, "hurdle_nb_log_sf", True, x, **given)
+    return log_tail(_hurdle_nb.KERNEL, "hurdle_nb_log_sf", True, x, **given)
 
 
 @keywords
@@ -147,11 +147,11 @@ def hurdle_nb_cdf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return jnp.exp(log_tail(HURDLE, "hurdle_nb_cdf", False, x, **given))
+    return jnp.exp(log_tail(_hurdle_nb.KERNEL, "hurdle_nb_cdf", False, x, **given))
 
 
 @keywords
@@ -187,11 +187,11 @@ def hurdle_nb_sf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return jnp.exp(log_tail(HURDLE, "hurdle_nb_sf", True, x, **given))
+    return jnp.exp(log_tail(_hurdle_nb.KERNEL, "hurdle_nb_sf", True, x, **given))
 
 
 @keywords
@@ -233,11 +233,11 @@ def hurdle_nb_quantile(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return quantile(HURDLE, "hurdle_nb_quantile", q, log_q, upper, **given)
+    return quantile(_hurdle_nb.KERNEL, "hurdle_nb_quantile", q, log_q, upper, **given)
 
 
 @keywords
@@ -277,11 +277,11 @@ def hurdle_nb_log_interval(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return log_interval(HURDLE, "hurdle_nb_log_interval", low, high, **given)
+    return log_interval(_hurdle_nb.KERNEL, "hurdle_nb_log_interval", low, high, **given)
 
 
 @keywords
@@ -313,8 +313,8 @@ def hurdle_nb_entropy(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return entropy(of_hurdle, "hurdle_nb_entropy", **given)
+    return entropy_of(_hurdle_nb.entropy, "hurdle_nb_entropy", **given)

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jaxnb._names import MixtureNamesOfLogProb, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, quantile
-from jaxnb.cdf.entropy import entropy, of_mixture
+from jaxnb.cdf.entropy import entropy_of
 from jaxnb.cdf.interval import log_interval
-from jaxnb.cdf.two_components import MIXTURE
-from jaxnb.likelihoods.arguments import Given, given_or
+from jaxnb.cdf.kernels import mixture_nb as _mixture_nb
+from jaxnb.likelihoods.arguments import Given, Pair, given_or
 
 __all__ = [
     "mixture_nb_cdf",
@@ -76,13 +76,13 @@ def mixture_nb_log_cdf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return log_tail(MIXTURE, "mixture_nb_log_cdf", False, x, **given)
+    return log_tail(_mixture_nb.KERNEL, "mixture_nb_log_cdf", False, x, **given)
 
 
 @keywords
@@ -127,13 +127,13 @@ def mixture_nb_log_sf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return log_tail(MIXTURE, "mixture_nb_log_sf", True, x, **given)
+    return log_tail(_mixture_nb.KERNEL, "mixture_nb_log_sf", True, x, **given)
 
 
 @keywords
@@ -178,13 +178,13 @@ def mixture_nb_cdf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return jnp.exp(log_tail(MIXTURE, "mixture_nb_cdf", False, x, **given))
+    return jnp.exp(log_tail(_mixture_nb.KERNEL, "mixture_nb_cdf", False, x, **given))
 
 
 @keywords
@@ -229,13 +229,13 @@ def mixture_nb_sf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return jnp.exp(log_tail(MIXTURE, "mixture_nb_sf", True, x, **given))
+    return jnp.exp(log_tail(_mixture_nb.KERNEL, "mixture_nb_sf", True, x, **given))
 
 
 @keywords
@@ -286,13 +286,13 @@ def mixture_nb_quantile(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return quantile(MIXTURE, "mixture_nb_quantile", q, log_q, upper, **given)
+    return quantile(_mixture_nb.KERNEL, "mixture_nb_quantile", q, log_q, upper, **given)
 
 
 @keywords
@@ -341,13 +341,13 @@ def mixture_nb_log_interval(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return log_interval(MIXTURE, "mixture_nb_log_interval", low, high, **given)
+    return log_interval(_mixture_nb.KERNEL, "mixture_nb_log_interval", low, high, **given)
 
 
 @keywords
@@ -388,10 +388,10 @@ def mixture_nb_entropy(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu_1": (mu_1, log_mu_1),
-        "mu_2": (mu_2, log_mu_2),
-        "theta_1": (theta_1, log_theta_1),
-        "theta_2": given_or((theta_2, log_theta_2), (theta_1, log_theta_1)),
+        "mu_1": Pair(mu_1, log_mu_1),
+        "mu_2": Pair(mu_2, log_mu_2),
+        "theta_1": Pair(theta_1, log_theta_1),
+        "theta_2": given_or(Pair(theta_2, log_theta_2), Pair(theta_1, log_theta_1)),
         "mixture_logits": mixture_logits,
     }
-    return entropy(of_mixture, "mixture_nb_entropy", **given)
+    return entropy_of(_mixture_nb.entropy, "mixture_nb_entropy", **given)

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, quantile
-from jaxnb.cdf.entropy import entropy, of_nb
+from jaxnb.cdf.entropy import entropy_of
 from jaxnb.cdf.interval import log_interval
-from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
-from jaxnb.likelihoods.arguments import Given
+from jaxnb.cdf.kernels import nb as _nb
+from jaxnb.likelihoods.arguments import Given, Pair
 
 __all__ = [
     "nb_cdf",
@@ -69,8 +69,8 @@ def nb_log_cdf(
     derivative of the log-probability. Parameters given by their logarithms carry the rounding of
     their exponentials (`tests/cdf/test_accuracy.py`).
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_tail(NEGATIVE_BINOMIAL, "nb_log_cdf", False, x, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_tail(_nb.KERNEL, "nb_log_cdf", False, x, **given)
 
 
 @keywords
@@ -103,8 +103,8 @@ def nb_log_sf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_tail(NEGATIVE_BINOMIAL, "nb_log_sf", True, x, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_tail(_nb.KERNEL, "nb_log_sf", True, x, **given)
 
 
 @keywords
@@ -137,8 +137,8 @@ def nb_cdf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return jnp.exp(log_tail(NEGATIVE_BINOMIAL, "nb_cdf", False, x, **given))
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return jnp.exp(log_tail(_nb.KERNEL, "nb_cdf", False, x, **given))
 
 
 @keywords
@@ -171,8 +171,8 @@ def nb_sf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return jnp.exp(log_tail(NEGATIVE_BINOMIAL, "nb_sf", True, x, **given))
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return jnp.exp(log_tail(_nb.KERNEL, "nb_sf", True, x, **given))
 
 
 @keywords
@@ -211,8 +211,8 @@ def nb_quantile(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return quantile(NEGATIVE_BINOMIAL, "nb_quantile", q, log_q, upper, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return quantile(_nb.KERNEL, "nb_quantile", q, log_q, upper, **given)
 
 
 @keywords
@@ -249,8 +249,8 @@ def nb_log_interval(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_interval(NEGATIVE_BINOMIAL, "nb_log_interval", low, high, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_interval(_nb.KERNEL, "nb_log_interval", low, high, **given)
 
 
 @keywords
@@ -282,5 +282,5 @@ def nb_entropy(
     Accuracy, for every mean and theta: the relative error is below 2e-5 in float32 (1.1e-5 seen)
     and 1e-9 in float64 (1.2e-11 seen); of mixtures, 1e-5 and 1e-6 (`tests/cdf/test_entropy.py`).
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return entropy(of_nb, "nb_entropy", **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return entropy_of(_nb.entropy, "nb_entropy", **given)

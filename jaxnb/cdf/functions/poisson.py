@@ -10,8 +10,8 @@ from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, quantile
 from jaxnb.cdf.interval import log_interval
-from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
-from jaxnb.likelihoods.arguments import Given
+from jaxnb.cdf.kernels import nb as _nb
+from jaxnb.likelihoods.arguments import Given, Pair
 
 __all__ = [
     "poisson_cdf",
@@ -47,8 +47,8 @@ def poisson_log_cdf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None)}
-    return log_tail(NEGATIVE_BINOMIAL, "poisson_log_cdf", False, x, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(jnp.inf, None)}
+    return log_tail(_nb.KERNEL, "poisson_log_cdf", False, x, **given)
 
 
 @keywords
@@ -75,8 +75,8 @@ def poisson_log_sf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None)}
-    return log_tail(NEGATIVE_BINOMIAL, "poisson_log_sf", True, x, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(jnp.inf, None)}
+    return log_tail(_nb.KERNEL, "poisson_log_sf", True, x, **given)
 
 
 @keywords
@@ -103,8 +103,8 @@ def poisson_cdf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None)}
-    return jnp.exp(log_tail(NEGATIVE_BINOMIAL, "poisson_cdf", False, x, **given))
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(jnp.inf, None)}
+    return jnp.exp(log_tail(_nb.KERNEL, "poisson_cdf", False, x, **given))
 
 
 @keywords
@@ -131,8 +131,8 @@ def poisson_sf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None)}
-    return jnp.exp(log_tail(NEGATIVE_BINOMIAL, "poisson_sf", True, x, **given))
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(jnp.inf, None)}
+    return jnp.exp(log_tail(_nb.KERNEL, "poisson_sf", True, x, **given))
 
 
 @keywords
@@ -168,8 +168,8 @@ def poisson_quantile(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None)}
-    return quantile(NEGATIVE_BINOMIAL, "poisson_quantile", q, log_q, upper, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(jnp.inf, None)}
+    return quantile(_nb.KERNEL, "poisson_quantile", q, log_q, upper, **given)
 
 
 @keywords
@@ -199,5 +199,5 @@ def poisson_log_interval(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None)}
-    return log_interval(NEGATIVE_BINOMIAL, "poisson_log_interval", low, high, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(jnp.inf, None)}
+    return log_interval(_nb.KERNEL, "poisson_log_interval", low, high, **given)

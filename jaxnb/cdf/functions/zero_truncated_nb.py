@@ -9,10 +9,10 @@ import jax.numpy as jnp
 from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, quantile
-from jaxnb.cdf.entropy import entropy, of_zero_truncated
+from jaxnb.cdf.entropy import entropy_of
 from jaxnb.cdf.interval import log_interval
-from jaxnb.cdf.truncated_kernels import ZERO_TRUNCATED
-from jaxnb.likelihoods.arguments import Given
+from jaxnb.cdf.kernels import zero_truncated_nb as _zero_truncated_nb
+from jaxnb.likelihoods.arguments import Given, Pair
 
 __all__ = [
     "zero_truncated_nb_cdf",
@@ -62,8 +62,8 @@ def zero_truncated_nb_log_cdf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_tail(ZERO_TRUNCATED, "zero_truncated_nb_log_cdf", False, x, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_tail(_zero_truncated_nb.KERNEL, "zero_truncated_nb_log_cdf", False, x, **given)
 
 
 @keywords
@@ -95,8 +95,8 @@ def zero_truncated_nb_log_sf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_tail(ZERO_TRUNCATED, "zero_truncated_nb_log_sf", True, x, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_tail(_zero_truncated_nb.KERNEL, "zero_truncated_nb_log_sf", True, x, **given)
 
 
 @keywords
@@ -129,8 +129,8 @@ def zero_truncated_nb_cdf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return jnp.exp(log_tail(ZERO_TRUNCATED, "zero_truncated_nb_cdf", False, x, **given))
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return jnp.exp(log_tail(_zero_truncated_nb.KERNEL, "zero_truncated_nb_cdf", False, x, **given))
 
 
 @keywords
@@ -163,8 +163,8 @@ def zero_truncated_nb_sf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return jnp.exp(log_tail(ZERO_TRUNCATED, "zero_truncated_nb_sf", True, x, **given))
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return jnp.exp(log_tail(_zero_truncated_nb.KERNEL, "zero_truncated_nb_sf", True, x, **given))
 
 
 @keywords
@@ -202,8 +202,10 @@ def zero_truncated_nb_quantile(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return quantile(ZERO_TRUNCATED, "zero_truncated_nb_quantile", q, log_q, upper, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return quantile(
+        _zero_truncated_nb.KERNEL, "zero_truncated_nb_quantile", q, log_q, upper, **given
+    )
 
 
 @keywords
@@ -239,8 +241,10 @@ def zero_truncated_nb_log_interval(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return log_interval(ZERO_TRUNCATED, "zero_truncated_nb_log_interval", low, high, **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return log_interval(
+        _zero_truncated_nb.KERNEL, "zero_truncated_nb_log_interval", low, high, **given
+    )
 
 
 @keywords
@@ -268,5 +272,5 @@ def zero_truncated_nb_entropy(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (theta, log_theta)}
-    return entropy(of_zero_truncated, "zero_truncated_nb_entropy", **given)
+    given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
+    return entropy_of(_zero_truncated_nb.entropy, "zero_truncated_nb_entropy", **given)

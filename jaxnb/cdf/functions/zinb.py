@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from jaxnb._names import ZeroInflationNameOfClasses, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, quantile
-from jaxnb.cdf.entropy import entropy, of_zinb
+from jaxnb.cdf.entropy import entropy_of
 from jaxnb.cdf.interval import log_interval
-from jaxnb.cdf.two_components import ZERO_INFLATED
-from jaxnb.likelihoods.arguments import Given
+from jaxnb.cdf.kernels import zinb as _zinb
+from jaxnb.likelihoods.arguments import Given, Pair
 
 __all__ = [
     "zinb_cdf",
@@ -67,11 +67,11 @@ def zinb_log_cdf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return log_tail(ZERO_INFLATED, "zinb_log_cdf", False, x, **given)
+    return log_tail(_zinb.KERNEL, "zinb_log_cdf", False, x, **given)
 
 
 @keywords
@@ -108,11 +108,11 @@ def zinb_log_sf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return log_tail(ZERO_INFLATED, "zinb_log_sf", True, x, **given)
+    return log_tail(_zinb.KERNEL, "zinb_log_sf", True, x, **given)
 
 
 @keywords
@@ -149,11 +149,11 @@ def zinb_cdf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return jnp.exp(log_tail(ZERO_INFLATED, "zinb_cdf", False, x, **given))
+    return jnp.exp(log_tail(_zinb.KERNEL, "zinb_cdf", False, x, **given))
 
 
 @keywords
@@ -190,11 +190,11 @@ def zinb_sf(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return jnp.exp(log_tail(ZERO_INFLATED, "zinb_sf", True, x, **given))
+    return jnp.exp(log_tail(_zinb.KERNEL, "zinb_sf", True, x, **given))
 
 
 @keywords
@@ -237,11 +237,11 @@ def zinb_quantile(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return quantile(ZERO_INFLATED, "zinb_quantile", q, log_q, upper, **given)
+    return quantile(_zinb.KERNEL, "zinb_quantile", q, log_q, upper, **given)
 
 
 @keywords
@@ -282,11 +282,11 @@ def zinb_log_interval(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return log_interval(ZERO_INFLATED, "zinb_log_interval", low, high, **given)
+    return log_interval(_zinb.KERNEL, "zinb_log_interval", low, high, **given)
 
 
 @keywords
@@ -319,8 +319,8 @@ def zinb_entropy(
         ValueError: The shapes do not broadcast.
     """
     given: dict[str, Given] = {
-        "mu": (mu, log_mu),
-        "theta": (theta, log_theta),
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(theta, log_theta),
         "zi_logits": zi_logits,
     }
-    return entropy(of_zinb, "zinb_entropy", **given)
+    return entropy_of(_zinb.entropy, "zinb_entropy", **given)

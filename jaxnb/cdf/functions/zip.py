@@ -12,8 +12,8 @@ from jaxnb._names import ZeroInflationNameOfClasses, keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import log_tail, quantile
 from jaxnb.cdf.interval import log_interval
-from jaxnb.cdf.two_components import ZERO_INFLATED
-from jaxnb.likelihoods.arguments import Given
+from jaxnb.cdf.kernels import zinb as _zinb
+from jaxnb.likelihoods.arguments import Given, Pair
 
 __all__ = ["zip_cdf", "zip_log_cdf", "zip_log_interval", "zip_log_sf", "zip_quantile", "zip_sf"]
 
@@ -49,8 +49,12 @@ def zip_log_cdf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None), "zi_logits": zi_logits}
-    return log_tail(ZERO_INFLATED, "zip_log_cdf", False, x, **given)
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(jnp.inf, None),
+        "zi_logits": zi_logits,
+    }
+    return log_tail(_zinb.KERNEL, "zip_log_cdf", False, x, **given)
 
 
 @keywords
@@ -84,8 +88,12 @@ def zip_log_sf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None), "zi_logits": zi_logits}
-    return log_tail(ZERO_INFLATED, "zip_log_sf", True, x, **given)
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(jnp.inf, None),
+        "zi_logits": zi_logits,
+    }
+    return log_tail(_zinb.KERNEL, "zip_log_sf", True, x, **given)
 
 
 @keywords
@@ -119,8 +127,12 @@ def zip_cdf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None), "zi_logits": zi_logits}
-    return jnp.exp(log_tail(ZERO_INFLATED, "zip_cdf", False, x, **given))
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(jnp.inf, None),
+        "zi_logits": zi_logits,
+    }
+    return jnp.exp(log_tail(_zinb.KERNEL, "zip_cdf", False, x, **given))
 
 
 @keywords
@@ -154,8 +166,12 @@ def zip_sf(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None), "zi_logits": zi_logits}
-    return jnp.exp(log_tail(ZERO_INFLATED, "zip_sf", True, x, **given))
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(jnp.inf, None),
+        "zi_logits": zi_logits,
+    }
+    return jnp.exp(log_tail(_zinb.KERNEL, "zip_sf", True, x, **given))
 
 
 @keywords
@@ -195,8 +211,12 @@ def zip_quantile(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None), "zi_logits": zi_logits}
-    return quantile(ZERO_INFLATED, "zip_quantile", q, log_q, upper, **given)
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(jnp.inf, None),
+        "zi_logits": zi_logits,
+    }
+    return quantile(_zinb.KERNEL, "zip_quantile", q, log_q, upper, **given)
 
 
 @keywords
@@ -234,5 +254,9 @@ def zip_log_interval(
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
     """
-    given: dict[str, Given] = {"mu": (mu, log_mu), "theta": (jnp.inf, None), "zi_logits": zi_logits}
-    return log_interval(ZERO_INFLATED, "zip_log_interval", low, high, **given)
+    given: dict[str, Given] = {
+        "mu": Pair(mu, log_mu),
+        "theta": Pair(jnp.inf, None),
+        "zi_logits": zi_logits,
+    }
+    return log_interval(_zinb.KERNEL, "zip_log_interval", low, high, **given)

@@ -9,7 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from jaxnb import moments
+from jaxnb.cdf.kernels import nb, zero_truncated_nb
 
 
 @pytest.fixture
@@ -33,9 +33,7 @@ def exact_moments(mu, theta):
 @pytest.mark.quick
 def test_moments_of_the_zero_truncated_distribution_are_right_to_the_last_digits(parameters):
     exact = [exact_moments(*pair) for pair in zip(*parameters, strict=True)]
-    for place, function in enumerate(
-        (moments.zero_truncated_mean, moments.zero_truncated_variance)
-    ):
+    for place, function in enumerate((zero_truncated_nb.mean, zero_truncated_nb.variance)):
         got = np.asarray(jax.jit(function)(*parameters), float)
         seen = np.array([values[place] < float(np.finfo(np.float32).max) for values in exact])
         right = np.array([float(values[place]) for values in exact])
@@ -55,9 +53,9 @@ def test_moments_of_the_zero_truncated_distribution_are_right_to_the_last_digits
 )
 def test_ends_of_the_zero_truncated_moments(mu, theta, mean, variance, derivative):
     mu, theta = np.float32(mu), np.float32(theta)
-    np.testing.assert_allclose(moments.zero_truncated_mean(mu, theta), mean, rtol=1e-6)
-    np.testing.assert_allclose(moments.zero_truncated_variance(mu, theta), variance, rtol=1e-6)
-    got = jax.grad(moments.zero_truncated_mean)(mu, theta)
+    np.testing.assert_allclose(zero_truncated_nb.mean(mu, theta), mean, rtol=1e-6)
+    np.testing.assert_allclose(zero_truncated_nb.variance(mu, theta), variance, rtol=1e-6)
+    got = jax.grad(zero_truncated_nb.mean)(mu, theta)
     np.testing.assert_allclose(got, derivative, rtol=1e-6)
 
 
@@ -68,7 +66,7 @@ def test_the_mode_is_the_larger_of_two():
     exact = [
         math.floor(Fraction(int(m)) * (int(t) - 1) / int(t)) for m, t in zip(mu, theta, strict=True)
     ]
-    got = moments.nb_mode(jnp.asarray(mu, jnp.float32), jnp.asarray(theta, jnp.float32))
+    got = nb.mode(jnp.asarray(mu, jnp.float32), jnp.asarray(theta, jnp.float32))
     np.testing.assert_array_equal(got, exact)
 
 
@@ -80,4 +78,4 @@ def test_the_mode_is_the_larger_of_two():
     ],
 )
 def test_ends_of_the_mode(mu, theta, mode):
-    assert moments.nb_mode(np.float32(mu), np.float32(theta)) == mode
+    assert nb.mode(np.float32(mu), np.float32(theta)) == mode
