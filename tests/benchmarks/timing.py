@@ -1,7 +1,9 @@
 """Timing fair to every candidate: one process, warmed up, each round calling all of them."""
 
 import os
+import pathlib
 import platform
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 
@@ -30,12 +32,22 @@ def interleaved(
     return dict(zip(calls, np.array(times).T, strict=True))
 
 
+def commit() -> str:
+    """That of the code measured, with a remark if files differ from it."""
+    command = ["git", "describe", "--always", "--dirty=, changed", "--exclude=*"]
+    done = subprocess.run(
+        command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True
+    )
+    return done.stdout.strip() or "unknown"
+
+
 def machine() -> str:
-    """What the times were measured on."""
+    """What was measured, and what on."""
     model = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as info:
             names = [line.split(":")[1].strip() for line in info if line.startswith("model name")]
         model = names[0] if names else model
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {model}, {jax.default_backend()}, JAX {jax.__version__}"
+    versions = f"JAX {jax.__version__}, commit {commit()}"
+    return f"{cores} cores of {model}, {jax.default_backend()}, {versions}"
