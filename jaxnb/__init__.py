@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jaxnb.likelihoods.log_prob import *
     from jaxnb.likelihoods.original_names import *
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "IntervalCensored",

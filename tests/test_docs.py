@@ -139,8 +139,14 @@ def test_notebooks_are_kept_without_outputs():
 
 
 def test_citation_names_this_version():
-    assert f"\nversion: {jaxnb.__version__}\n" in (ROOT / "CITATION.cff").read_text()
-    assert f"{{{jaxnb.__version__}}}" in (ROOT / "docs" / "citing.md").read_text()
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {jaxnb.__version__}\n" in citation
+    citing = (ROOT / "docs" / "citing.md").read_text()
+    assert f"{{{jaxnb.__version__}}}" in citing
+    (year,) = re.findall(r"^date-released: (\d{4})-\d\d-\d\d$", citation, re.MULTILINE)
+    (url,) = re.findall(r'^url: "(.*)"$', citation, re.MULTILINE)
+    assert f"{{{year}}}" in citing
+    assert f"{{{url}}}" in citing
 
 
 def rows_of(page: str, *cells: str) -> list[list[str]]:

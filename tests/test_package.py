@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -92,6 +93,15 @@ def test_readme_code_runs_unchanged():
     results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(session)
     assert results.attempted >= 3
     assert results.failed == 0
+
+
+@pytest.mark.quick
+def test_the_source_distribution_has_what_its_tests_read():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = settings["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    tests = " ".join(file.read_text() for file in (ROOT / "tests").glob("test_*.py"))
+    read = set(re.findall(r'ROOT / "([\w.]+)', tests)) - {"pyproject.toml"}
+    assert read <= {*included, "PKG-INFO"}, read
 
 
 def marks(nodes: list[ast.expr]) -> set[str]:
