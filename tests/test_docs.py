@@ -183,6 +183,21 @@ def test_ratios_in_the_readme_are_those_of_the_table():
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("page", ["README.md", "docs/when.md"])
+def test_claims_about_small_and_large_theta_are_those_of_the_figure(page):
+    text = " ".join((ROOT / page).read_text().split())
+    assert re.search(
+        r"(up to a `theta` of|up to about) 10\b[^.]*correct to 1%|correct to 1% up to", text
+    )
+    titles = rows_of("error_against_theta.md", "theta")[0]
+    for library in ("NumPyro NegativeBinomial2", "scVI and STEP", "torch.distributions"):
+        (row,) = rows_of("error_against_theta.md", library)
+        errors = dict(zip(map(float, titles[1:]), map(float, row[1:]), strict=True))
+        assert all(error < 0.01 for theta, error in errors.items() if theta <= 10)
+        assert all(error >= 1 for theta, error in errors.items() if theta >= 1000)
+
+
+@pytest.mark.quick
 def test_the_short_table_of_times_is_part_of_the_long_one():
     for name in ("nb", "zinb", "mixture"):
         (row,) = rows_of("speed.md", name, "sum + gradient", "512x2000")
