@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import jaxnb
 from jaxnb._errors import InputError
 from jaxnb.cli import de, fit
+from jaxnb.cli.interrupt import MESSAGE, prompt_interrupt
 from jaxnb.cli.outputs import say
 
 __all__ = ["main"]
@@ -23,14 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options = _parser().parse_args(arguments)
-        options.run(options)
+        with prompt_interrupt():
+            options.run(options)
     except InputError as error:
         if sys.stderr is not None:
             print(f"jaxnb: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         if sys.stderr is not None:
-            print("jaxnb: interrupted, nothing more was written", file=sys.stderr)
+            print(MESSAGE, file=sys.stderr)
         return 130
     return 0
 

@@ -1,0 +1,61 @@
+"""Ctrl-C while a library does not return."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from jaxnb.cli import fit, main
+from jaxnb.cli.interrupt import MESSAGE, prompt_interrupt
+
+# A call that holds the main thread for 20 s and cannot be interrupted, as a compiler.
+SCRIPT = """
+import ctypes, signal, sys
+from jaxnb.cli import fit, main
+def run(options):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    print("started", flush=True)
+    ctypes.CDLL(None).sleep(20)
+fit.run = run
+sys.exit(main(["fit"]))
+"""
+
+
+@pytest.mark.quick
+def test_a_call_that_does_not_return() -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert run.stdout is not None
+    assert run.stdout.readline() == "started\n"
+    began = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate()
+    assert run.returncode == 130
+    assert said == f"{MESSAGE}\n"
+    # 1.5 s and what a loaded machine takes; the call itself takes 20.
+    assert time.monotonic() - began < 10
+
+
+def test_nothing_is_left_behind(monkeypatch, capsys) -> None:
+    def run(options):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(fit, "run", run)
+    threads = threading.active_count()
+    assert main(["fit"]) == 130
+    assert capsys.readouterr().err == f"{MESSAGE}\n"
+    assert threading.active_count() == threads
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_handlers_of_others_are_left_alone() -> None:
+    other = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with prompt_interrupt():
+            assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        signal.signal(signal.SIGINT, other)
