@@ -168,6 +168,12 @@ def add_parser(commands: Any) -> None:
         help="picture (.png, .pdf, .svg), or 'none' (default: beside it); the dispersions are on "
         "the second page of a .pdf, or in a file of their own",
     )
+    add(
+        "--symbols",
+        metavar="FIELD",
+        help="field of the genes to carry into the table as its column symbol, or 'none' (default: "
+        "gene_symbols, gene_name, feature_name or the like if there is one)",
+    )
     add("--dark", action="store_true", help="draw the pictures on a dark background")
     add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
     add(
@@ -199,13 +205,18 @@ def run(options: argparse.Namespace) -> None:
     from jaxnb.cli.de_report import next_step, report
     from jaxnb.cli.inputs import described, name_of_counts, opened_counts
     from jaxnb.cli.regression import tested
+    from jaxnb.cli.symbols import symbols_of
 
     name = name_of_counts(options)
     with opened_counts(options) as opened:
         for remark in (described(opened, opened.shape), *opened.remarks):
             note(remark)
         outputs = _outputs(options, name, opened)
+        symbols = symbols_of(options.symbols, opened)
         fit, tables = tested(options, opened)
+    if symbols is not None:
+        for entry in tables:
+            entry.insert(0, "symbol", symbols)
     table = tables[0]
     if outputs["table"] is not None:
         with written_whole(outputs["table"]) as draft:

@@ -97,8 +97,9 @@ def _directions(found: pd.DataFrame) -> str:
 def _first(table: pd.DataFrame, top: int) -> str:
     changes = [name for name in table if name.startswith("log2_fold_change")]
     columns = ["mean", *changes, "p_value", "p_adjusted", "dispersion", "status"]
-    shown = table.sort_values("p_value", kind="stable").head(top)[columns].copy()
-    shown.index = [str(name)[:_WIDEST_NAME] for name in shown.index]
+    first = table.sort_values("p_value", kind="stable").head(top)
+    shown = first[columns].copy()
+    shown.index = [str(name)[:_WIDEST_NAME] for name in first.get("symbol", first.index)]
     formats = {"mean": ".3g", "p_value": ".1e", "p_adjusted": ".1e", "dispersion": ".3g"}
     text = {
         name: [_cell(value, formats.get(name, ".2f")) for value in shown[name]] for name in columns

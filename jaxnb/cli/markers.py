@@ -4,11 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from jaxnb._errors import InputError
 from jaxnb.cli.inputs import described, name_of_counts, opened_counts, reading_options
 from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
 from jaxnb.cli.regression import as_input_errors, noted_warnings, size_factors, totals_remarks
 from jaxnb.cli.samples import obs_of
+from jaxnb.cli.symbols import symbols_of
 from jaxnb.cli.tables import check_table_name, write_frame
 from jaxnb.glm.markers import labels_of, markers_of_file
 from jaxnb.glm.streaming import bytes_of_sums
@@ -41,6 +44,7 @@ def run_markers(options: argparse.Namespace) -> None:
             obs = obs_of(options.obs, opened)
             levels, _ = labels_of(obs, options.markers, options.reference)
             out = _output(options, opened, len(levels))
+            symbols = symbols_of(options.symbols, opened)
             size = bytes_of_sums(opened.shape[1], len(levels), separate=True) / 1e6
             note(f"{opened.shape[1]} genes x {len(levels)} groups of cells: {size:.0f} MB of sums")
             table = markers_of_file(
@@ -58,6 +62,9 @@ def run_markers(options: argparse.Namespace) -> None:
             )
         for remark in totals_remarks(table.attrs["mean_total"], opened, obs):
             note(remark)
+    if symbols is not None:
+        place = table.columns.get_loc("gene") + 1
+        table.insert(place, "symbol", np.tile(symbols, len(table) // symbols.size))
     if out is not None:
         with written_whole(out) as draft:
             write_frame(table.set_index("group"), draft, out.named, index="group")
@@ -97,7 +104,7 @@ def _report(table: "pd.DataFrame") -> str:
         higher = found[differ & (found["log2_fold_change"] > 0)]
         first = higher.sort_values(
             ["p_value", "log2_fold_change_shrunken"], ascending=[True, False], kind="stable"
-        )["gene"]
+        )["symbol" if "symbol" in found else "gene"]
         words = [str(entry) for entry in (name if isinstance(name, tuple) else (name,))]
         lines.append(
             f"{' over '.join(words)} ({cells[words[0]]} cells): {len(higher)} genes up, "

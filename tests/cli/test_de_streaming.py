@@ -36,7 +36,8 @@ def cells() -> anndata.AnnData:
     counts = rng.poisson(rng.gamma(2, 0.5, mean.shape) * mean)
     counts[obs["type"] == "c", 0] = 0
     counts[:, GENES - 1] = 0
-    var = pd.DataFrame(index=[f"GENE{j}" for j in range(GENES)])
+    names = [f"GENE{j}" for j in range(GENES)]
+    var = pd.DataFrame({"gene_symbols": [f"symbol{j}" for j in range(GENES)]}, names)
     return anndata.AnnData(sparse.csr_matrix(counts.astype(np.float32)), obs, var)
 
 
@@ -75,6 +76,7 @@ def test_blocks_give_the_table_of_the_whole(file: Path, de, monkeypatch, words, 
     status, said, table = de(file, *words)
     assert status == 0, said
     assert "distinct rows of the design" in said
+    assert table["symbol"][0] == "symbol0"
     monkeypatch.setattr(regression, "_streamed", lambda *_: None)
     _, said, whole = de(file, *words)
     assert "distinct rows of the design" not in said

@@ -13,6 +13,8 @@ from jaxnb.cli import main
 # anndata and what it imports warn about themselves.
 pytestmark = pytest.mark.filterwarnings("default")
 
+NAMES = [f"GENE{j}" for j in range(12)]
+
 
 @pytest.fixture
 def file(tmp_path: Path, folder: Path) -> Path:
@@ -23,7 +25,8 @@ def file(tmp_path: Path, folder: Path) -> Path:
     mean = np.full((240, 12), 3.0)
     mean[obs["guide"] == "g2", 4] = 9
     counts = sparse.csr_matrix(rng.poisson(mean).astype(np.float32))
-    var = pd.DataFrame(index=[f"GENE{j}" for j in range(12)])
+    var = pd.DataFrame({"feature_name": list("abcdefghijkl")}, NAMES)
+    var["other"] = var["feature_name"].str.upper()
     anndata.AnnData(counts, obs, var).write_h5ad(tmp_path / "m.h5ad")
     return tmp_path / "m.h5ad"
 
@@ -34,15 +37,19 @@ def test_tables_of_markers_and_perturbations(file: Path, capsys) -> None:
     assert "12 genes x 3 groups of cells" in said.err
     assert "g2 (" in said.out
     table = pd.read_csv("t.csv")
-    assert table.columns[:3].tolist() == ["group", "gene", "mean"]
+    assert table.columns[:3].tolist() == ["group", "gene", "symbol"]
     assert len(table) == 36
     best = table.loc[table.groupby("group")["p_value"].idxmin()].set_index("group")
     assert best.loc["g2", "gene"] == "GENE4"
     assert best.loc["g2", "log2_fold_change"] > 1
-    words = ["--reference", "ctrl", "--out", "r.tsv", "--checkpoint", "kept"]
+    assert (
+        table["symbol"] == table["gene"].map(dict(zip(NAMES, "abcdefghijkl", strict=True)))
+    ).all()
+    words = ["--reference", "ctrl", "--out", "r.tsv", "--checkpoint", "kept", "--symbols", "other"]
     for _ in range(2):
         assert main(["de", str(file), "--markers", "guide", *words]) == 0
         table = pd.read_csv("r.tsv", sep="\t")
+        assert table["symbol"][:12].tolist() == list("ABCDEFGHIJKL")
         assert table[["group", "reference"]].drop_duplicates().values.tolist() == [
             ["g1", "ctrl"],
             ["g2", "ctrl"],
@@ -58,6 +65,7 @@ def test_tables_of_markers_and_perturbations(file: Path, capsys) -> None:
         (["--markers", "guide", "--pairwise", "--reference", "g1"], "not both"),
         (["--markers", "guide", "--design", "~ guide"], "--markers goes without --design"),
         (["--markers", "guide", "--plot", "a.png"], "--markers goes without --plot"),
+        (["--markers", "guide", "--symbols", "id"], "there are feature_name, other"),
         (["--pairwise"], "goes with --markers FIELD"),
     ],
 )

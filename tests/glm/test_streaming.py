@@ -1,5 +1,7 @@
 """Regression of a file that is read in blocks."""
 
+import pickle
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -36,6 +38,8 @@ def test_the_same_as_in_memory(file, monkeypatch):
         check_index_type=False,
     )
     np.testing.assert_allclose(got.size_factors, whole.size_factors)
+    kept = pickle.loads(pickle.dumps(got))
+    pd.testing.assert_frame_equal(kept.test("day"), got.test("day"))
     assert got.source.genes[0] == "GENE0"
     assert got.design.described()[1:] == whole.design.described()[1:]
 
