@@ -15,7 +15,7 @@ from sphinx.util.typing import stringify_annotation
 
 import jaxnb
 from jaxnb._types import ArrayLike, DTypeLike
-from jaxnb.declarations import DECLARATIONS, original_names
+from jaxnb.declarations import DECLARATIONS, Declaration, original_names
 
 project = "jaxnb"
 author = "The jaxnb authors"
@@ -43,7 +43,7 @@ nitpicky = True
 OTHERS = r"(jax|numpy|NDArray|numpyro|pandas|scipy|torch|np|ndarray|ArrayLike|DTypeLike)\b.*"
 STANDARD = r"(collections|enum|os|pathlib|typing)\b.*"
 PRIVATE = (
-    r"factor_sums|jaxnb\.(glm\.[a-z]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
+    r"factor_sums|jaxnb\.(glm\.[a-z.]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
     r"|(jaxnb\.distributions\.base\.)?CountDistribution|jaxnb\.residuals\._Distribution"
     r"|jaxnb\.torch_bridge\.counts\.Counts"
 )
@@ -152,7 +152,21 @@ def _lists() -> dict[str, str]:
         "%originals%": _listed("function", original_names()),
         "%classes%": _listed("class", classes, _MEMBERS),
         "%stems%": ", ".join(f"`{d.stem}_`" for d in DECLARATIONS),
+        "%functions%": "\n".join(map(_functions_of, DECLARATIONS)),
     }
+
+
+_KINDS = ("log_sf", "log_cdf", "sf", "cdf", "quantile", "log_interval", "entropy")
+
+
+def _functions_of(declared: Declaration) -> str:
+    """A section on the distribution functions of one distribution."""
+    names = [f"{declared.stem}_{kind}" for kind in _KINDS]
+    listed = _listed("function", [name for name in names if name in jaxnb.cdf.__all__])
+    title = declared.under.removeprefix("a ")
+    title = title[0].upper() + title[1:]
+    module = ".. currentmodule:: jaxnb.cdf"
+    return f"### {title}\n\n```{{eval-rst}}\n{module}\n\n{listed}\n```\n"
 
 
 def _listed(kind: str, names: list[str], options: str = "") -> str:

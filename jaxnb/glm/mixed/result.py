@@ -104,7 +104,7 @@ class MixedFit:
 
     @cached_property
     def donor_effects(self) -> pd.DataFrame:
-        """Genes x donors: the mean of each donor's effect given the counts.
+        """The mean of each donor's effect given the counts, ``(genes, donors)``.
 
         Natural logarithms; shrunken towards 0 the more the fewer counts the donor has, and 0 where
         random_sd is 0. The estimates of the parameters are taken as known.
@@ -113,7 +113,7 @@ class MixedFit:
 
     @cached_property
     def donor_effect_sds(self) -> pd.DataFrame:
-        """Genes x donors: the standard deviation of each donor's effect given the counts."""
+        """The standard deviation of each donor's effect given the counts, ``(genes, donors)``."""
         return self._of_donors(self._effects[1])
 
     @cached_property
