@@ -2,7 +2,7 @@
 
 import sys
 
-from jaxnb.cli import main
+from jaxnb.cli import command as main
 
 if __name__ == "__main__":
     sys.exit(main())

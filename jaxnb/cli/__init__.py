@@ -1,5 +1,5 @@
 """The command line: ``python -m jaxnb fit``."""
 
-from jaxnb.cli.main import main
+from jaxnb.cli.main import command, main
 
-__all__ = ["main"]
+__all__ = ["command", "main"]

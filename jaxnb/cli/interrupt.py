@@ -6,8 +6,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["MESSAGE", "prompt_interrupt"]
+__all__ = ["INTERRUPTED", "MESSAGE", "prompt_interrupt"]
 
+INTERRUPTED = 130  # as shells call what SIGINT ended
 MESSAGE = "jaxnb: interrupted, nothing more was written"
 # Python's handler runs between two instructions of Python, and a long call of a library has none.
 _SECONDS = 1.5
@@ -45,4 +46,4 @@ def _watch(reading: int, done: threading.Event) -> None:
     while signals := os.read(reading, 64):
         if signal.SIGINT in signals and not done.wait(_SECONDS):
             os.write(2, f"{MESSAGE}\n".encode())
-            os._exit(130)
+            os._exit(INTERRUPTED)

@@ -1,16 +1,18 @@
 """The parser of all commands, and the exit status."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import jaxnb
 from jaxnb._errors import InputError
 from jaxnb.cli import de, fit
-from jaxnb.cli.interrupt import MESSAGE, prompt_interrupt
+from jaxnb.cli.interrupt import INTERRUPTED, MESSAGE, prompt_interrupt
 from jaxnb.cli.outputs import say
 
-__all__ = ["main"]
+__all__ = ["command", "main"]
 
 # Each has `add_parser(commands)`, which sets `run`, and imports nothing slow at its top.
 _COMMANDS = (fit, de)
@@ -33,8 +35,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if sys.stderr is not None:
             print(MESSAGE, file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
+
+
+def command() -> int:
+    """`main` as a process of its own: after Ctrl-C it ends without what Python does at its end.
+
+    To free memory and to unload JAX takes seconds, and everything that was written is on the disk.
+    """
+    status = main()
+    if status == INTERRUPTED:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(status)
+    return status
 
 
 _DESCRIPTION = "Count distributions of every gene of a count matrix: fits, and differences."

@@ -24,8 +24,6 @@ __all__ = ["as_input_errors", "noted_warnings", "size_factors", "tested", "total
 
 # Fewer rows are taken for samples, and sums of cells, not cells.
 _FEW_ROWS = 100
-# With fewer cells a distinct row of the design, sums over them are no smaller than they are.
-_CELLS_OF_A_GROUP = 4
 
 
 def tested(
@@ -70,14 +68,15 @@ def _streamed(
     That is so for few rows, for which a fit is of the rows themselves, and where the design has
     nearly as many distinct rows as there are.
     """
-    from jaxnb.glm.design import design_of_groups
-    from jaxnb.glm.streaming import MatrixNeeded, bytes_of_sums, fit_opened
+    from jaxnb.glm.streaming import MatrixNeeded, bytes_of_sums, fit_opened, grouped_cells
 
     rows, genes = opened.shape
     if options.pseudobulk or options.allow_non_integer or rows < _FEW_ROWS:
         return None
-    grouped = design_of_groups(options.design, obs, [options.reduced] if options.reduced else [])
-    if grouped is None or _CELLS_OF_A_GROUP * len(grouped.lines) > rows:
+    try:
+        also = [options.reduced] if options.reduced else []
+        grouped = grouped_cells(options.design, obs, also)
+    except MatrixNeeded:
         return None
     if options.checkpoint is not None and not opened.files:
         raise InputError("--checkpoint is for a file of counts: name one")

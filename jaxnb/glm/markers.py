@@ -37,6 +37,7 @@ __all__ = ["compared", "labels_of", "markers", "markers_of_file"]
 Floats: TypeAlias = NDArray[np.float64]
 
 _ROWS = 1 << 15  # cells that are added up at a time
+_FEWEST_CELLS = 2  # of a level, on average
 _ROWS_OF_DESIGN = np.array([[1.0, 0.0], [1.0, 1.0]])
 
 
@@ -84,7 +85,7 @@ def markers(
 
     Raises:
         ValueError: as for `fit`; there is no such column, or it has missing values; it has one
-            level only; or the reference is none of them.
+            level only, or one for nearly every cell; or the reference is none of them.
         TypeError: options of a file for counts in memory, or the layer twice.
     """
     asked: dict[str, Any] = {"dispersion": dispersion, "method": method, "progress": progress}
@@ -153,6 +154,10 @@ def labels_of(obs: pd.DataFrame, by: str, reference: Any) -> tuple[list[Any], ND
     levels = column.iloc[first].tolist()
     if len(levels) < 2:
         raise ValueError(f"obs[{by!r}] is {levels[0]!r} in all rows: nothing to compare")
+    if len(levels) > max(2, len(column) // _FEWEST_CELLS):
+        raise ValueError(
+            f"obs[{by!r}] has {len(levels)} levels in {len(column)} rows: it does not tell groups"
+        )
     if reference is not None and str(reference) not in map(str, levels):
         raise ValueError(f"obs[{by!r}] has no {reference!r}, only {', '.join(map(str, levels))}")
     return levels, of_row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Generic, NamedTuple, TypeAlias
 
@@ -28,6 +29,7 @@ __all__ = [
     "bytes_of_sums",
     "fit_file",
     "fit_opened",
+    "grouped_cells",
     "lines_of",
     "sums_by_group",
 ]
@@ -37,6 +39,8 @@ Floats: TypeAlias = NDArray[np.float64]
 # A group costs one product of matrices a panel of size factors and block, however few its cells:
 # blocks of at least this many cells a group.
 _CELLS_OF_A_GROUP, _LARGEST_BLOCK = 512, 1 << 15
+# With fewer cells a distinct row of the design, sums over them are no smaller than they are.
+_FEWEST_CELLS_OF_A_GROUP = 4
 # Natural logarithms of size factors usually differ by less than this.
 _USUAL_RANGE = 7
 
@@ -97,19 +101,15 @@ def fit_file(
         InputError: (a `ValueError`) the file cannot be read or holds no counts, or the checkpoint
             cannot be used, see `jaxnb.fit.read_statistics`.
         ValueError: as for `fit`; or what takes the matrix in memory: a formula whose rows depend
-            on all cells, such as ``scale(age)``, and median ratios.
+            on all cells, such as ``scale(age)``, numbers that differ from cell to cell, and median
+            ratios.
 
     Warns:
         UserWarning: as for `fit`.
     """
     with open_counts(path, progress=progress, **options) as opened:
         lines = lines_of(opened, obs)
-        grouped = design_of_groups(design, lines)
-        if grouped is None:
-            raise MatrixNeeded(
-                f"the rows of {design!r} depend on all cells: compute that column before, or pass "
-                "the counts in memory to glm.fit"
-            )
+        grouped = grouped_cells(design, lines)
         fit, _ = fit_opened(
             opened,
             grouped,
@@ -137,6 +137,26 @@ def lines_of(opened: CountFile, obs: pd.DataFrame | None) -> pd.DataFrame:
         raise ValueError(f"obs has {len(obs)} lines, the counts have {opened.shape[0]} rows")
     found: pd.DataFrame = aligned(obs, index, "obs")
     return found
+
+
+def grouped_cells(design: str, obs: pd.DataFrame, also: Sequence[str] = ()) -> GroupedDesign:
+    """`design_of_groups` of cells, if these are worth adding up.
+
+    Raises:
+        MatrixNeeded: they are not, or the rows of the design depend on all cells.
+    """
+    remedy = "pass the counts in memory to glm.fit"
+    grouped = design_of_groups(design, obs, also)
+    if grouped is None:
+        raise MatrixNeeded(
+            f"the rows of {design!r} depend on all cells: compute that column before, or {remedy}"
+        )
+    if _FEWEST_CELLS_OF_A_GROUP * len(grouped.lines) > len(obs):
+        raise MatrixNeeded(
+            f"{design!r} has {len(grouped.lines)} distinct rows for {len(obs)} cells, which are "
+            f"too many to add cells up by them: {remedy}"
+        )
+    return grouped
 
 
 def fit_opened(

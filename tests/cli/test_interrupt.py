@@ -40,6 +40,29 @@ def test_a_call_that_does_not_return() -> None:
     assert time.monotonic() - began < 10
 
 
+# The same without a signal; what Python would do at its end takes 20 s.
+AT_THE_END = """
+import atexit, time
+from jaxnb.cli import command, fit
+atexit.register(time.sleep, 20)
+def run(options):
+    print("said")
+    raise KeyboardInterrupt
+fit.run = run
+import sys
+sys.argv = ["jaxnb", "fit"]
+command()
+"""
+
+
+@pytest.mark.quick
+def test_the_end_of_the_process() -> None:
+    began = time.monotonic()
+    run = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "said\n", f"{MESSAGE}\n")
+    assert time.monotonic() - began < 15
+
+
 def test_nothing_is_left_behind(monkeypatch, capsys) -> None:
     def run(options):
         signal.raise_signal(signal.SIGINT)

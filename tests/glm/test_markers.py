@@ -117,6 +117,7 @@ def test_the_form_of_scanpy(tmp_path):
         ({"by": "kind"}, "no 'kind', only type, depth"),
         ({"by": "type", "reference": "d"}, "no 'd', only c, a, b"),
         ({"by": "type", "obs": OBS.assign(type=None)}, "400 missing values"),
+        ({"by": "depth"}, "400 levels in 400 rows"),
         ({"by": "type", "obs": OBS.assign(type="x")}, "'x' in all rows"),
         ({"by": "type", "reference": "a", "pairwise": True}, "not both"),
         ({"by": "type", "dispersion": "map"}, "none of 'auto'"),

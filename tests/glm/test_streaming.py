@@ -49,6 +49,7 @@ def test_the_same_as_in_memory(file, monkeypatch):
     ("words", "message"),
     [
         ({"design": "~ scale(day)"}, "depend on all cells"),
+        ({"design": "~ age", "obs": OBS.assign(age=np.arange(160.0))}, "160 distinct rows for 160"),
         ({"size_factors": "median-ratio"}, "median ratios take the whole"),
         ({"size_factors": "depth"}, "is neither 'total' nor"),
         ({"obs": OBS.iloc[:5]}, "5 lines, the counts have 160 rows"),
