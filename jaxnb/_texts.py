@@ -4,10 +4,8 @@ __all__ = [
     "ENTROPY_ACCURACY",
     "KEPT",
     "LOG_SCALE",
-    "ORIGINAL_HURDLE_NB",
     "ORIGINAL_MIXTURE_NB",
     "ORIGINAL_NB",
-    "ORIGINAL_ZERO_TRUNCATED_NB",
     "ORIGINAL_ZINB",
     "TAIL_ACCURACY",
     "TREE",
@@ -97,21 +95,4 @@ ORIGINAL_MIXTURE_NB = {
     "are equal it is formed without cancellation.",
     "original references": "Gayoso et al. (2021), Joint probabilistic modeling of single-cell "
     "multi-omic data with totalVI, for the mixture of foreground and background counts.",
-}
-
-ORIGINAL_ZERO_TRUNCATED_NB = {
-    "original": "The parameters are those of the negative binomial that is truncated; the mean is "
-    "larger than mu. At theta = 0 there is no distribution, and every log-probability is -inf.",
-    "original returns": ". -inf unless x is a whole number from 1 on; NaN where an argument is NaN "
-    "or a parameter negative. First and second derivatives in the parameters have closed forms; "
-    "those in x are 0.",
-    "original accuracy": "Accuracy as for `log_nb_positive`, however small mu is "
-    "(`tests/likelihoods/test_truncated.py`); of second derivatives, half are within one rounding "
-    "and 95% within ten (`tests/likelihoods/test_hessians.py`).",
-}
-
-ORIGINAL_HURDLE_NB = {
-    "original returns": ", as `log_zero_truncated_nb`; -inf unless x is a whole number from 0 on.",
-    "original references": "Mullahy (1986), Specification and testing of some modified count data "
-    "models.",
 }

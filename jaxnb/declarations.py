@@ -206,7 +206,15 @@ ZERO_TRUNCATED_NB = Declaration(
     lowest=1,
     part=" before truncation",
     notes={
-        **_texts.ORIGINAL_ZERO_TRUNCATED_NB,
+        "original": "The parameters are those of the negative binomial that is truncated; the "
+        "mean is larger than mu. At theta = 0 there is no distribution, and every log-"
+        "probability is -inf.",
+        "original returns": ". -inf unless x is a whole number from 1 on; NaN where an argument"
+        " is NaN or a parameter negative. First and second derivatives in the parameters have "
+        "closed forms; those in x are 0.",
+        "original accuracy": "Accuracy as for `log_nb_positive`, however small mu is "
+        "(`tests/likelihoods/test_truncated.py`); of second derivatives, half are within one "
+        "rounding and 95% within ten (`tests/likelihoods/test_hessians.py`).",
         "log_cdf": "Where theta is small and most of the probability lies above x, relative "
         "accuracy is that of F(x) - F(0): it loses the digits that these share.",
         "sampler": "Nothing is rejected, so that a small mean costs no more than a large one. 1 "
@@ -245,7 +253,10 @@ HURDLE_NB = Declaration(
     class_synonyms="ZeroInflationNameOfClasses",
     part=" before truncation",
     notes={
-        **_texts.ORIGINAL_HURDLE_NB,
+        "original returns": ", as `log_zero_truncated_nb`; -inf unless x is a whole number from"
+        " 0 on.",
+        "original references": "Mullahy (1986), Specification and testing of some modified "
+        "count data models.",
         "formula": r"with :math:`\pi` = `zi_logits` and :math:`\sigma` the logistic function.",
         "sampler": "A zero, or a draw of `zero_truncated_negative_binomial`.",
     },

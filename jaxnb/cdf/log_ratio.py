@@ -22,10 +22,9 @@ from jax.custom_derivatives import SymbolicZero
 
 from jaxnb._types import Array
 from jaxnb.cdf.at_zero import SCALES, log_probability_of_zero
-from jaxnb.cdf.within_range import outputs_within
+from jaxnb.cdf.within_range import Tangent, outputs_within
 from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import largest
-from jaxnb.likelihoods.derivatives import Tangent
 from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL, log_nb
 from jaxnb.likelihoods.ranges import limits
 

@@ -15,14 +15,15 @@ from jax.custom_derivatives import SymbolicZero
 
 from jaxnb._types import Array
 from jaxnb.cdf.at_zero import SCALES
-from jaxnb.likelihoods.derivatives import Tangent
 from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions
 from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL
 from jaxnb.likelihoods.ranges import theta_within
 
-__all__ = ["log_nb_within", "outputs_within"]
+__all__ = ["Tangent", "log_nb_within", "outputs_within"]
 
 Places = tuple[int, ...]
+Tangent = Array | SymbolicZero
+"""In a rule for derivatives."""
 
 
 def log_nb_within(x: Array, mu: Array, theta: Array) -> Array:

@@ -9,7 +9,7 @@ serves all: a conditional costs more there than the arithmetic.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import jax.numpy as jnp
 from jax import lax
@@ -19,7 +19,16 @@ from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.ranges import Theta, theta_within
 
-__all__ = ["VALUE", "Arguments", "Directions", "Likelihood", "dot", "evaluated", "product"]
+__all__ = [
+    "VALUE",
+    "Arguments",
+    "Directions",
+    "Likelihood",
+    "by_point",
+    "dot",
+    "evaluated",
+    "product",
+]
 
 VALUE: Final = -1
 """The output that is the value; others are derivatives, by the places of their arguments."""
@@ -72,6 +81,40 @@ class Likelihood(NamedTuple):
     ordinary: Callable[[Scales, Array, tuple[Array, ...], Array], Array]
     first: Callable[[Arguments, tuple[int, ...]], list[Array]]
     product: Callable[[Arguments, tuple[int, ...], Directions], list[Array]]
+
+
+class Point(Protocol):
+    """A log-probability at one set of arguments."""
+
+    def value(self) -> Array:
+        """The log-probability."""
+
+    def first(self, place: int) -> Array:
+        """The first derivative in an argument, by its place, x being that at 0."""
+
+    def second(self, place: int, other: int) -> Array:
+        """The second derivative in two of them."""
+
+
+_First = Callable[[Arguments, tuple[int, ...]], list[Array]]
+_Product = Callable[[Arguments, tuple[int, ...], Directions], list[Array]]
+
+
+def by_point(point: Callable[[Arguments], Point]) -> tuple[_First, _Product]:
+    """`first` and `product` of a likelihood that has each derivative by itself."""
+
+    def first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
+        here = point(at)
+        return [here.value() if place == VALUE else here.first(place) for place in outputs]
+
+    def product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> list[Array]:
+        here = point(at)
+        return [
+            jnp.asarray(dot({place: here.second(row, place) for place in directions}, directions))
+            for row in rows
+        ]
+
+    return first, product
 
 
 def dot(derivatives: dict[int, Array], directions: Directions) -> Array | float:

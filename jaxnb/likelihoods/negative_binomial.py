@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import jax.numpy as jnp
-
 from jaxnb._types import Array
 from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
+from jaxnb.likelihoods.evaluate import Arguments, Likelihood, by_point
 from jaxnb.likelihoods.nb_evaluation import NegativeBinomial
 from jaxnb.likelihoods.ranges import ordinary
 
@@ -26,20 +24,7 @@ def _at(at: Arguments) -> NegativeBinomial:
     return NegativeBinomial(at.scales, at.x, mu, theta, at.eps, at.thetas[0])
 
 
-def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
-    nb = _at(at)
-    return [nb.value() if place == VALUE else nb.first(place) for place in outputs]
-
-
-def _product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> list[Array]:
-    nb = _at(at)
-    return [
-        jnp.asarray(dot({place: nb.second(row, place) for place in directions}, directions))
-        for row in rows
-    ]
-
-
-NEGATIVE_BINOMIAL: Final = Likelihood("negative binomial", (1,), (0,), _ordinary, _first, _product)
+NEGATIVE_BINOMIAL: Final = Likelihood("negative binomial", (1,), (0,), _ordinary, *by_point(_at))
 
 
 def log_nb(

@@ -33,7 +33,7 @@ import numpy as np
 
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.evaluate import VALUE, Arguments, Directions, Likelihood, dot
+from jaxnb.likelihoods.evaluate import Arguments, Likelihood, by_point
 from jaxnb.likelihoods.nb_evaluation import NegativeBinomial
 from jaxnb.likelihoods.ranges import ordinary
 from jaxnb.special.complements import one_minus_exp
@@ -190,17 +190,4 @@ def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Arra
     return ordinary(scales, x, mu, theta, eps) & support(x)
 
 
-def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
-    truncated = Truncated(at)
-    return [truncated.value() if place == VALUE else truncated.first(place) for place in outputs]
-
-
-def _product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> list[Array]:
-    truncated = Truncated(at)
-    return [
-        jnp.asarray(dot({place: truncated.second(row, place) for place in directions}, directions))
-        for row in rows
-    ]
-
-
-ZERO_TRUNCATED: Final = Likelihood("zero-truncated", (1,), (), _ordinary, _first, _product)
+ZERO_TRUNCATED: Final = Likelihood("zero-truncated", (1,), (), _ordinary, *by_point(Truncated))
