@@ -49,7 +49,10 @@ The table written by --out has one line per gene:
                              filterByExpr, 10 in as many rows of median depth as the smallest group
                              has, and 15 in all (--no-filter adjusts for all)
   dispersion                 alpha: variance = mean + alpha mean^2
-  status                     what happened in the fit, or "low counts"
+  outliers                   with fewer than 100 rows: how many counts were left out, because the
+                             other counts of the gene rule them out (--keep-outliers keeps them)
+  status                     what happened in the fit, or "low counts", or "outlier": the fold
+                             change is that of the other counts, the p-value of both fits
 
 With --markers there is a line for each group and gene: the columns group, reference (with
 --reference and --pairwise), gene, and those above. P-values are adjusted within each comparison.
@@ -62,7 +65,7 @@ all counts with fewer than 100 rows, --pseudobulk, --allow-non-integer, median r
 in the design of which nearly every cell has its own.
 
 Cells of one donor are not replicates: with several donors, add them up first (--pseudobulk).
-Estimated counts (--allow-non-integer) are rounded to whole numbers.
+Estimated counts (--allow-non-integer) are taken as they are.
 
 examples:
   python -m jaxnb de
@@ -148,6 +151,17 @@ def add_parser(commands: Any) -> None:
         help="adjust p-values for all genes; with fewer than 100 rows, those with few counts are "
         "left out of the adjustment by default",
     )
+    add(
+        "--keep-outliers",
+        action="store_true",
+        help="leave no counts out; with fewer than 100 rows, those that the other counts of their "
+        "gene rule out are left out by default",
+    )
+    add(
+        "--outliers",
+        metavar="FILE",
+        help="table of the counts that are left out: gene, row, count, what was expected, p-value",
+    )
     add("--pseudobulk", metavar="A,B,...", help="add up the cells that agree in these fields first")
     add(
         "--min-cells",
@@ -221,6 +235,11 @@ def run(options: argparse.Namespace) -> None:
     if outputs["table"] is not None:
         with written_whole(outputs["table"]) as draft:
             write_frame(_together(tables), draft, outputs["table"].named, index="gene")
+    if outputs["outliers"] is not None:
+        left_out = fit.outliers
+        left_out.index = table.index[fit.source.genes.get_indexer(left_out.pop("gene"))]
+        with written_whole(outputs["outliers"]) as draft:
+            write_frame(left_out, draft, outputs["outliers"].named, index="gene")
     for entry in tables:
         say(report(fit, entry, options.top))
     say(f"Read, compiled, fitted and tested in {time.perf_counter() - began:.1f} s.")
@@ -304,7 +323,8 @@ def _outputs(options: argparse.Namespace, name: str, data: "CountFile") -> dict[
             raise InputError(missing)
         note(f"no picture: {missing}")
         plot = None
-    places: dict[str, Path | None] = {"table": out, "picture": plot, "dispersions": None}
+    outliers = None if options.outliers is None else Path(options.outliers)
+    places = {"table": out, "outliers": outliers, "picture": plot, "dispersions": None}
     if plot is not None and plot.suffix.lower() != ".pdf":
         places["dispersions"] = plot.with_name(f"{plot.stem}_dispersion{plot.suffix}")
     if out is not None and out in (plot, places["dispersions"]):
@@ -317,8 +337,10 @@ def _outputs(options: argparse.Namespace, name: str, data: "CountFile") -> dict[
         else planned_output(place, inputs=inputs, size=sizes.get(kind, _BYTES_OF_A_PICTURE))
         for kind, place in places.items()
     }
-    if out is not None:
-        check_table_name(out)
+    if out is not None and out == outliers:
+        raise InputError(f"{out}: is named for both the table and the outliers")
+    for place in filter(None, (out, outliers)):
+        check_table_name(place)
     return planned
 
 
@@ -338,7 +360,7 @@ def _draw(
     title = f"{name}: {table.attrs['tested']}"
     trend, own = None, None
     if fit.prior is not None and fit.own is not None:
-        trend, own = fit.prior.trend, fit.own.alpha
+        trend, own = fit.prior.trend, fit.own
     figures = [
         differential_figure(table, title, dark=dark),
         dispersion_figure(table, trend, name, own=own, dark=dark),

@@ -14,6 +14,8 @@ __all__ = ["next_step", "remarks_on_rows", "report"]
 _SIGNIFICANT = 0.05
 _WIDEST_NAME = 18
 _LINE = 100
+# Rows that are named with the outliers that they have.
+_ROWS_SHOWN = 4
 # With fewer rows, tests other than the quasi-likelihood one reject too often.
 _FEW_ROWS = 100
 _METHODS = {
@@ -46,10 +48,24 @@ def report(fit: Any, table: pd.DataFrame, top: int) -> str:
             f"median depth); the {genes - tested} others have a p-value alone. --no-filter adjusts "
             "for all."
         )
+    lines.extend(_outliers(fit))
     lines.append(
         "Fits: " + ", ".join(f"{number} {label}" for label, number in counts.items()) + "."
     )
     return "\n".join(lines)
+
+
+def _outliers(fit: Any) -> Iterator[str]:
+    """How many counts were left out, and whether they are of few rows."""
+    found = fit.outliers
+    if not len(found):
+        return
+    of_row = found["row"].value_counts()
+    words = ", ".join(f"{row} {number}" for row, number in of_row.head(_ROWS_SHOWN).items())
+    yield (
+        f"Left out as outliers: {len(found)} counts of {found['gene'].nunique()} genes; by row "
+        f"{words}{', ...' if len(of_row) > _ROWS_SHOWN else ''}. --keep-outliers keeps them."
+    )
 
 
 def remarks_on_rows(fit: Any, table: pd.DataFrame) -> Iterator[str]:

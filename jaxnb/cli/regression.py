@@ -100,6 +100,7 @@ def _streamed(
 
 def _in_memory(options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFrame") -> _Fitted:
     from jaxnb import glm
+    from jaxnb.io.values import fractions
 
     if options.checkpoint is not None:
         raise InputError(
@@ -110,7 +111,9 @@ def _in_memory(options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFr
     data = opened.read(progress=True)
     for remark in data.notes[len(opened.remarks) :]:
         note(remark)
-    matrix = _whole(data.counts)
+    matrix = data.counts
+    if fractions(matrix.data):
+        note("estimated counts: their log-likelihood is linear between whole numbers")
     if options.pseudobulk:
         sums, obs = glm.pseudobulk(
             matrix, options.pseudobulk.split(","), obs=obs, min_cells=options.min_cells
@@ -124,6 +127,8 @@ def _in_memory(options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFr
         size_factors=size_factors(options, obs, len(obs)),
         dispersion=options.dispersion,
         filter_low=not options.no_filter and len(obs) < _FEW_ROWS,
+        keep_outliers=options.keep_outliers,
+        allow_non_integer=True,
         progress=True,
     )
     of_totals = fit.size_factors_from == "total" and not options.pseudobulk
@@ -192,19 +197,6 @@ def _with_reference(obs: "pd.DataFrame", choice: str | None) -> "pd.DataFrame":
         raise InputError(f"--reference {choice}: {name} has {', '.join(map(str, levels))}")
     ordered = [*first, *(entry for entry in levels if entry not in first)]
     return obs.assign(**{name: pd.Categorical(column, ordered)})
-
-
-def _whole(counts: Any) -> Any:
-    """Estimated counts rounded, as DESeq2 rounds those of salmon."""
-    from jaxnb.io.values import fractions
-
-    if not fractions(counts.data):
-        return counts
-    rounded = counts.copy()
-    rounded.data = rounded.data.round()
-    rounded.eliminate_zeros()
-    note("estimated counts are rounded to whole numbers")
-    return rounded
 
 
 def totals_remarks(

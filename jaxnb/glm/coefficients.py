@@ -96,7 +96,8 @@ def initial_coefficients(problem: Problem) -> Floats:
     expected = 0.5 * (totals + exposures * overall[:, None])
     positive = expected > 0
     safe = np.where(positive, expected, 1.0)
-    response = np.log(safe / data.exposures) + (totals - expected) / safe
+    known = np.where(data.exposures > 0, data.exposures, 1.0)
+    response = np.log(safe / known) + (totals - expected) / safe
     products = data.rows[:, :, None] * data.rows[:, None, :]
     size = data.rows.shape[1]
     weights = np.where(positive, expected, 0.0)

@@ -1,6 +1,6 @@
 """Counts of any kind, checked once: a sparse matrix and its labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,7 +10,7 @@ from scipy import sparse
 
 from jaxnb._errors import layer_names
 
-__all__ = ["CountData", "aligned", "count_data"]
+__all__ = ["CountData", "aligned", "count_data", "without_offsets"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -31,7 +31,11 @@ class CountData:
 
 
 def count_data(
-    data: Any, *, layer: str | None = None, obs: pd.DataFrame | None = None
+    data: Any,
+    *,
+    layer: str | None = None,
+    obs: pd.DataFrame | None = None,
+    allow_non_integer: bool = False,
 ) -> CountData:
     """Read counts from AnnData, a DataFrame, a SciPy sparse matrix or an array.
 
@@ -40,6 +44,7 @@ def count_data(
         layer: for AnnData, a name among ``data.layers``, or ``"raw"`` for ``data.raw``; None for
             ``data.X``.
         obs: one line per row of `data`; None for ``data.obs`` of AnnData.
+        allow_non_integer: accept estimated counts.
 
     Raises:
         TypeError: `layer` without AnnData.
@@ -57,10 +62,17 @@ def count_data(
     if x.dtype.kind not in "buif":
         raise ValueError(f"the counts must be numbers, not {x.dtype}")
     x.sum_duplicates()
-    _check_values(x.data, data, layer)
-    x = x.astype(np.int64)
+    whole = _check_values(x.data, data, layer, allow_non_integer)
+    x = x.astype(np.int64 if whole else np.float64)
     x.eliminate_zeros()
     return CountData(x, genes, obs)
+
+
+def without_offsets(counts: CountData, offsets: NDArray[np.float64] | None) -> CountData:
+    """Counts over the factors of single counts: what size factors are found from."""
+    if offsets is None:
+        return counts
+    return replace(counts, matrix=sparse.csc_array(counts.matrix.multiply(np.exp(-offsets))))
 
 
 def aligned(values: Any, index: pd.Index, name: str) -> Any:
@@ -152,19 +164,25 @@ def _matching(given: pd.DataFrame | None, own: pd.DataFrame | None, rows: int) -
     return given
 
 
-def _check_values(values: NDArray[Any], data: Any, layer: str | None) -> None:
+def _check_values(
+    values: NDArray[Any], data: Any, layer: str | None, allow_non_integer: bool
+) -> bool:
+    """Refuse values that cannot be counts; whether all are whole."""
     if not np.all(np.isfinite(values)):
         raise ValueError("the counts must be finite: there is a NaN or an infinity among them")
     if values.size and values.min() < 0:
         raise ValueError(f"the counts must not be negative: the smallest is {values.min()}")
-    if values.dtype.kind == "f" and np.any(values != np.floor(values)):
+    whole = values.dtype.kind != "f" or not np.any(values != np.floor(values))
+    if not whole and not allow_non_integer:
         where = "the counts" if layer is None else f"layer {layer!r}"
         raise ValueError(
             f"{where} must be whole numbers: these look normalized or log-transformed. Pass the "
-            f"raw counts{_whole_layers(data)}"
+            f"raw counts{_whole_layers(data)}; allow_non_integer=True is for estimated counts such "
+            "as salmon's"
         )
     if values.size and values.max() > 2**53:
         raise ValueError(f"the counts must be below 2**53: the largest is {values.max()}")
+    return whole
 
 
 def _whole_layers(data: Any) -> str:

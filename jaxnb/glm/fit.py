@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from jaxnb._warnings import warn
 from jaxnb.fit import CountStatistics
-from jaxnb.glm.counts import count_data
+from jaxnb.glm.adjustments import offsets_of, weights_of
+from jaxnb.glm.counts import count_data, without_offsets
 from jaxnb.glm.design import Design, design_of
+from jaxnb.glm.estimates import estimates_of_any, estimates_of_samples
 from jaxnb.glm.low_counts import enough_counts, rows_needed
 from jaxnb.glm.mixed.result import MixedFit, fit_with_donors
 from jaxnb.glm.replicates import warn_of_pseudoreplication
 from jaxnb.glm.result import GLMFit
-from jaxnb.glm.shrinkage import DispersionPrior, shrink_dispersions
 from jaxnb.glm.size_factors import size_factors_of
 from jaxnb.glm.source import Source, source_of_counts, source_of_statistics
 from jaxnb.glm.status import GLMStatus
@@ -32,6 +33,8 @@ _FEW_ROWS = 100
 # without differences, the quasi-likelihood test has 4.5, 4.4, 5.5 and 5.8% of its p-values below
 # 0.05, and the likelihood ratio at Cox-Reid dispersions 8 to 10%.
 _ENOUGH_GENES = 50
+# Up to so many rows, dense arrays of counts are faster than pseudo-cells.
+_MOST_SAMPLES = 500
 
 
 @overload
@@ -46,6 +49,10 @@ def fit(
     dispersion: str = "auto",
     random: None = None,
     filter_low: bool = False,
+    keep_outliers: bool = False,
+    offsets: Any = None,
+    weights: Any = None,
+    allow_non_integer: bool = False,
     progress: bool = False,
 ) -> GLMFit: ...
 
@@ -62,6 +69,10 @@ def fit(
     dispersion: str = "auto",
     random: Any,
     filter_low: bool = False,
+    keep_outliers: bool = False,
+    offsets: Any = None,
+    weights: Any = None,
+    allow_non_integer: bool = False,
     progress: bool = False,
 ) -> MixedFit: ...
 
@@ -77,6 +88,10 @@ def fit(
     dispersion: str = "auto",
     random: Any = None,
     filter_low: bool = False,
+    keep_outliers: bool = False,
+    offsets: Any = None,
+    weights: Any = None,
+    allow_non_integer: bool = False,
     progress: bool = False,
 ) -> GLMFit | MixedFit:
     """Negative binomial regression of every gene on a design.
@@ -113,6 +128,18 @@ def fit(
         filter_low: learn priors from the genes alone that have enough counts
             (`jaxnb.glm.low_counts.enough_counts`, the rule of edgeR's filterByExpr), and adjust
             p-values for those alone. The others keep their p-value without an adjusted one.
+        keep_outliers: with shrunken dispersions, do not look for outliers. By default a count that
+            the other counts of its gene rule out (`jaxnb.glm.bulk.outliers`) is left out of the
+            fit; `GLMFit.outliers` lists these counts, and tests take both fits into account. It is
+            looked for with up to 500 rows.
+        offsets: logarithms of factors of single counts, such as average lengths of transcripts, an
+            array ``(rows, genes)`` or a DataFrame; size factors come on top of them, and are found
+            from the counts over these factors.
+        weights: an array, one per row or one per row and gene, or a Series or DataFrame: what the
+            log-likelihoods are multiplied with. A row of weight 2 counts like two rows; 0 leaves a
+            count out. Size factors and the filter do not look at them.
+        allow_non_integer: accept estimated counts, such as those of salmon and RSEM. The
+            log-likelihood of a count is linear between whole numbers.
         progress: show progress bars if stderr is a terminal.
 
     Returns:
@@ -141,19 +168,23 @@ def fit(
                 "layer, size_factors and filter_low are for counts; statistics have their own size "
                 "factors, and not the counts of a row"
             )
+        if offsets is not None or weights is not None:
+            raise TypeError("offsets and weights are for counts; statistics are sums over cells")
         source = source_of_statistics(data, obs, genes)
         matrix = design_of(design, source.obs, rows=source.rows)
         factors, how, enough = None, "of the statistics", None
     else:
-        counts = count_data(data, layer=layer, obs=obs)
+        counts = count_data(data, layer=layer, obs=obs, allow_non_integer=allow_non_integer)
         if genes is not None:
             raise TypeError("genes names those of statistics; counts name their own")
         matrix = design_of(design, counts.obs)
         if random is None:
             warn_of_pseudoreplication(matrix, counts.obs)
-        values, how = size_factors_of(counts, size_factors)
+        logs = offsets_of(offsets, counts)
+        values, how = size_factors_of(without_offsets(counts, logs), size_factors)
         factors = pd.Series(values, counts.obs.index, name="size_factor")
-        source = source_of_counts(counts, values)
+        of_counts = weights_of(weights, counts, matrix.matrix)
+        source = source_of_counts(counts, values, logs, of_counts)
         enough = enough_counts(counts.matrix, matrix.matrix, values) if filter_low else None
         if enough is not None and not enough.any():
             warn(
@@ -162,6 +193,8 @@ def fit(
             )
             enough = None
     if random is not None:
+        if offsets is not None or weights is not None:
+            raise TypeError("offsets and weights do not go with random=…")
         return fit_with_donors(
             source,
             matrix,
@@ -179,6 +212,7 @@ def fit(
         size_factors=factors,
         size_factors_from=how,
         enough=enough,
+        keep_outliers=keep_outliers,
         progress=progress,
     )
 
@@ -191,6 +225,7 @@ def fitted(
     size_factors: pd.Series | None,
     size_factors_from: str,
     enough: NDArray[np.bool_] | None = None,
+    keep_outliers: bool = False,
     progress: bool = False,
 ) -> GLMFit:
     """The regression of a source on a design that fits it; `fit` documents the other arguments.
@@ -202,24 +237,20 @@ def fitted(
         raise ValueError(
             f"dispersion={dispersion!r} is none of 'auto', {', '.join(map(repr, DISPERSIONS))}"
         )
+    learned_from = len(source.genes) if enough is None else int(enough.sum())
     if dispersion == "auto":
-        dispersion = default_dispersion(source.rows, _learned_from(source, enough))
-    regression = source.regression(matrix.matrix, progress=progress)
-    found = regression.fit(cox_reid=dispersion != "ml")
-    alpha, beta, log_likelihood = found.alpha, found.beta, found.log_likelihood
-    prior: DispersionPrior | None = None
-    converged = found.converged
-    if dispersion == "shrunken":
-        if (few := _learned_from(source, enough)) < _ENOUGH_GENES:
-            warn(f"a prior of the dispersions learned from {few} genes is uncertain")
-        alpha, prior = shrink_dispersions(regression, source.mean, found, enough)
-        beta, log_likelihood, converged = regression.fit_at(alpha, beta)
-    separations = [problem.separation for _, problem in regression.problems()]
-    limits = np.concatenate([part.limits for part in separations])
-    kept = np.concatenate([part.kept for part in separations])
-    at_limit = found.at_limit & (alpha == found.alpha)
+        dispersion = default_dispersion(source.rows, learned_from)
+    if dispersion == "shrunken" and learned_from < _ENOUGH_GENES:
+        warn(f"a prior of the dispersions learned from {learned_from} genes is uncertain")
+    if dispersion == "shrunken" and source.counted is not None and source.rows <= _MOST_SAMPLES:
+        found = estimates_of_samples(source, matrix.matrix, enough, keep_outliers=keep_outliers)
+    else:
+        found = estimates_of_any(source, matrix.matrix, enough, dispersion, progress=progress)
+    alpha = found.alpha
+    beta, log_likelihood, converged = found.whole or found.regression.fit_at(alpha)
+    limits, separated = found.regression.limits()
     status = np.select(
-        [source.empty, ~converged, ~kept.all(axis=1), at_limit, alpha == 0],
+        [source.empty, ~converged, separated, found.at_limit, alpha == 0],
         [
             GLMStatus.ALL_ZEROS,
             GLMStatus.NOT_CONVERGED,
@@ -230,14 +261,15 @@ def fitted(
         GLMStatus.CONVERGED,
     )
     return GLMFit(
-        source=source,
+        source=found.source,
         design=matrix,
         size_factors=size_factors,
         size_factors_from=size_factors_from,
         dispersion_method=dispersion,
-        prior=prior,
-        regression=regression,
-        own=found if dispersion != "ml" else None,
+        prior=found.prior,
+        regression=found.regression,
+        own=found.own,
+        flagged=found.flagged,
         enough_counts=enough,
         alpha=alpha,
         beta=beta,
@@ -245,11 +277,6 @@ def fitted(
         log_likelihoods=np.where(source.empty, 0.0, log_likelihood),
         codes=status,
     )
-
-
-def _learned_from(source: Source, enough: NDArray[np.bool_] | None) -> int:
-    """How many genes a prior is learned from."""
-    return len(source.genes) if enough is None else int(enough.sum())
 
 
 def default_dispersion(rows: int, genes: int) -> str:

@@ -34,30 +34,42 @@ class Histogram(NamedTuple):
     log_factorials: Floats
 
 
-def histogram(counts: Any) -> Histogram:
-    """The histogram of every column of a sparse matrix of whole numbers."""
+def histogram(counts: Any, weights: Floats | None = None) -> Histogram:
+    """The histogram of every column of a sparse matrix.
+
+    A count between two whole numbers is taken for both, with weights of which it is the mean: its
+    log-likelihood is then linear between theirs, and the estimating equations of the coefficients
+    are those of the count itself.
+
+    Args:
+        counts: not negative.
+        weights: of the stored entries of `counts`, which must then have no duplicates; None for 1.
+    """
     x = sparse.csc_array(counts)
-    x.sum_duplicates()
+    if weights is None:
+        x.sum_duplicates()
+        weights = np.ones(x.data.size)
     genes = x.shape[1]
-    values = x.data.astype(np.int64)
     gene = np.repeat(np.arange(genes), np.diff(x.indptr))
+    values, gene, times = _whole(x.data, gene, weights)
     bins = np.bincount(
         gene * (FIRST_TAIL + 2) + np.minimum(values, FIRST_TAIL + 1),
+        times,
         minlength=genes * (FIRST_TAIL + 2),
     ).reshape(genes, FIRST_TAIL + 2)
     at_least = np.cumsum(bins[:, ::-1], axis=1)[:, ::-1].astype(np.float64)
     exact = at_least[:, 1 : FIRST_TAIL + 1]
-    log_factorials = np.bincount(gene, gammaln(values + 1.0), genes).astype(np.float64)
+    log_factorials = np.bincount(gene, times * gammaln(values + 1.0), genes).astype(np.float64)
     largest = int(values.max(initial=1))
     if largest <= _FIRST_NODE:
         thresholds: Floats = np.arange(_FIRST_NODE, dtype=np.float64)
         return Histogram(exact[:, :_FIRST_NODE], thresholds, log_factorials)
     points = np.log(np.arange(_FIRST_NODE, min(FIRST_TAIL, largest), dtype=np.float64))
-    weights = exact[:, _FIRST_NODE : _FIRST_NODE + points.size]
+    of_points = exact[:, _FIRST_NODE : _FIRST_NODE + points.size]
     if largest > FIRST_TAIL:
-        nodes, tail = _tail(values, gene, genes)
-        points, weights = np.concatenate([points, nodes]), np.hstack([weights, tail])
-    return _condensed(exact[:, :_FIRST_NODE], points, weights, log_factorials)
+        nodes, tail = _tail(values, gene, times, genes)
+        points, of_points = np.concatenate([points, nodes]), np.hstack([of_points, tail])
+    return _condensed(exact[:, :_FIRST_NODE], points, of_points, log_factorials)
 
 
 def histogram_of_statistics(
@@ -98,29 +110,44 @@ def _condensed(first: Floats, points: Floats, weights: Floats, log_factorials: F
     return Histogram(np.hstack([first, weights]), thresholds, log_factorials)
 
 
-def _tail(values: Ints, gene: Ints, genes: int) -> tuple[Floats, Floats]:
+def _tail(values: Ints, gene: Ints, weights: Floats, genes: int) -> tuple[Floats, Floats]:
     """Nodes in log k from `FIRST_TAIL` on, and every gene's weights at them."""
     count = nodes_for(1.0, np.pi, _TOLERANCE)
     large = values > FIRST_TAIL
-    owners, sizes, times = _distinct(gene[large], values[large])
+    owners, sizes, times = _distinct(gene[large], values[large], weights[large])
     last_panel, sums = tail_sums(sizes, count)
     panels = int(last_panel.max()) + 1
-    weights = np.zeros((genes, panels, count))
-    np.add.at(weights, (owners, last_panel), sums * times[:, None])
+    found = np.zeros((genes, panels, count))
+    np.add.at(found, (owners, last_panel), sums * times[:, None])
     # Every panel below a count's last one is summed over whole.
     reached = np.zeros((genes, panels + 1))
     np.add.at(reached, (owners, last_panel), times)
     beyond = np.cumsum(reached[:, ::-1], axis=1)[:, ::-1][:, 1:]
     for panel in range(panels):
         if beyond[:, panel].any():
-            weights[:, panel] += beyond[:, panel, None] * whole_panel(panel, count)
-    return tail_panels(count).at(0, panels), weights.reshape(genes, -1)
+            found[:, panel] += beyond[:, panel, None] * whole_panel(panel, count)
+    return tail_panels(count).at(0, panels), found.reshape(genes, -1)
 
 
-def _distinct(gene: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
-    """Distinct pairs of gene and value, and how often they occur."""
+def _whole(values: Any, gene: Ints, weights: Floats) -> tuple[Ints, Ints, Floats]:
+    """Whole numbers on both sides of values, with weights of which these are the means."""
+    below = np.floor(values).astype(np.int64)
+    fraction = values - below
+    between = np.flatnonzero(fraction)
+    if not between.size:
+        return below, gene, weights
+    above = weights[between] * fraction[between]
+    return (
+        np.append(below, below[between] + 1),
+        np.append(gene, gene[between]),
+        np.append(weights * (1 - fraction), above),
+    )
+
+
+def _distinct(gene: Ints, values: Ints, weights: Floats) -> tuple[Ints, Ints, Floats]:
+    """Distinct pairs of gene and value, and the sums of their weights."""
     order = np.lexsort((values, gene))
     gene, values = gene[order], values[order]
     first = np.append(True, (np.diff(gene) != 0) | (np.diff(values) != 0))
     starts = np.flatnonzero(first)
-    return gene[starts], values[starts], np.diff(np.append(starts, gene.size))
+    return gene[starts], values[starts], np.add.reduceat(weights[order], starts)

@@ -50,17 +50,17 @@ class Problem:
     def __post_init__(self) -> None:
         data = self.data
         positive = np.ones_like(data.totals, bool) if self.keep_all else data.totals > 0
-        self.separation = find_separation(data.rows, positive)
+        self.separation = find_separation(data.rows, positive, _present(data))
         histogram = data.histogram
         # Σ x² = Σₖ N(x > k) (2k + 1)
         squares = histogram.exceedances @ (2 * histogram.thresholds + 1)
         self.scale = np.maximum(squares / np.maximum(data.totals.sum(axis=1), 1), 1)
-        entries = len(data.cells) + len(histogram.thresholds)
+        entries = data.row_of.size + len(histogram.thresholds)
         affordable = 1 << max(_BLOCK_ENTRIES // entries, 1).bit_length() - 1
         needed = 1 << max(data.genes - 1, 0).bit_length()
         self.width = max(_NARROWEST, min(affordable, needed, _WIDEST))
         design, member = data.rows, None
-        if len(design) <= min(len(data.cells) // 2, _MOST_ROWS):
+        if len(design) <= min(data.row_of.size // 2, _MOST_ROWS):
             member = (data.row_of[:, None] == np.arange(len(design))).astype(np.float64)
         else:
             design = design[data.row_of]
@@ -101,9 +101,12 @@ class Problem:
         for start in range(0, genes.size, self.width):
             where = np.minimum(np.arange(start, start + self.width), genes.size - 1)
             mine = genes[where]
-            cells = np.where(kept[mine][:, data.row_of], data.cells, 0.0)
+            weights = data.cells if data.cells.ndim == 1 else data.cells[mine]
+            cells = np.where(kept[mine][:, data.row_of], weights, 0.0)
             free = self.separation.free[mine].astype(np.float64)
             thresholds, log_size_factors, design, products = self._shared
+            if data.log_size_factors.ndim > 1:
+                log_size_factors = log_size_factors[mine]
             yield (
                 where,
                 Block(
@@ -119,6 +122,14 @@ class Problem:
                     self._member,
                 ),
             )
+
+
+def _present(data: PseudoCells) -> NDArray[np.bool_] | None:
+    """Which rows of the design have cells of any weight, ``(genes, rows)``; None for all."""
+    if np.all(data.exposures > 0):
+        return None
+    found: NDArray[np.bool_] = np.broadcast_to(data.exposures > 0, data.totals.shape)
+    return found
 
 
 def _joined(parts: list[Evaluation], count: int) -> Evaluation:

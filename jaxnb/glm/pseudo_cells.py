@@ -36,11 +36,12 @@ class PseudoCells:
     Attributes:
         rows: the distinct rows of the design, ``(rows, p)``.
         row_of: the row of every pseudo-cell, ``(cells,)``.
-        log_size_factors: ``(cells,)``.
-        cells: the weights of the cells themselves, ``(cells,)``.
+        log_size_factors: with offsets, ``(cells,)`` or ``(genes, cells)``.
+        cells: the weights of the cells themselves, ``(cells,)`` or ``(genes, cells)``.
         counts: the weights of the counts, ``(genes, cells)``.
         histogram: of the counts of every gene.
-        exposures: size factors added up over the cells of a row, ``(rows,)``.
+        exposures: weighted size factors added up over the cells of a row, ``(rows,)`` or
+            ``(genes, rows)``.
         totals: counts added up over the cells of a row, ``(genes, rows)``.
     """
 
@@ -59,32 +60,52 @@ class PseudoCells:
         return len(self.counts)
 
 
-def pseudo_cells(counts: Any, design: Floats, size_factors: Floats) -> Iterator[PseudoCells]:
+def pseudo_cells(
+    counts: Any,
+    design: Floats,
+    size_factors: Floats,
+    offsets: Floats | None = None,
+    weights: Floats | None = None,
+) -> Iterator[PseudoCells]:
     """Pseudo-cells of all genes, in one part if they are few, in dense parts if they are cells.
 
     Args:
-        counts: whole numbers, a `scipy.sparse` matrix or an array, shape ``(cells, genes)``.
+        counts: not negative, a `scipy.sparse` matrix or an array, shape ``(cells, genes)``.
         design: shape ``(cells, p)``.
         size_factors: positive, shape ``(cells,)``.
+        offsets: logarithms of what the means of single counts are multiplied with, shape
+            ``(cells, genes)``; None for none.
+        weights: what the log-likelihoods of cells, or of single counts, are multiplied with, shape
+            ``(cells,)`` or ``(cells, genes)``; None for 1.
     """
     rows, row_of = np.unique(design, axis=0, return_inverse=True)
     row_of, log_factors = row_of.ravel(), np.log(size_factors)
     x = sparse.csc_array(counts)
-    exposures = np.bincount(row_of, size_factors, len(rows)).astype(np.float64)
+    of_cells = np.ones(len(row_of)) if weights is None else weights
     # A row without many cells needs a node per cell.
-    if 4 * len(rows) <= len(row_of):
+    if offsets is None and of_cells.ndim == 1 and 4 * len(rows) <= len(row_of):
         basis, node_row, nodes = _basis(row_of, len(rows), log_factors)
         if 2 * len(nodes) <= len(row_of):
-            weights = np.ascontiguousarray((basis.T @ x).toarray().T)
-            cells = np.asarray(basis.sum(axis=0))
-            yield _part(rows, exposures, node_row, nodes, cells, weights, x, row_of)
+            weighted = np.ascontiguousarray((basis.T @ _scaled(x, of_cells)).toarray().T)
+            cells = np.asarray(basis.T @ of_cells)
+            exposures = _indicator(row_of, len(rows)) @ (of_cells * size_factors)
+            yield PseudoCells(
+                rows, node_row, nodes, cells, weighted,
+                *_summaries(x, of_cells, row_of, len(rows), exposures),
+            )  # fmt: skip
             return
     step = max(1, _DENSE_ENTRIES // len(row_of))
     for start in range(0, x.shape[1], step):
-        columns = x[:, start : start + step]
-        dense = np.ascontiguousarray(columns.toarray().T, dtype=np.float64)
-        ones = np.ones(len(row_of))
-        yield _part(rows, exposures, row_of, log_factors, ones, dense, columns, row_of)
+        genes = slice(start, start + step)
+        columns = x[:, genes]
+        mine = of_cells if of_cells.ndim == 1 else of_cells[:, genes]
+        logs = log_factors if offsets is None else log_factors[:, None] + offsets[:, genes]
+        weighted = np.ascontiguousarray(_scaled(columns, mine).toarray().T, dtype=np.float64)
+        exposures = _indicator(row_of, len(rows)) @ (mine.T * np.exp(logs).T).T
+        yield PseudoCells(
+            rows, row_of, logs.T, mine.T, weighted,
+            *_summaries(columns, mine, row_of, len(rows), exposures.T),
+        )  # fmt: skip
 
 
 def pseudo_cells_of_statistics(statistics: CountStatistics, rows: Floats) -> PseudoCells:
@@ -117,21 +138,31 @@ def pseudo_cells_of_statistics(statistics: CountStatistics, rows: Floats) -> Pse
     )
 
 
-def _part(
-    rows: Floats,
-    exposures: Floats,
-    node_row: Ints,
-    nodes: Floats,
-    cells: Floats,
-    weights: Floats,
-    x: Any,
-    row_of: Ints,
-) -> PseudoCells:
-    indicator = sparse.csr_array(
-        (np.ones(row_of.size), (row_of, np.arange(row_of.size))), shape=(len(rows), row_of.size)
+def _indicator(row_of: Ints, rows: int) -> Any:
+    """1 where a cell is of a row, a sparse matrix rows x cells."""
+    cells = np.arange(row_of.size)
+    return sparse.csr_array((np.ones(row_of.size), (row_of, cells)), shape=(rows, row_of.size))
+
+
+def _scaled(x: Any, weights: Floats) -> Any:
+    """Counts times weights of cells, or of single counts."""
+    if weights.ndim == 1:
+        return sparse.csc_array(sparse.diags_array(weights) @ x)
+    return sparse.csc_array(x.multiply(weights))
+
+
+def _summaries(
+    x: Any, weights: Floats, row_of: Ints, rows: int, exposures: Floats
+) -> tuple[Histogram, Floats, Floats]:
+    """What a gene's pseudo-cells have besides their weights."""
+    gene = np.repeat(np.arange(x.shape[1]), np.diff(x.indptr))
+    of_counts = weights[x.indices] if weights.ndim == 1 else weights[x.indices, gene]
+    totals = (_indicator(row_of, rows) @ _scaled(x, weights)).toarray().T
+    return (
+        histogram(x, of_counts),
+        exposures,
+        np.ascontiguousarray(totals, dtype=np.float64),
     )
-    totals = np.ascontiguousarray((indicator @ x).toarray().T, dtype=np.float64)
-    return PseudoCells(rows, node_row, nodes, cells, weights, histogram(x), exposures, totals)
 
 
 def _basis(row_of: Ints, rows: int, log_factors: Floats) -> tuple[Any, Ints, Floats]:

@@ -55,7 +55,7 @@ class PyDESeq2Inference(DefaultInference):  # type: ignore[misc,unused-ignore]
         regression = Regression.of(np.asarray(counts), design, factors)
         alpha = np.asarray(disp, np.float64)
         beta, _, converged = regression.fit_at(alpha)
-        limits = np.concatenate([p.separation.limits for _, p in regression.problems()])
+        limits, _ = regression.limits()
         beta = np.clip(np.where(limits == 0, beta, np.nan_to_num(limits)), min_beta, max_beta)
         mu = np.maximum(factors[:, None] * np.exp(design @ beta.T), min_mu)
         weight = mu / (1 + mu * alpha)

@@ -2,16 +2,19 @@
 
 The variance of a gene is φ (μ + α μ²) with α the trend's dispersion at the gene's mean. Its own
 dispersion estimate says φ = (1 + m α̂) / (1 + m α), with m the mean, on as many degrees of freedom
-as rows minus coefficients; over the genes φ is scaled inverse χ², which makes the estimates scaled
-F. The posterior means of φ divide the likelihood ratio, and the degrees of freedom of prior and
-gene add.
+as rows minus coefficients. Over the genes φ is scaled inverse χ², which makes the estimates scaled
+F; a share of the genes, which vary more, has a larger scale and fewer prior degrees of freedom.
+Within each of the two, the posterior mean of φ divides the likelihood ratio, and the degrees of
+freedom of prior and gene add; a gene's p-value is the mean over both.
 
 References:
     S. P. Lund, D. Nettleton, D. J. McCarthy and G. K. Smyth (2012), *Detecting differential
     expression in RNA-sequence data using quasi-likelihood with shrunken dispersion estimates*,
     Stat. Appl. Genet. Mol. Biol. 11(5), 8. C. Ahlmann-Eltze and W. Huber (2020), *glmGamPoi:
     fitting Gamma-Poisson generalized linear models on single cell count data*, Bioinformatics 36,
-    5701-5702.
+    5701-5702. B. Phipson, S. Lee, I. J. Majewski, W. S. Alexander and G. K. Smyth (2016), *Robust
+    hyperparameter estimation protects against hypervariable genes and improves power to detect
+    differential expression*, Ann. Appl. Stat. 10, 946-963.
 """
 
 from typing import NamedTuple, TypeAlias
@@ -19,60 +22,151 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import betaln, expit
 from scipy.stats import f as f_distribution
 
-__all__ = ["QuasiLikelihood", "quasi_likelihood"]
+__all__ = ["QuasiPrior", "learn_quasi_prior", "quasi_dispersions"]
 
 Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
 
+# Genes that the prior is learned from.
+_MOST_GENES = 8000
 # Beyond this the prior is a point: more makes no difference to any p-value.
 _MOST_DEGREES = 1e6
+# The second component: at most so many prior degrees, and a scale so many times as large; logit of
+# its share about -4.5 ± 1.5.
+_SECOND_DEGREES, _SCALES = 20.0, (1.5, 50.0)
+_LOGIT, _LOGIT_SD = -4.5, 1.5
 
 
-class QuasiLikelihood(NamedTuple):
-    """Quasi-likelihood dispersions.
+class QuasiPrior(NamedTuple):
+    """Two scaled inverse χ² distributions of φ.
 
     Attributes:
-        dispersion: posterior mean of φ, ``(genes,)``.
-        degrees: degrees of freedom of the denominator: prior and gene together.
-        prior_degrees: of the prior alone.
+        scale: of most genes.
+        degrees: prior degrees of freedom of most genes.
+        share: of the genes that vary more.
+        second_scale: of those.
+        second_degrees: of those.
     """
 
-    dispersion: Floats
+    scale: float
     degrees: float
-    prior_degrees: float
+    share: float
+    second_scale: float
+    second_degrees: float
+
+    def p_values(self, ratio: Floats, difference: int, phi: Floats, degrees: Floats) -> Floats:
+        """Of likelihood ratios at the trend's dispersion.
+
+        Args:
+            ratio: twice the difference of the log-likelihoods, ``(genes,)``.
+            difference: of the numbers of coefficients.
+            phi: each gene's own estimate (`quasi_dispersions`).
+            degrees: its degrees of freedom.
+        """
+        second = self.second_probability(phi, degrees)
+        first = _p_value(ratio, difference, phi, degrees, self.scale, self.degrees)
+        other = _p_value(ratio, difference, phi, degrees, self.second_scale, self.second_degrees)
+        return (1 - second) * first + second * other
+
+    def second_probability(self, phi: Floats, degrees: Floats) -> Floats:
+        """That a gene is one of those that vary more, ``(genes,)``."""
+        first = _log_density(phi, degrees, self.scale, self.degrees)
+        other = _log_density(phi, degrees, self.second_scale, self.second_degrees)
+        found: Floats = expit(other - first + np.log(self.share) - np.log1p(-self.share))
+        return found
+
+    def moderated(self, phi: Floats, degrees: Floats) -> Floats:
+        """Posterior means of φ."""
+        second = self.second_probability(phi, degrees)
+        first = _posterior_mean(phi, degrees, self.scale, self.degrees)
+        other = _posterior_mean(phi, degrees, self.second_scale, self.second_degrees)
+        return (1 - second) * first + second * other
 
 
-def quasi_likelihood(
-    alpha: Floats,
-    trend: Floats,
-    mean: Floats,
-    degrees: int,
-    *,
-    learned_from: NDArray[np.bool_] | None = None,
-) -> QuasiLikelihood:
-    """Quasi-likelihood dispersions of all genes.
+def quasi_dispersions(alpha: Floats, trend: Floats, mean: Floats) -> Floats:
+    """Each gene's own estimate of φ, from its (Cox-Reid) dispersion and that of the trend."""
+    found: Floats = (1 + mean * alpha) / (1 + mean * trend)
+    return found
+
+
+def learn_quasi_prior(phi: Floats, degrees: Floats, usable: Bools) -> QuasiPrior:
+    """The prior of φ that maximizes the likelihood of its estimates.
 
     Args:
-        alpha: each gene's own (Cox-Reid) dispersion.
-        trend: the trend's.
-        mean: mean counts.
-        degrees: rows minus coefficients.
-        learned_from: the genes that the prior is learned from; None for all.
+        phi: estimates, ``(genes,)``.
+        degrees: rows minus coefficients, ``(genes,)``.
+        usable: which genes to learn from; at most 8,000 of them are taken, at equal distances.
     """
-    estimate = (1 + mean * alpha) / (1 + mean * trend)
-    chosen = (mean > 0) & np.isfinite(estimate)
-    if learned_from is not None:
-        chosen &= learned_from
-    usable = estimate[chosen]
+    chosen = np.flatnonzero(usable & np.isfinite(phi) & (degrees > 0))
+    chosen = chosen[:: max(1, chosen.size // _MOST_GENES)]
+    log_phi, degrees = np.log(phi[chosen]), degrees[chosen]
+    distinct, which = np.unique(degrees, return_inverse=True)
 
-    def loss(parameters: Floats) -> float:
-        scale, prior = np.exp(parameters)
-        terms = f_distribution.logpdf(usable / scale, degrees, prior) - parameters[0]
-        return -float(np.sum(terms))
+    def prior(v: Floats) -> QuasiPrior:
+        scale, shift = np.exp(v[0]), np.exp(v[3])
+        return QuasiPrior(
+            float(scale), float(np.exp(v[1])), float(expit(v[2])), float(scale * shift),
+            float(np.exp(v[4])),
+        )  # fmt: skip
 
-    bounds = [(-10, 10), (np.log(0.1), np.log(_MOST_DEGREES))]
-    found = minimize(loss, [0.0, np.log(10.0)], bounds=bounds, method="L-BFGS-B")
-    scale, prior = np.exp(found.x)
-    dispersion = (prior * scale + degrees * estimate) / (prior + degrees)
-    return QuasiLikelihood(dispersion, float(prior + degrees), float(prior))
+    def loss(v: Floats) -> float:
+        p = prior(v)
+        first, second = (
+            _log_densities(log_phi, degrees, distinct, which, scale, prior_degrees)
+            for scale, prior_degrees in ((p.scale, p.degrees), (p.second_scale, p.second_degrees))
+        )
+        first += np.log1p(-p.share)
+        second += np.log(p.share)
+        penalty = 0.5 * ((v[2] - _LOGIT) / _LOGIT_SD) ** 2
+        return float(penalty - np.logaddexp(first, second).sum())
+
+    start = [0.0, np.log(10.0), -4.0, np.log(4.0), np.log(2.0)]
+    bounds = [
+        (-10, 10),
+        (np.log(0.5), np.log(_MOST_DEGREES)),
+        (-9, -1.5),
+        tuple(np.log(_SCALES)),
+        (np.log(0.5), np.log(_SECOND_DEGREES)),
+    ]
+    return prior(minimize(loss, start, bounds=bounds, method="L-BFGS-B").x)
+
+
+def _log_density(phi: Floats, degrees: Floats, scale: float, prior: float) -> Floats:
+    """Of scale times F(degrees, prior)."""
+    distinct, which = np.unique(degrees, return_inverse=True)
+    return _log_densities(np.log(phi), degrees, distinct, which, scale, prior)
+
+
+def _log_densities(
+    log_phi: Floats,
+    degrees: Floats,
+    distinct: Floats,
+    which: NDArray[np.int64],
+    scale: float,
+    prior: float,
+) -> Floats:
+    """The same with what does not depend on the prior computed before."""
+    constant = 0.5 * distinct * np.log(distinct / prior) - betaln(0.5 * distinct, 0.5 * prior)
+    relative = log_phi - np.log(scale)
+    found: Floats = (
+        constant[which]
+        - np.log(scale)
+        + (0.5 * degrees - 1) * relative
+        - 0.5 * (degrees + prior) * np.log1p(degrees / prior * np.exp(relative))
+    )
+    return found
+
+
+def _posterior_mean(phi: Floats, degrees: Floats, scale: float, prior: float) -> Floats:
+    return (prior * scale + degrees * phi) / (prior + degrees)
+
+
+def _p_value(
+    ratio: Floats, difference: int, phi: Floats, degrees: Floats, scale: float, prior: float
+) -> Floats:
+    statistic = ratio / (difference * _posterior_mean(phi, degrees, scale, prior))
+    found: Floats = f_distribution.sf(statistic, difference, prior + degrees)
+    return found

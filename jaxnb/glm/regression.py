@@ -12,6 +12,7 @@ from jaxnb.glm.coefficients import fit_coefficients, initial_coefficients
 from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.pseudo_cells import PseudoCells, pseudo_cells
+from jaxnb.glm.separation import limits_of
 
 __all__ = ["Regression"]
 
@@ -85,6 +86,22 @@ class Regression:
             values.append(here.log_likelihood + here.decrement - constant)
             converged.append(found.converged)
         return np.concatenate(betas), np.concatenate(values), np.concatenate(converged)
+
+    def limits_of(self, contrast: Floats) -> Floats:
+        """Where separation drives a contrast of every gene; 0 where it stays finite."""
+        found = [
+            limits_of(contrast, problem.data.rows, problem.separation)
+            for _, problem in self.problems()
+        ]
+        return np.concatenate(found)
+
+    def limits(self) -> tuple[Floats, Bools]:
+        """Where separation drives the coefficients, ``(genes, p)``, and which genes have any."""
+        parts = [problem.separation for _, problem in self.problems()]
+        return (
+            np.concatenate([part.limits for part in parts]),
+            np.concatenate([~part.kept.all(axis=1) for part in parts]),
+        )
 
     def variances(self, alpha: Floats, beta: Floats, contrasts: Floats) -> Floats:
         """V'Cov v for every gene and every row v of `contrasts`, ``(genes, contrasts)``."""

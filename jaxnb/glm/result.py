@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jaxnb.glm.bulk.dispersions import Flagged
 from jaxnb.glm.design import Design
-from jaxnb.glm.dispersion import DispersionFit
+from jaxnb.glm.prior import DispersionPrior
 from jaxnb.glm.regression import Regression
-from jaxnb.glm.shrinkage import DispersionPrior
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 from jaxnb.glm.testing import run_test
@@ -33,7 +33,8 @@ class GLMFit:
         dispersion_method: ``"ml"``, ``"cox-reid"`` or ``"shrunken"``.
         prior: the prior of the dispersions where they are shrunken.
         regression: the likelihoods, for tests.
-        own: the Cox-Reid fit of every gene by itself; None with ``"ml"``.
+        own: the Cox-Reid dispersion of every gene by itself; None with ``"ml"``.
+        flagged: the genes with outliers; None if none were looked for.
         enough_counts: which genes are adjusted for, ``(genes,)``; None for all.
         alpha: dispersions, ``(genes,)``.
         beta: coefficients, finite also where they diverge, ``(genes, coefficients)``.
@@ -49,7 +50,8 @@ class GLMFit:
     dispersion_method: str
     prior: DispersionPrior | None = field(default=None)
     regression: Regression = field(kw_only=True)
-    own: DispersionFit | None = field(default=None, kw_only=True)
+    own: Floats | None = field(default=None, kw_only=True)
+    flagged: Flagged | None = field(default=None, kw_only=True)
     enough_counts: NDArray[np.bool_] | None = field(default=None, kw_only=True)
     alpha: Floats = field(kw_only=True)
     beta: Floats = field(kw_only=True)
@@ -85,7 +87,7 @@ class GLMFit:
 
     @property
     def mean(self) -> pd.Series:
-        """The mean of a gene's counts divided by the size factors."""
+        """The mean of a gene's counts divided by the size factors, without outliers."""
         return pd.Series(self.source.mean, self.source.genes, name="mean")
 
     @property
@@ -93,6 +95,28 @@ class GLMFit:
         """What the fit of every gene amounts to, the labels of `GLMStatus`."""
         labels = np.array([status.label for status in GLMStatus], object)
         return pd.Series(labels[self.codes], self.source.genes, name="status")
+
+    @property
+    def outliers(self) -> pd.DataFrame:
+        """The counts that were left out, one line each, the least likely ones first.
+
+        Columns ``gene, row`` (their labels), ``count, expected`` (what the gene's other counts
+        predict) and ``p_value``, the probability of a count as far from it on either side. Many
+        outliers in one row say something about that sample.
+        """
+        if self.flagged is None:
+            return pd.DataFrame(columns=["gene", "row", "count", "expected", "p_value"])
+        found = self.flagged.outliers
+        order = np.argsort(found.p_value, kind="stable")
+        return pd.DataFrame(
+            {
+                "gene": self.source.genes[found.gene[order]],
+                "row": self.source.obs.index[found.row[order]],
+                "count": found.counted[order],
+                "expected": found.expected[order],
+                "p_value": found.p_value[order],
+            }
+        )
 
     def test(
         self,
@@ -135,7 +159,12 @@ class GLMFit:
             p_adjusted`` (Benjamini-Hochberg), ``dispersion, status``. With ``reduced`` there is no
             single fold change: those columns are missing. Its ``attrs`` say what was tested and
             how. With ``filter_low``, genes without enough counts have no ``p_adjusted``, and the
-            status ``"low counts"``.
+            status ``"low counts"``. Where outliers were looked for, the column ``outliers`` says
+            how many counts of a gene were left out, and its status is ``"outlier"``: all columns
+            but the p-value of the quasi-likelihood test are those of the other counts. That one is
+            the larger of the p-values with and without them if rows minus coefficients are fewer
+            than 12, and otherwise their mean, weighted by the probability that the counts are
+            outliers and not those of a gene that varies more than others.
 
         Raises:
             ValueError: an unknown name, level or method, a negative threshold, a contrast that

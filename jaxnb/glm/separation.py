@@ -4,7 +4,9 @@ The log-likelihood of a gene has no maximum if there is a direction d with xᵢ�
 where the gene has counts, xᵢᵀd ≤ 0 in the others and < 0 in at least one: along it the mean of
 those rows falls to 0 and the log-likelihood rises. The supremum is that of a fit without those
 rows, and the coefficients that only they determine are infinite. Which rows these are is a property
-of the design and of the rows with counts, and is decided by a linear program.
+of the design and of the rows with counts. By Farkas' lemma, no direction lowers any row of a set
+and raises none if minus their sum is a combination of them without negative weights, which
+non-negative least squares decides; and what is left of the sum is such a direction otherwise.
 
 References:
     A. Albert and J. A. Anderson (1984), *On the existence of maximum likelihood estimates in
@@ -13,12 +15,12 @@ References:
     models*, arXiv:1903.01633.
 """
 
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
-from scipy.optimize import linprog
+from scipy.optimize import nnls
 
 __all__ = ["Separation", "find_separation", "limits_of"]
 
@@ -35,65 +37,86 @@ class Separation(NamedTuple):
     """Which rows and coefficients a gene's fit is left with.
 
     Attributes:
-        kept: rows of the design whose mean is positive, ``(genes, rows)``.
+        kept: rows of the design whose mean is positive, or of which nothing is known,
+            ``(genes, rows)``.
         free: coefficients that are estimated; the others are held at 0, which restricts nothing
             on the rows that are kept, ``(genes, p)``.
         limits: 0 for a finite coefficient, -inf or +inf for an infinite one, NaN where both occur
             among the directions of separation, ``(genes, p)``.
+        present: rows with any weight, ``(genes, rows)``; the others restrict nothing.
     """
 
     kept: Bools
     free: Bools
     limits: Floats
+    present: Bools
 
 
-def find_separation(design: Floats, positive: Bools) -> Separation:
+def find_separation(design: Floats, positive: Bools, present: Bools | None = None) -> Separation:
     """Find the separated rows of every gene.
 
     Args:
         design: distinct rows, of full column rank, ``(rows, p)``.
         positive: whether a gene has any count in the cells of a row, ``(genes, rows)``.
+        present: whether any cell of a row has a weight, which must be so for rows of full rank;
+            None if all have.
     """
     design = design / np.linalg.norm(design, axis=0)
     genes, size = len(positive), design.shape[1]
     result = Separation(
-        np.ones_like(positive), np.ones((genes, size), bool), np.zeros((genes, size))
+        np.ones_like(positive),
+        np.ones((genes, size), bool),
+        np.zeros((genes, size)),
+        np.ones_like(positive) if present is None else present,
     )
     suspects = np.flatnonzero(~positive.all(axis=1) & ~_full_rank(design, positive))
     if not suspects.size:
         return result
-    patterns, which = np.unique(positive[suspects], axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        separated, directions = _separated_rows(design, pattern)
+    both = np.hstack([positive[suspects], result.present[suspects]])
+    for pattern, members in _patterns(both):
+        members = suspects[members]
+        counted, there = np.split(pattern, 2)
+        separated = np.zeros(len(design), bool)
+        separated[there], directions = _separated_rows(design[there], counted[there])
         if not separated.any():
             continue
-        mine = suspects[which.ravel() == number]
-        result.kept[mine] = ~separated
-        result.free[mine] = _independent_columns(design[~separated])
-        result.limits[mine] = _limits(np.eye(size), design, separated, directions)
+        result.kept[members] = ~separated
+        result.free[members] = _independent_columns(design[~separated & there])
+        result.limits[members] = _limits(np.eye(size), design, separated, directions)
     return result
 
 
-def limits_of(contrast: Floats, design: Floats, kept: Bools) -> Floats:
+def limits_of(contrast: Floats, design: Floats, separation: Separation) -> Floats:
     """Where separation drives a linear combination of coefficients: 0 where it stays finite.
 
     Args:
         contrast: shape ``(p,)``.
         design: distinct rows, ``(rows, p)``.
-        kept: see `Separation`, ``(genes, rows)``.
+        separation: of these rows.
     """
     lengths = np.linalg.norm(design, axis=0)
     contrast, design = contrast / lengths, design / lengths
+    kept, present = separation.kept, separation.present
     limits = np.zeros(len(kept))
     separated = np.flatnonzero(~kept.all(axis=1))
     if separated.size:
-        patterns, which = np.unique(kept[separated], axis=0, return_inverse=True)
-        found = [
-            _limits(contrast[None], design, ~pattern, _null_space(design[pattern]))[0]
-            for pattern in patterns
-        ]
-        limits[separated] = np.array(found)[which.ravel()]
+        both = np.hstack([kept[separated], (kept & present)[separated]])
+        for pattern, members in _patterns(both):
+            unbounded, fixed = np.split(pattern, 2)
+            basis = _null_space(design[fixed])
+            limits[separated[members]] = _limits(contrast[None], design, ~unbounded, basis)[0]
     return limits
+
+
+def _patterns(entries: Bools) -> Iterator[tuple[Bools, NDArray[np.int64]]]:
+    """Distinct rows and where each of them is."""
+    # Sorted as numbers of 64 bits: numpy sorts rows several times as slowly.
+    packed = np.packbits(entries, axis=1)
+    words = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
+    order = np.lexsort(words.T)
+    first = np.any(words[order[1:]] != words[order[:-1]], axis=1)
+    for members in np.split(order, np.flatnonzero(first) + 1):
+        yield entries[members[0]], members
 
 
 def _full_rank(design: Floats, positive: Bools) -> Bools:
@@ -118,17 +141,26 @@ def _separated_rows(design: Floats, positive: Bools) -> tuple[Bools, Floats]:
     if _simplicial(moves):
         separated[zero] = np.any(moves != 0, axis=1)
         return separated, basis
-    # Directions may be scaled at will, so that every separated row can be lowered by at least 1.
-    rows, dimensions = moves.shape
-    program = linprog(
-        np.concatenate([np.zeros(dimensions), -np.ones(rows)]),
-        A_ub=sparse.hstack([sparse.csr_array(moves), sparse.eye_array(rows)]),
-        b_ub=np.zeros(rows),
-        bounds=[(None, None)] * dimensions + [(0, 1)] * rows,
-        method="highs",
-    )
-    separated[zero] = program.x[dimensions:] > 0.5
+    # What is left of minus the sum of rows, beyond their cone, is a direction that raises none of
+    # them; the rows that it lowers are separated, and the rest is asked again.
+    rest = np.arange(len(moves))
+    while rest.size:
+        direction = _outside(moves[rest], -moves[rest].sum(axis=0))
+        lowered = moves[rest] @ direction < -_SIGN * np.abs(moves).max()
+        if not lowered.any():
+            break
+        separated[np.flatnonzero(zero)[rest[lowered]]] = True
+        rest = rest[~lowered]
     return separated, _null_space(design[~separated])
+
+
+def _outside(rows: Floats, target: Floats) -> Floats:
+    """What is left of a vector beyond the cone of rows, of length 1; zeros if it is within."""
+    weights, length = nnls(rows.T, target)
+    if length <= _SIGN * max(float(np.linalg.norm(target)), float(np.abs(rows).max())):
+        return np.zeros_like(target)
+    left: Floats = (target - weights @ rows) / length
+    return left
 
 
 def _simplicial(moves: Floats) -> bool:
@@ -158,18 +190,15 @@ def _limits(contrasts: Floats, design: Floats, separated: Bools, basis: Floats) 
         ends = -along @ np.linalg.inv(moves)
         lowest, highest = ends.min(axis=1, initial=0.0), ends.max(axis=1, initial=0.0)
     else:
+        # A combination can fall if minus it is not within the cone of the rows.
         for contrast in np.flatnonzero(infinite):
-            lowest[contrast] = _extreme(along[contrast], moves)
-            highest[contrast] = -_extreme(-along[contrast], moves)
+            lowest[contrast] = -float(_outside(moves, -along[contrast]).any())
+            highest[contrast] = float(_outside(moves, along[contrast]).any())
+        size = np.ones_like(size)
     down, up = lowest < -_SIGN * size, highest > _SIGN * size
     sign = np.where(down & up, np.nan, np.where(up, np.inf, -np.inf))
     found: Floats = np.where(infinite, sign, 0.0)
     return found
-
-
-def _extreme(objective: Floats, moves: Floats) -> Any:
-    bounds = [(-1, 1)] * objective.size
-    return linprog(objective, A_ub=moves, b_ub=np.zeros(len(moves)), bounds=bounds).fun
 
 
 def _null_space(rows: Floats) -> Floats:

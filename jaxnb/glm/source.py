@@ -3,20 +3,45 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from jaxnb.fit import CountStatistics
+from jaxnb.glm.bulk.dispersions import BulkDispersions
+from jaxnb.glm.bulk.regression import BulkRegression, Samples
 from jaxnb.glm.counts import CountData
 from jaxnb.glm.pseudo_cells import PseudoCells, pseudo_cells, pseudo_cells_of_statistics
 from jaxnb.glm.regression import Regression
 
-__all__ = ["Source", "source_of_counts", "source_of_statistics"]
+__all__ = [
+    "Source",
+    "source_of_counts",
+    "source_of_statistics",
+    "with_samples",
+    "without_outliers",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
+
+
+class Counted(NamedTuple):
+    """A matrix and what goes with single counts.
+
+    Attributes:
+        matrix: counts, ``(rows, genes)``.
+        size_factors: one per row.
+        offsets: logarithms that are added for single counts, ``(rows, genes)``; None for none.
+        weights: of rows, ``(rows,)``, or of single counts, ``(rows, genes)``; None for 1.
+    """
+
+    matrix: Any
+    size_factors: Floats
+    offsets: Floats | None
+    weights: Floats | None
 
 
 @dataclass(frozen=True)
@@ -30,6 +55,10 @@ class Source:
         mean: of the counts divided by the size factors, ``(genes,)``.
         empty: which genes have no counts, ``(genes,)``.
         parts: the data of some genes after the others, for a design with a row per line of `obs`.
+        counted: the counts themselves; None for statistics.
+        samples: the counts as dense arrays, for designs of few rows; None if there are many.
+        weighted_rows: sums of the weights of rows, ``(genes,)`` or a number; None for `rows`.
+        shift: what `with_offsets` has added.
     """
 
     genes: pd.Index
@@ -38,27 +67,105 @@ class Source:
     mean: Floats
     empty: NDArray[np.bool_]
     parts: Callable[[Floats], Iterator[PseudoCells]]
+    counted: Counted | None = None
+    samples: Samples | None = None
+    weighted_rows: Floats | float | None = None
+    shift: Floats | float = 0.0
 
-    def regression(self, design: Floats, *, progress: bool = False) -> Regression:
-        """The regression of every gene on a design."""
-        return Regression(partial(self.parts, design), len(self.genes), progress=progress)
+    def degrees(self, coefficients: int) -> Floats:
+        """Degrees of freedom that coefficients leave every gene."""
+        rows = self.rows if self.weighted_rows is None else self.weighted_rows
+        return np.broadcast_to(np.asarray(rows, np.float64), self.mean.shape) - coefficients
+
+    def regression(
+        self, design: Floats, *, width: int | None = None, progress: bool = False
+    ) -> Regression:
+        """The regression of every gene on a design.
+
+        Args:
+            design: a row per line of `obs`.
+            width: coefficients of the largest design, of which this one is a part.
+            progress: show progress bars.
+        """
+        parts = partial(self.parts, design)
+        if self.samples is not None:
+            return BulkRegression(self.samples, design, parts, width=width, progress=progress)
+        return Regression(parts, len(self.genes), progress=progress)
 
     def with_offsets(self, offsets: Floats) -> "Source":
         """The same counts with size factors times exp(offset), one for each line of `obs`."""
-        return replace(self, parts=partial(_with_offsets, self.parts, offsets))
+        samples = None if self.samples is None else self.samples.shifted(offsets)
+        parts = partial(_with_offsets, self.parts, offsets)
+        return replace(self, parts=parts, samples=samples, shift=offsets)
 
 
-def source_of_counts(counts: CountData, size_factors: Floats) -> Source:
-    """From a matrix and size factors."""
+def source_of_counts(
+    counts: CountData,
+    size_factors: Floats,
+    offsets: Floats | None = None,
+    weights: Floats | None = None,
+) -> Source:
+    """From a matrix and size factors.
+
+    Args:
+        counts: the matrix.
+        size_factors: one per row.
+        offsets: logarithms that are added for single counts, ``(rows, genes)``; None for none.
+        weights: of rows, ``(rows,)``, or of single counts, ``(rows, genes)``; None for 1.
+    """
     matrix = counts.matrix
-    mean = np.asarray(matrix.T @ (1 / size_factors), np.float64) / matrix.shape[0]
+    counted = Counted(matrix, size_factors, offsets, weights)
+    rows = int(matrix.shape[0])
+    weighted_rows: Floats | float = float(rows)
+    inverse = sparse.diags_array(1 / size_factors)
+    scaled = inverse @ matrix if offsets is None else (inverse @ matrix).multiply(np.exp(-offsets))
+    if weights is not None:
+        weighted_rows = weights.sum(axis=0)
+        scaled = scaled.multiply(weights if weights.ndim > 1 else weights[:, None])
+    totals = np.asarray(scaled.sum(axis=0), np.float64).ravel()
     return Source(
         counts.genes,
         counts.obs,
-        int(matrix.shape[0]),
-        mean,
-        np.diff(matrix.indptr) == 0,
-        partial(_parts_of_counts, matrix, size_factors),
+        rows,
+        totals / weighted_rows,
+        totals == 0,
+        partial(_parts_of_counts, counted),
+        counted,
+        weighted_rows=weighted_rows,
+    )
+
+
+def with_samples(source: Source) -> Source:
+    """A source of the same counts with dense arrays of the genes that have any, for few rows."""
+    assert source.counted is not None
+    matrix, size_factors, offsets, weights = source.counted
+    genes = np.flatnonzero(~source.empty)
+    dense = np.ascontiguousarray(matrix[:, genes].toarray().T, dtype=np.float64)
+    logs = np.log(size_factors)[None]
+    if offsets is not None:
+        logs = logs + offsets.T[genes]
+    of_counts = np.ones_like(dense)
+    if weights is not None:
+        of_counts *= weights if weights.ndim == 1 else weights.T[genes]
+    return replace(source, samples=Samples(dense, logs, of_counts, genes, len(source.genes)))
+
+
+def without_outliers(source: Source, found: BulkDispersions) -> Source:
+    """The same source with the weights and means that outliers leave."""
+    assert source.counted is not None
+    samples = found.samples
+    weights = np.ones(source.counted.matrix.shape)
+    weights[:, samples.genes] = samples.weights.T
+    weighted_rows = source.degrees(0).copy()
+    weighted_rows[samples.genes] = samples.weights.sum(axis=1)
+    counted = source.counted._replace(weights=weights)
+    return replace(
+        source,
+        weighted_rows=weighted_rows,
+        mean=found.mean,
+        parts=partial(_parts_of_counts, counted),
+        counted=counted,
+        samples=samples,
     )
 
 
@@ -90,8 +197,9 @@ def source_of_statistics(statistics: CountStatistics, obs: Any, genes: Any) -> S
 # Functions of the module and not of the functions above, so that fits can be pickled.
 
 
-def _parts_of_counts(matrix: Any, size_factors: Floats, design: Floats) -> Iterator[PseudoCells]:
-    return pseudo_cells(matrix, design, size_factors)
+def _parts_of_counts(counted: Counted, design: Floats) -> Iterator[PseudoCells]:
+    matrix, size_factors, offsets, weights = counted
+    return pseudo_cells(matrix, design, size_factors, offsets, weights)
 
 
 def _with_offsets(

@@ -7,14 +7,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from jaxnb.glm.bulk.dispersions import Flagged
+from jaxnb.glm.bulk.regression import BulkRegression
 from jaxnb.glm.contrasts import Contrast, contrast_of, reduced_matrix
 from jaxnb.glm.design import Design, design_of
-from jaxnb.glm.dispersion import DispersionFit
 from jaxnb.glm.fold_changes import shrunken_contrast
-from jaxnb.glm.quasi_likelihood import quasi_likelihood
+from jaxnb.glm.prior import DispersionPrior
+from jaxnb.glm.quasi_likelihood import QuasiPrior, learn_quasi_prior, quasi_dispersions
 from jaxnb.glm.regression import Regression
-from jaxnb.glm.separation import limits_of
-from jaxnb.glm.shrinkage import DispersionPrior, shrink_dispersions
+from jaxnb.glm.shrinkage import shrink_dispersions
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 from jaxnb.glm.thresholds import (
@@ -29,8 +30,10 @@ __all__ = ["METHODS", "benjamini_hochberg", "run_test"]
 Floats: TypeAlias = NDArray[np.float64]
 
 METHODS = ("wald", "lr", "ql")
-# The status of a gene that is not adjusted for.
-LOW_COUNTS = "low counts"
+# The status of a gene that is not adjusted for, and of one with outliers.
+LOW_COUNTS, OUTLIER = "low counts", "outlier"
+# With fewer degrees of freedom an outlier cannot be told from a gene that is on in some rows only.
+_ENOUGH_DEGREES = 12
 
 
 class Fitted(Protocol):
@@ -41,7 +44,8 @@ class Fitted(Protocol):
     dispersion_method: str
     prior: DispersionPrior | None
     regression: Regression
-    own: DispersionFit | None
+    own: Floats | None
+    flagged: Flagged | None
     enough_counts: NDArray[np.bool_] | None
     alpha: Floats
     beta: Floats
@@ -138,12 +142,7 @@ def _effects(fit: Fitted, asked: Contrast) -> dict[str, Floats]:
     """Fold changes and standard errors to base 2; infinite and NaN where separation says so."""
     change = fit.beta @ asked.vector
     variance = fit.regression.variances(fit.alpha, fit.beta, asked.vector[None])[:, 0]
-    limit = np.concatenate(
-        [
-            limits_of(asked.vector, problem.data.rows, problem.separation.kept)
-            for _, problem in fit.regression.problems()
-        ]
-    )
+    limit = fit.regression.limits_of(asked.vector)
     finite = limit == 0
     return {
         "log2_fold_change": np.where(finite, change / np.log(2), limit),
@@ -175,9 +174,10 @@ def _compare(
         raise ValueError(
             "without its only coefficient the design is empty: use method='wald' for it"
         )
-    regression = (source or fit.source).regression(smaller)
+    source = source or fit.source
     if method == "ql":
-        return _quasi_likelihood_f(fit, regression, degrees)
+        return _quasi_likelihood_f(fit, smaller, degrees, source)
+    regression = source.regression(smaller, width=fit.design.matrix.shape[1])
     if fit.dispersion_method == "ml":
         null = regression.fit(cox_reid=False).log_likelihood
     else:
@@ -186,20 +186,67 @@ def _compare(
     return _Outcome(statistic, stats.chi2.sf(statistic, degrees))
 
 
-def _quasi_likelihood_f(fit: Fitted, regression: Regression, degrees: int) -> _Outcome:
-    own = fit.own or fit.regression.fit(cox_reid=True)
-    prior = fit.prior
+def _quasi_likelihood_f(fit: Fitted, smaller: Floats, degrees: int, source: Source) -> _Outcome:
+    own, prior = fit.own, fit.prior
+    if own is None:
+        own = fit.regression.fit(cox_reid=True).alpha
     if prior is None:
-        _, prior = shrink_dispersions(fit.regression, fit.source.mean, own, fit.enough_counts)
-    trend = prior.trend(fit.source.mean)
-    degrees_left = fit.source.rows - fit.design.matrix.shape[1]
-    quasi = quasi_likelihood(
-        own.alpha, trend, fit.source.mean, degrees_left, learned_from=fit.enough_counts
+        _, prior = shrink_dispersions(fit.regression, source.mean, own, fit.beta, fit.enough_counts)
+    coefficients = fit.design.matrix.shape[1]
+    trend = prior.trend(source.mean)
+    degrees_left = source.degrees(coefficients)
+    phi = quasi_dispersions(own, trend, source.mean)
+    usable = source.mean > 0
+    if fit.enough_counts is not None:
+        usable &= fit.enough_counts
+    quasi = learn_quasi_prior(phi, degrees_left, usable)
+    ratio = _ratio(fit.regression, source.regression(smaller, width=coefficients), trend, fit.beta)
+    statistic = ratio / (degrees * quasi.moderated(phi, degrees_left))
+    p_value = quasi.p_values(ratio, degrees, phi, degrees_left)
+    if fit.flagged is not None and fit.flagged.genes.size:
+        genes = fit.flagged.genes
+        full, null = (
+            BulkRegression(samples, matrix, lambda: iter(()), width=coefficients)
+            for samples, matrix in (
+                (fit.flagged.samples, fit.design.matrix),
+                (fit.flagged.samples.shifted(source.shift), smaller),
+            )
+        )
+        trend = prior.trend(fit.flagged.mean)
+        ratio = _ratio(full, null, trend)
+        p_value[genes] = _with_outliers(
+            fit.flagged, coefficients, degrees, trend, ratio, quasi, p_value[genes]
+        )
+    return _Outcome(statistic, np.where(degrees_left > 0, p_value, np.nan))
+
+
+def _ratio(
+    full: Regression, null: Regression, alpha: Floats, start: Floats | None = None
+) -> Floats:
+    """Likelihood ratios at given dispersions."""
+    difference = full.fit_at(alpha, start)[1] - null.fit_at(alpha)[1]
+    return np.maximum(2 * difference, 0)
+
+
+def _with_outliers(
+    flagged: Flagged,
+    coefficients: int,
+    degrees: int,
+    trend: Floats,
+    ratio: Floats,
+    quasi: QuasiPrior,
+    without: Floats,
+) -> Floats:
+    """P-values of the genes with outliers, from those without them and those with all counts."""
+    degrees_left = flagged.samples.weights.sum(axis=1) - coefficients
+    phi = quasi_dispersions(flagged.own, trend, flagged.mean)
+    whole = quasi.p_values(ratio, degrees, phi, degrees_left)
+    probability = flagged.probability
+    return np.where(
+        degrees_left < _ENOUGH_DEGREES,
+        np.maximum(without, whole),
+        probability * without + (1 - probability) * whole,
     )
-    _, full, _ = fit.regression.fit_at(trend, fit.beta)
-    _, null, _ = regression.fit_at(trend)
-    statistic = np.maximum(2 * (full - null), 0) / (degrees * quasi.dispersion)
-    return _Outcome(statistic, stats.f.sf(statistic, degrees, quasi.degrees))
 
 
 def _table(
@@ -218,6 +265,13 @@ def _table(
     if fit.enough_counts is not None:
         adjusted_for = np.where(fit.enough_counts, p_value, np.nan)
         status = np.where(fit.enough_counts | empty, status, LOW_COUNTS)
+    outliers = {}
+    if fit.flagged is not None:
+        number = np.zeros(len(fit.source.genes), np.int64)
+        number[fit.flagged.genes] = fit.flagged.counts
+        outliers["outliers"] = number
+        said = (status != LOW_COUNTS) & (fit.codes != GLMStatus.NOT_CONVERGED)
+        status = np.where((number > 0) & said, OUTLIER, status)
     columns: dict[str, Any] = {"mean": fit.source.mean}
     for key, values in (effects or {}).items():
         columns[key] = np.where(empty, np.nan, values)
@@ -226,6 +280,7 @@ def _table(
         "p_value": p_value,
         "p_adjusted": benjamini_hochberg(adjusted_for),
         "dispersion": np.where(empty, np.nan, fit.alpha),
+        **outliers,
         "status": status,
         **extra,
     }

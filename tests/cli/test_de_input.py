@@ -116,14 +116,37 @@ def test_genes_with_few_counts_are_not_adjusted_for(de, folder):
     assert every["p_adjusted"].notna().sum() == 29
 
 
-def test_estimated_counts_are_rounded(de, folder):
+def test_estimated_counts_are_taken_as_they_are(de, folder):
     words = ["--design", "~ condition", "--test", "condition"]
     assert de(*words, out="whole.csv")[0] == 0
-    noise = RNG.uniform(-0.4, 0.4, COUNTS.shape) * (COUNTS > 0)
+    noise = RNG.uniform(-0.01, 0.01, COUNTS.shape) * (COUNTS > 0)
     status, printed = de(*words, "--allow-non-integer", counts=COUNTS + noise, out="r.csv")
     assert status == 0
-    assert "estimated counts are rounded to whole numbers" in printed.err
-    assert (folder / "r.csv").read_bytes() == (folder / "whole.csv").read_bytes()
+    assert "estimated counts: their log-likelihood is linear" in printed.err
+    whole, table = (pd.read_csv(folder / name, index_col="gene") for name in ("whole.csv", "r.csv"))
+    np.testing.assert_allclose(table["mean"], whole["mean"], rtol=0.01)
+    assert not np.array_equal(table["mean"], whole["mean"])
+    np.testing.assert_allclose(table["p_value"], whole["p_value"], rtol=0.1)
+
+
+def test_outliers_are_left_out_and_listed(de, folder):
+    rng = np.random.default_rng(8)
+    counts = pd.DataFrame(
+        rng.negative_binomial(10, 0.1, (12, 60)), SAMPLES, [f"gene{j}" for j in range(60)]
+    )
+    counts.loc[SAMPLES[3], "gene7"] = 9000
+    words = ["--design", "~ condition", "--test", "condition"]
+    status, printed = de(*words, "--outliers", "o.tsv", counts=counts, out="r.csv")
+    assert status == 0
+    assert f"Left out as outliers: 1 counts of 1 genes; by row {SAMPLES[3]} 1" in printed.out
+    listed = pd.read_csv(folder / "o.tsv", sep="\t")
+    assert listed.columns.tolist() == ["gene", "row", "count", "expected", "p_value"]
+    assert listed[["gene", "row", "count"]].to_numpy().tolist() == [["gene7", SAMPLES[3], 9000]]
+    assert pd.read_csv(folder / "r.csv", index_col="gene").loc["gene7", "status"] == "outlier"
+    status, printed = de(*words, "--keep-outliers", counts=counts, out="r.csv")
+    assert "outliers" not in printed.out
+    assert "outliers" not in pd.read_csv(folder / "r.csv")
+    assert de(*words, "--outliers", "r.csv", counts=counts, out="r.csv")[0] == 2
 
 
 def test_names_that_look_like_numbers_stay_names(de):

@@ -29,9 +29,9 @@ def test_groups(positive, kept, limits):
 
 
 def test_two_levels_that_are_both_infinite_may_differ_finitely():
-    kept = find_separation(GROUPS, np.array([[0, 1, 1]], bool)).kept
-    assert limits_of(np.array([0.0, 1, -1]), GROUPS, kept) == [0]
-    assert limits_of(np.array([0.0, 1, 0]), GROUPS, kept) == [INF]
+    found = find_separation(GROUPS, np.array([[0, 1, 1]], bool))
+    assert limits_of(np.array([0.0, 1, -1]), GROUPS, found) == [0]
+    assert limits_of(np.array([0.0, 1, 0]), GROUPS, found) == [INF]
 
 
 def test_a_row_without_counts_does_not_separate_in_an_additive_design():
@@ -51,7 +51,7 @@ def test_a_covariate_beyond_which_there_are_no_counts():
 
 
 @pytest.mark.quick
-def test_the_linear_program_finds_the_largest_set():
+def test_the_largest_set_is_found():
     """No direction lowers what is kept, and one lowers all that is separated."""
     rng = np.random.default_rng(0)
     design = np.column_stack([np.ones(30), rng.normal(size=(30, 3))])
@@ -64,6 +64,27 @@ def test_the_linear_program_finds_the_largest_set():
             continue
         again = find_separation(design[kept][:, _independent(design[kept])], counts[None, kept])
         assert again.kept.all()
+
+
+@pytest.mark.quick
+def test_rows_without_weight_restrict_nothing():
+    """What is found is that of the design without these rows."""
+    rng = np.random.default_rng(1)
+    design = np.column_stack([np.ones(9), np.arange(9) % 3 == 0, rng.normal(size=9)])
+    positive, present = rng.random((60, 9)) < 0.3, rng.random((60, 9)) < 0.8
+    present &= np.array([np.linalg.matrix_rank(design[row]) == 3 for row in present])[:, None]
+    present |= ~present.any(axis=1, keepdims=True)
+    positive &= present
+    contrast = np.array([0.5, 1.0, -1.0])
+    found = find_separation(design, positive, present)
+    limits = limits_of(contrast, design, found)
+    for gene, there in enumerate(present):
+        alone = find_separation(design[there], positive[[gene]][:, there])
+        np.testing.assert_array_equal(found.kept[gene, there], alone.kept[0])
+        assert found.kept[gene, ~there].all()
+        np.testing.assert_array_equal(found.free[gene], alone.free[0])
+        np.testing.assert_array_equal(found.limits[gene], alone.limits[0])
+        np.testing.assert_array_equal(limits[gene], limits_of(contrast, design[there], alone)[0])
 
 
 def _independent(rows):

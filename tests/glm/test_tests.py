@@ -11,7 +11,7 @@ from jaxnb import glm
 from jaxnb.glm import testing
 from jaxnb.glm.contrasts import reduced_matrix
 from jaxnb.glm.fold_changes import prior_scale
-from jaxnb.glm.quasi_likelihood import quasi_likelihood
+from jaxnb.glm.quasi_likelihood import learn_quasi_prior, quasi_dispersions
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.testing import benjamini_hochberg
 
@@ -81,29 +81,49 @@ def test_the_smaller_design_has_the_means_for_which_the_contrast_is_zero(contras
 
 @pytest.mark.quick
 def test_quasi_dispersions_are_moderated_between_the_gene_and_all_genes():
-    scale, prior, degrees, genes = 2.0, 8.0, 5, 20_000
+    scale, prior, genes = 2.0, 8.0, 20_000
+    degrees = np.full(genes, 5.0)
     rng = np.random.default_rng(6)
-    estimate = scale * rng.f(degrees, prior, genes)
+    estimate = scale * rng.f(5, prior, genes)
     # with alpha = phi - 1 at a mean of 1 and a trend of 0
-    found = quasi_likelihood(estimate - 1, np.zeros(genes), np.ones(genes), degrees)
-    assert found.prior_degrees == pytest.approx(prior, rel=0.1)
-    assert found.degrees == found.prior_degrees + degrees
-    weight = degrees / found.degrees
-    np.testing.assert_allclose(
-        found.dispersion, weight * estimate + (1 - weight) * scale, rtol=0, atol=0.1
-    )
+    phi = quasi_dispersions(estimate - 1, np.zeros(genes), np.ones(genes))
+    found = learn_quasi_prior(phi, degrees, np.ones(genes, bool))
+    assert found.share < 0.02
+    assert found.degrees == pytest.approx(prior, rel=0.2)
+    weight = 5 / (5 + found.degrees)
+    expected = weight * estimate + (1 - weight) * found.scale
+    usual = estimate < np.quantile(estimate, 0.9)
+    np.testing.assert_allclose(found.moderated(phi, degrees)[usual], expected[usual], rtol=0.05)
+
+
+@pytest.mark.quick
+def test_genes_that_vary_more_have_a_prior_of_their_own():
+    genes, degrees = 20_000, np.full(20_000, 6.0)
+    rng = np.random.default_rng(7)
+    wide = rng.random(genes) < 0.04
+    phi = np.where(wide, 10 * rng.f(6, 4, genes), rng.f(6, 30, genes))
+    found = learn_quasi_prior(phi, degrees, np.ones(genes, bool))
+    assert found.share == pytest.approx(0.04, abs=0.02)
+    assert found.degrees == pytest.approx(30, rel=0.4)
+    second = found.second_probability(phi, degrees)
+    assert second[wide].mean() > 0.5 > 0.05 > second[~wide].mean()
+    # of genes without differences, p-values are uniform among both kinds
+    ratio = rng.chisquare(1, genes) * np.where(wide, 10 * 4 / rng.chisquare(4, genes), 1.0)
+    p = found.p_values(ratio, 1, phi, degrees)
+    assert 0.03 < np.mean(p[wide] < 0.05) < 0.2
+    assert 0.03 < np.mean(p[~wide] < 0.05) < 0.06
 
 
 def test_quasi_dispersions_have_the_degrees_of_freedom_that_coefficients_leave(fit, monkeypatch):
     taken = []
 
-    def spied(*arguments, **others):
-        taken.append(arguments[-1])
-        return quasi_likelihood(*arguments, **others)
+    def spied(phi, degrees, usable):
+        taken.append(degrees)
+        return learn_quasi_prior(phi, degrees, usable)
 
-    monkeypatch.setattr(testing, "quasi_likelihood", spied)
+    monkeypatch.setattr(testing, "learn_quasi_prior", spied)
     fit.test("condition", "B", "A", method="ql")
-    assert taken == [24 - 5]
+    np.testing.assert_array_equal(taken, [[24 - 5] * 12])
 
 
 def test_wald(fit):

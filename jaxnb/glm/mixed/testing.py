@@ -232,7 +232,7 @@ def _table(
     if vector is not None:
         limit = np.concatenate(
             [
-                limits_of(vector, problem.data.cells.rows[:, 1:], problem.data.separation.kept)
+                limits_of(vector, problem.data.cells.rows[:, 1:], problem.data.separation)
                 for _, problem in fit.regression.problems()
             ]
         )

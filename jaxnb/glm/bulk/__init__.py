@@ -1,0 +1,1 @@
+"""Regressions of samples: few rows, all genes at once, with a weight for every count."""

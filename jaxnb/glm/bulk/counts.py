@@ -1,0 +1,283 @@
+"""Counts of samples as dense arrays, with offsets, and what the programs make of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.special import gammaln
+
+from jaxnb.glm.bulk.programs import CoefficientsAt, Genes, fit_at, profile
+from jaxnb.glm.linear_algebra import packed_products
+from jaxnb.glm.prior import FINE, GRID
+
+__all__ = ["BulkCounts", "Fitted", "Profiles", "gammaln_between", "log_rising"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+
+# Counts of one call: its arrays stay in the cache of a CPU.
+_ENTRIES = 1 << 14
+# Newton steps at a point of the grid; and where that was not enough.
+_STEPS, _MORE_STEPS = 2, 20
+# What a last step may be expected to add: the value is corrected for it.
+_CLOSE = 0.02
+# The cubic spline through values on the grid is a matrix.
+_SPLINE: Floats = CubicSpline(GRID, np.eye(GRID.size))(FINE).T
+
+
+class Profiles(NamedTuple):
+    """Adjusted profile log-likelihoods, and what they predict for one row.
+
+    Attributes:
+        fine: on `FINE`, the largest of each gene 0, ``(genes, points)``.
+        top: what was subtracted, without log x!, ``(genes,)``.
+        eta: linear predictor of the row that was watched, on `FINE`.
+        variance: that of the linear predictor, on `FINE`.
+    """
+
+    fine: Floats
+    top: Floats
+    eta: Floats
+    variance: Floats
+
+
+class Fitted(NamedTuple):
+    """Coefficients of genes at given dispersions.
+
+    Attributes:
+        beta: ``(genes, p)``.
+        value: log-likelihood, without what does not depend on the coefficients.
+        converged: ``(genes,)``.
+    """
+
+    beta: Floats
+    value: Floats
+    converged: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class BulkCounts:
+    """Counts of all genes that have any.
+
+    Attributes:
+        counts: ``(genes, rows)``.
+        offsets: logarithms of size factors, ``(1, rows)``, or ``(genes, rows)``.
+        design: ``(rows, p)``.
+        width: coefficients that programs are compiled for, at least p, so that the program of a
+            design serves smaller ones too; None for p.
+    """
+
+    counts: Floats
+    offsets: Floats
+    design: Floats
+    width: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many samples there are."""
+        return int(self.counts.shape[1])
+
+    @cached_property
+    def _orthonormal(self) -> Floats:
+        """Columns of mean square 1 with the same span: coefficients of similar sizes."""
+        found: Floats = np.linalg.qr(self.design)[0] * np.sqrt(self.rows)
+        return found
+
+    @cached_property
+    def _distinct(self) -> tuple[Floats, NDArray[np.int64]]:
+        values, code = np.unique(self.counts, return_inverse=True)
+        return values, code.reshape(self.counts.shape)
+
+    @cached_property
+    def _rising(self) -> Floats:
+        """Σₖ log(1 + αk) for every distinct count and every α of `GRID`."""
+        found: Floats = np.stack([log_rising(self._distinct[0], np.exp(a)) for a in GRID])
+        return found
+
+    def mean(self, weights: Floats, genes: Ints | slice = slice(None)) -> Floats:
+        """Weighted means of counts divided by size factors."""
+        scaled = self.counts[genes] * np.exp(-self._offsets(genes))
+        found: Floats = (weights * scaled).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-300)
+        return found
+
+    def profiles(self, genes: Ints, weights: Floats, watched: Ints | None = None) -> Profiles:
+        """Profiles of some genes.
+
+        Args:
+            genes: which; one may occur several times.
+            weights: ``(these genes, rows)``.
+            watched: a row for each of them.
+        """
+        center = np.log(np.maximum(self.mean(weights, genes), 1e-8))
+        row = np.full(genes.size, -1) if watched is None else watched
+        found = np.empty((4, genes.size, GRID.size))
+        self._fill(found, np.arange(genes.size), genes, weights, center, row, _STEPS)
+        again = np.flatnonzero(~(np.abs(found[3]) < _CLOSE).all(axis=1))
+        if again.size:
+            self._fill(found, again, genes, weights, center, row, _MORE_STEPS)
+        codes, table = self._distinct[1][genes], self._rising
+        for point in range(GRID.size):
+            found[0, :, point] += (weights * table[point][codes]).sum(axis=1)
+        fine = found[0] @ _SPLINE
+        top = fine.max(axis=1)
+        fine -= top[:, None]
+        if watched is None:
+            return Profiles(fine, top, np.empty(0), np.empty(0))
+        eta, variance = found[1] @ _SPLINE, np.exp(np.log(found[2]) @ _SPLINE)
+        return Profiles(fine, top, eta, variance)
+
+    def _fill(
+        self,
+        found: Floats,
+        these: Ints,
+        genes: Ints,
+        weights: Floats,
+        center: Floats,
+        row: Ints,
+        steps: int,
+    ) -> None:
+        for where, mine in self._blocks(these):
+            w = weights[mine].T
+            offsets = self._offsets(genes[mine]).T + center[mine]
+            data = self._genes(genes[mine], w, offsets, self._orthonormal)
+            watched = (np.arange(self.rows)[:, None] == row[mine]).astype(np.float64)
+            with jax.enable_x64(True):
+                start = self._start(data)
+                part = jax.device_get(profile(data, start, watched, np.int32(steps)))
+            for number, entry in enumerate(part):
+                found[number, mine[: where.size]] = entry.T[: where.size]
+
+    def fit_at(
+        self,
+        genes: Ints,
+        weights: Floats,
+        alpha: Floats,
+        free: Floats | None = None,
+        start: Floats | None = None,
+    ) -> Fitted:
+        """Coefficients at given dispersions.
+
+        Args:
+            genes: which.
+            weights: ``(these genes, rows)``, 0 also for rows that separation leaves out.
+            alpha: ``(these genes,)``.
+            free: whether a coefficient is estimated, ``(these genes, p)``; None for all.
+            start: coefficients to start from, ``(these genes, p)``.
+        """
+        size = self.design.shape[1]
+        width = size if self.width is None else max(size, self.width)
+        scale = np.linalg.norm(self.design, axis=0) / np.sqrt(self.rows)
+        padded = np.pad(self.design / scale, ((0, 0), (0, width - size)))
+        mask = np.zeros((genes.size, width))
+        mask[:, :size] = 1.0 if free is None else free
+        count = genes.size
+        found = Fitted(np.empty((count, width)), np.empty(count), np.empty(count, bool))
+        for where, mine in self._blocks(np.arange(count)):
+            data = self._genes(genes[mine], weights[mine].T, self._offsets(genes[mine]).T, padded)
+            with jax.enable_x64(True):
+                if start is None:
+                    first = self._start(data, mask[mine])
+                else:
+                    first = (
+                        np.pad(start[mine] * scale, ((0, 0), (0, width - size))).T * mask[mine].T
+                    )
+                part: CoefficientsAt = jax.device_get(
+                    fit_at(data, first, alpha[mine], mask[mine].T)
+                )
+            for entry, values in zip(found, part, strict=True):
+                entry[mine[: where.size]] = np.moveaxis(values, -1, 0)[: where.size]
+        return found._replace(beta=found.beta[:, :size] / scale)
+
+    def constant(self, weights: Floats, alpha: Floats) -> Floats:
+        """What the log-likelihoods of all genes have besides the value of `fit_at`."""
+        gamma = log_rising(self.counts, alpha[:, None]) - gammaln_between(self.counts + 1.0)
+        found: Floats = (weights * gamma).sum(axis=1)
+        return found
+
+    def means(self, genes: Ints, beta: Floats) -> Floats:
+        """Expected counts, ``(these genes, rows)``."""
+        found: Floats = np.exp(beta @ self.design.T + self._offsets(genes))
+        return found
+
+    def covariance(
+        self, weights: Floats, mean: Floats, alpha: Floats, free: Floats | None = None
+    ) -> Floats:
+        """Of the coefficients, from the expected information, 0 where not free, ``(genes, p, p)``.
+
+        Args:
+            weights: as for `fit_at`.
+            mean: expected counts.
+            alpha: ``(genes,)``.
+            free: as for `fit_at`.
+        """
+        weight = weights * mean / (1 + alpha[:, None] * mean)
+        scale = np.linalg.norm(self.design, axis=0)
+        both = scale[:, None] * scale
+        inverses = _inverses(weight @ packed_products(self.design / scale), free)
+        found: Floats = inverses / both
+        return found
+
+    def _start(self, data: Genes, free: Floats | None = None) -> Floats:
+        """Least squares of the logarithms of the counts, which outliers move little."""
+        response = np.log(data.counts + 0.5) - data.offsets
+        right = data.design.T @ (data.weights * response)
+        inverse = _inverses(data.weights.T @ data.products, free)
+        found: Floats = np.einsum("gab,bg->ag", inverse, right)
+        return found
+
+    def _offsets(self, genes: Ints | slice) -> Floats:
+        return self.offsets if len(self.offsets) == 1 else self.offsets[genes]
+
+    def _genes(self, genes: Ints, weights: Floats, offsets: Floats, design: Floats) -> Genes:
+        return Genes(self.counts[genes].T, weights, offsets, design, packed_products(design))
+
+    def _blocks(self, these: Ints) -> Iterator[tuple[Ints, Ints]]:
+        """Of one width, so that there is one program: the last gene fills the last one."""
+        width = 1 << max((_ENTRIES // self.rows).bit_length() - 1, 5)
+        for start in range(0, these.size, width):
+            where = np.arange(start, min(start + width, these.size))
+            yield where, these[np.minimum(np.arange(start, start + width), these.size - 1)]
+
+
+def _inverses(packed: Floats, free: Floats | None) -> Floats:
+    """Inverses of symmetric matrices on the free coefficients, 0 elsewhere."""
+    size = int(np.sqrt(2 * packed.shape[1]))
+    first, second = np.tril_indices(size)
+    matrices = np.empty((len(packed), size, size))
+    matrices[:, first, second] = matrices[:, second, first] = packed
+    diagonal = np.arange(size)
+    matrices[:, diagonal, diagonal] *= 1 + 1e-12
+    matrices[:, diagonal, diagonal] += 1e-300
+    if free is None:
+        free = np.ones((len(packed), size))
+    both = free[:, :, None] * free[:, None, :]
+    matrices *= both
+    matrices[:, diagonal, diagonal] += 1 - free
+    found: Floats = np.linalg.inv(matrices) * both
+    return found
+
+
+def log_rising(count: Floats, alpha: Floats | float) -> Floats:
+    """Σₖ log(1 + αk) over k below the count, linear between whole numbers."""
+    size = 1 / np.asarray(alpha, np.float64)
+    found: Floats = gammaln_between(count + size, count) - gammaln(size) - count * np.log(size)
+    return found
+
+
+def gammaln_between(argument: Floats, count: Floats | None = None) -> Floats:
+    """log Γ, linear where the count is between two whole numbers.
+
+    Args:
+        argument: the count and some number that is the same for all.
+        count: None for ``argument - 1``.
+    """
+    count = argument - 1 if count is None else count
+    fraction = count - np.floor(count)
+    below = argument - fraction
+    found: Floats = gammaln(below) + fraction * np.log(below)
+    return found

@@ -1,0 +1,303 @@
+"""Newton's method for the coefficients of many genes with few rows, in two compiled programs.
+
+Arrays are rows x genes. A weight multiplies the log-likelihood of a count, and 0 leaves it out. The
+log-likelihood of a gene is, without what does not depend on the coefficients,
+
+    ℓ(β) = Σ w (y (η - log(1 + αμ)) - log(1 + αμ) / α),    μ = exp(η),    η = Xβ + offset,
+
+with the derivatives that `jaxnb.glm.likelihood` derives. The number of rows being small, neither
+pseudo-cells nor histograms save anything here, and a program takes all its steps without returning.
+"""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnb._types import Array
+from jaxnb.glm.linear_algebra import unpacked
+from jaxnb.glm.prior import GRID
+
+__all__ = ["CoefficientsAt", "Genes", "ProfileOnGrid", "fit_at", "profile"]
+
+# A JAX array inside the compiled function, a numpy array outside it.
+Entry: TypeAlias = Any
+
+# Systems up to this size are solved by unrolled code, which is compiled in a second or two and is
+# several times as fast as a loop.
+_UNROLLED = 8
+_SMALLEST_PIVOT = 1e-12
+_LARGEST_ETA = 100.0
+# The profile: precision of a normal prior of the coefficients of orthonormal columns, which keeps
+# those finite that separation would make infinite; and the longest step.
+_RIDGE = 1e-4
+_LONGEST_STEP = 2.0
+_FIRST_STEPS = 12
+# As in `jaxnb.glm.coefficients`.
+_TOLERANCE, _ROUNDING, _MAX_ITER = 1e-12, 1e-14, 100
+
+
+class Genes(NamedTuple):
+    """The data of some genes, and the design.
+
+    Attributes:
+        counts: ``(rows, genes)``.
+        weights: ``(rows, genes)``.
+        offsets: logarithms that are added to the linear predictor, ``(rows, genes or 1)``.
+        design: ``(rows, p)``.
+        products: packed products of its rows, ``(rows, p (p + 1) / 2)``.
+    """
+
+    counts: Entry
+    weights: Entry
+    offsets: Entry
+    design: Entry
+    products: Entry
+
+
+class ProfileOnGrid(NamedTuple):
+    """The profile on `GRID`, without the gamma functions, and the prediction of one row.
+
+    Attributes:
+        value: log-likelihood with the Cox-Reid adjustment, ``(points, genes)``.
+        eta: the linear predictor of the row that is watched.
+        variance: that of its linear predictor.
+        decrement: half of what the last Newton step was expected to add.
+    """
+
+    value: Entry
+    eta: Entry
+    variance: Entry
+    decrement: Entry
+
+
+class CoefficientsAt(NamedTuple):
+    """Coefficients at given dispersions.
+
+    Attributes:
+        beta: 0 where they are not free, ``(p, genes)``.
+        value: log-likelihood, without what does not depend on them, ``(genes,)``.
+        converged: ``(genes,)``.
+    """
+
+    beta: Entry
+    value: Entry
+    converged: Entry
+
+
+class _Point(NamedTuple):
+    value: Array
+    magnitude: Array
+    step: Array
+    decrement: Array
+    weight: Array
+    eta: Array
+
+
+def _evaluate(beta: Array, alpha: Any, genes: Genes, free: Array | None, ridge: float) -> _Point:
+    """Value and Newton step at one point, for observed information and a normal prior."""
+    y, w, design = genes.counts, genes.weights, genes.design
+    eta = jnp.clip(design @ beta + genes.offsets, -_LARGEST_ETA, _LARGEST_ETA)
+    mu = jnp.exp(eta)
+    t = alpha * mu
+    log1p_t, q = jnp.log1p(t), 1 / (1 + t)
+    # Without barriers the compiler repeats all of this wherever a part of it is used.
+    barrier: Any = jax.lax.optimization_barrier
+    mu, log1p_t, q = barrier((mu, log1p_t, q))
+    per_count = w * y * (eta - log1p_t)
+    per_cell = w * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
+    value = jnp.sum(per_count - per_cell, axis=0)
+    magnitude = jnp.sum(jnp.abs(per_count) + per_cell, axis=0)
+    score = design.T @ (w * (y - mu) * q) - ridge * beta
+    information = genes.products.T @ (w * mu * q * q * (1 + alpha * y))
+    if free is not None:
+        score = score * free
+        first, second = np.tril_indices(len(free))
+        both = free[first] * free[second]
+        information = information * both + (first == second)[:, None] * (1 - both)
+    step = barrier(_solve(information, score, ridge))
+    return _Point(value, magnitude, step, 0.5 * jnp.sum(score * step, axis=0), w * mu * q, eta)
+
+
+@jax.jit
+def profile(genes: Genes, start: Array, watched: Array, steps: Array) -> ProfileOnGrid:
+    """The profile at every dispersion of `GRID`, each from the coefficients at the one before.
+
+    Args:
+        genes: with a design of orthonormal columns times the root of the rows, and offsets in which
+            the mean of a gene is.
+        start: coefficients to start from, ``(p, genes)``.
+        watched: 1 for the row whose prediction is asked for, 0 for others, ``(rows, genes)``.
+        steps: Newton steps at each.
+    """
+    points, count = GRID.size, genes.counts.shape[1]
+    grid, rows = jnp.asarray(np.exp(GRID)), genes.design.shape[0]
+
+    def at_round(number: Array, carry: Any) -> Any:
+        beta, before, records = carry
+        since = number - _FIRST_STEPS
+        # The last of a point's rounds makes no step: it is where the values are taken.
+        point, round_of_point = since // (steps + 1), since % (steps + 1)
+        last = (since >= 0) & (round_of_point == steps)
+        here = _evaluate(beta, grid[jnp.maximum(point, 0)], genes, None, _RIDGE)
+        mine = (here.value + here.decrement, here.eta, here.weight, here.decrement)
+        records = tuple(
+            jax.lax.dynamic_update_index_in_dim(record, entry, jnp.maximum(point, 0), 0)
+            for record, entry in zip(records, mine, strict=True)
+        )
+        longest = jnp.max(jnp.abs(here.step), axis=0)
+        step = here.step * jnp.minimum(1, _LONGEST_STEP / jnp.maximum(longest, 1e-300))
+        # From one point to the next the coefficients move evenly, once they do at all.
+        ahead = jnp.clip(beta - before, -0.5, 0.5) * (point > 0)
+        moved = beta + step + jnp.where(last, ahead, 0)
+        return moved, jnp.where(last, beta, before), records
+
+    records = (
+        jnp.zeros((points, count)),
+        jnp.zeros((points, rows, count)),
+        jnp.zeros((points, rows, count)),
+        jnp.zeros((points, count)),
+    )
+    rounds = _FIRST_STEPS + points * (steps + 1)
+    _, _, records = jax.lax.fori_loop(0, rounds, at_round, (start, start, records))
+    value, eta, weight, decrement = records
+    # The information of all points at once, genes and points in one axis.
+    flat = jnp.moveaxis(weight, 1, 0).reshape(rows, -1)
+    row = jnp.tile(genes.design.T @ watched, (1, points))
+    log_determinant, variance = _determinant_and_form(genes.products.T @ flat, row, _RIDGE)
+    value -= 0.5 * log_determinant.reshape(points, count)
+    return ProfileOnGrid(
+        value, jnp.sum(watched * eta, axis=1), variance.reshape(points, count), decrement
+    )
+
+
+class _Search(NamedTuple):
+    """Where the search for the maximum is; entries of every gene."""
+
+    beta: Array
+    best: Array
+    step: Array
+    length: Array
+    decrement: Array
+    rounds: Array
+
+
+@jax.jit
+def fit_at(genes: Genes, start: Array, alpha: Array, free: Array) -> CoefficientsAt:
+    """The maximum over the coefficients, which is that of a concave function.
+
+    Args:
+        genes: of any design of full rank.
+        start: coefficients to start from, ``(p, genes)``.
+        alpha: dispersions, ``(genes,)``.
+        free: 1 for the coefficients that are estimated, ``(p, genes)``.
+    """
+
+    def going(state: _Search) -> Array:
+        return (state.decrement >= _TOLERANCE) & (state.length > 1e-12)
+
+    def more(state: _Search) -> Array:
+        return jnp.any(going(state)) & (state.rounds < _MAX_ITER)
+
+    def search(state: _Search) -> _Search:
+        trial = state.beta + state.length * state.step
+        here = _evaluate(trial, alpha, genes, free, 0.0)
+        rises = here.value >= state.best - _ROUNDING * here.magnitude
+        accepted = rises & going(state)
+        longest = jnp.max(jnp.abs(here.step), axis=0)
+        whole = jnp.minimum(1, 2 * _LONGEST_STEP / jnp.maximum(longest, 1e-300))
+        return _Search(
+            jnp.where(accepted, trial, state.beta),
+            jnp.where(accepted, here.value, state.best),
+            jnp.where(accepted, here.step, state.step),
+            jnp.where(accepted, whole, jnp.where(rises, state.length, state.length / 4)),
+            jnp.where(accepted, here.decrement, state.decrement),
+            state.rounds + 1,
+        )
+
+    count = genes.counts.shape[1]
+    state = _Search(
+        start,
+        jnp.full(count, -jnp.inf),
+        jnp.zeros_like(start),
+        jnp.ones(count),
+        jnp.full(count, jnp.inf),
+        jnp.zeros((), jnp.int32),
+    )
+    state = jax.lax.while_loop(more, search, state)
+    converged = state.decrement < _TOLERANCE
+    beta = state.beta + jnp.where(converged, state.step, 0)
+    value = state.best + jnp.where(converged, state.decrement, 0)
+    return CoefficientsAt(beta, value, converged)
+
+
+def _solve(packed: Array, right: Array, ridge: float) -> Array:
+    """Solutions of symmetric positive definite systems.
+
+    Args:
+        packed: lower triangles, ``(p (p + 1) / 2, genes)``.
+        right: ``(p, genes)``.
+        ridge: is added to the diagonal.
+    """
+    size = len(right)
+    if size > _UNROLLED:
+        root = _root(packed, size, ridge)
+        solved: Any = jax.scipy.linalg.cho_solve((root, True), right.T[:, :, None])
+        solution: Array = solved[:, :, 0].T
+        return solution
+    lower, pivots = _factors(packed, size, ridge)
+    below = _forward(lower, list(right))
+    found: list[Array] = [value / pivot for value, pivot in zip(below, pivots, strict=True)]
+    for i in reversed(range(size)):
+        for k in range(i + 1, size):
+            found[i] = found[i] - lower[k, i] * found[k]
+    return jnp.stack(found)
+
+
+def _determinant_and_form(packed: Array, row: Array, ridge: float) -> tuple[Array, Array]:
+    """Log-determinants, and xᵀM⁻¹x for one x a matrix."""
+    size = len(row)
+    if size > _UNROLLED:
+        root = _root(packed, size, ridge)
+        half = jax.lax.linalg.triangular_solve(root, row.T[:, :, None], left_side=True, lower=True)
+        diagonal = jnp.diagonal(root, axis1=1, axis2=2)
+        return 2 * jnp.sum(jnp.log(diagonal), axis=1), jnp.sum(half[:, :, 0] ** 2, axis=1)
+    lower, pivots = _factors(packed, size, ridge)
+    below = _forward(lower, list(row))
+    log_determinant, form = jnp.zeros_like(row[0]), jnp.zeros_like(row[0])
+    for value, pivot in zip(below, pivots, strict=True):
+        log_determinant += jnp.log(pivot)
+        form += value * value / pivot
+    return log_determinant, form
+
+
+def _root(packed: Array, size: int, ridge: float) -> Array:
+    matrices = unpacked(packed.T, size)
+    scale = jnp.diagonal(matrices, axis1=1, axis2=2) * _SMALLEST_PIVOT + ridge + 1e-300
+    root: Array = jnp.linalg.cholesky(matrices + scale[:, :, None] * jnp.eye(size))
+    return root
+
+
+def _factors(packed: Array, size: int, ridge: float) -> tuple[dict[tuple[int, int], Array], Any]:
+    """L and D of L D Lᵀ, without a loop."""
+    lower: dict[tuple[int, int], Array] = {}
+    pivots: list[Array] = []
+    for i in range(size):
+        for j in range(i + 1):
+            rest = packed[i * (i + 1) // 2 + j]
+            for k in range(j):
+                rest = rest - lower[i, k] * lower[j, k] * pivots[k]
+            if i == j:
+                least = _SMALLEST_PIVOT * packed[i * (i + 1) // 2 + i] + 1e-300
+                pivots.append(jnp.maximum(rest + ridge, least))
+            else:
+                lower[i, j] = rest / pivots[j]
+    return lower, pivots
+
+
+def _forward(lower: dict[tuple[int, int], Array], right: list[Array]) -> list[Array]:
+    for i in range(len(right)):
+        for k in range(i):
+            right[i] = right[i] - lower[i, k] * right[k]
+    return right
