@@ -61,8 +61,7 @@ def if_any(
 ) -> _Result:
     """`then` of the operands if the condition holds anywhere, else `otherwise`, which is cheaper.
 
-    On GPU and TPU always `then`, which must be right for all arguments: there a conditional stops
-    the queue, and the arithmetic costs little.
+    On GPU and TPU always `then`, which must be right for all arguments.
     """
 
     def conditional(*operands: object) -> _Result:

@@ -4,7 +4,7 @@ A `Likelihood` is given as two functions of arguments that are ready for it: the
 derivatives, and Hessian times vector. Both hold everywhere. If every argument is ordinary a
 cheaper state of the same code does, and on CPU one conditional around everything that is wanted
 chooses between the two; unusual arguments go by blocks of columns. On GPU and TPU the general state
-serves all: a conditional costs more there than the arithmetic.
+serves all, in stages: see `Arguments.after`.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,6 +47,7 @@ class Arguments(NamedTuple):
         eps: The floor on the means.
         thetas: What depends on each theta alone.
         everywhere: Whether they may be any numbers.
+        again: See `after`; None where nothing is to be separated.
     """
 
     scales: Scales
@@ -55,6 +56,17 @@ class Arguments(NamedTuple):
     eps: Array
     thetas: tuple[Theta, ...]
     everywhere: bool
+    again: Callable[..., tuple["Arguments", tuple[Array, ...]]] | None = None
+
+    def after(self, *arrays: Array) -> tuple["Arguments", tuple[Array, ...]]:
+        """The same arguments, for what is computed after some arrays, and those arrays.
+
+        In float32 on GPU and TPU, the arrays are computed in full and nothing else is shared with
+        what follows. XLA for TPU works through fusions of more than about 1000 instructions one
+        tile at a time, which takes several times as long, and XLA for GPU writes all that is shared
+        by several outputs to memory.
+        """
+        return (self, arrays) if self.again is None else self.again(*arrays)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,6 +85,7 @@ class Likelihood(NamedTuple):
         ordinary: Of (scales, x, parameters, eps), where the cheaper state holds.
         first: The outputs, each `VALUE` or the place of an argument, x being that at 0.
         product: The rows of the Hessian, by the places of arguments, times a vector.
+        fits: Whether separating the value from its derivatives gains nothing on TPU.
     """
 
     name: str
@@ -81,6 +94,7 @@ class Likelihood(NamedTuple):
     ordinary: Callable[[Scales, Array, tuple[Array, ...], Array], Array]
     first: Callable[[Arguments, tuple[int, ...]], list[Array]]
     product: Callable[[Arguments, tuple[int, ...], Directions], list[Array]]
+    fits: bool = False
 
 
 class Point(Protocol):
@@ -105,7 +119,11 @@ def by_point(point: Callable[[Arguments], Point]) -> tuple[_First, _Product]:
 
     def first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
         here = point(at)
-        return [here.value() if place == VALUE else here.first(place) for place in outputs]
+        if len(outputs) == 1 or VALUE not in outputs:
+            return [here.value() if place == VALUE else here.first(place) for place in outputs]
+        then, (value,) = at.after(here.value())
+        here = here if then is at else point(then)
+        return [value if place == VALUE else here.first(place) for place in outputs]
 
     def product(at: Arguments, rows: tuple[int, ...], directions: Directions) -> list[Array]:
         here = point(at)
@@ -187,14 +205,14 @@ def _evaluated(
         for place, is_small in zip(likelihood.thetas, small, strict=True)
     ]
 
-    def state(
+    def at(
         arguments: Sequence[Array],
         eps: Array,
         before: list[Theta | None],
-        directions: Directions,
         *,
         everywhere: bool,
-    ) -> tuple[Array, ...]:
+        in_stages: bool,
+    ) -> Arguments:
         x, *parameters = arguments
         thetas = []
         for place, theta in zip(likelihood.thetas, before, strict=True):
@@ -202,9 +220,26 @@ def _evaluated(
                 b, scale = parameters[place], scales[place]
                 theta = theta_within(b, scale, materialized=False, everywhere=everywhere)
             thetas.append(theta if everywhere else theta._replace(move=None))
-        at = Arguments(scales, x, tuple(parameters), eps, tuple(thetas), everywhere)
+
+        def again(*arrays: Array) -> tuple[Arguments, tuple[Array, ...]]:
+            *given, arrays = lax.optimization_barrier((arguments, eps, before, arrays))  # type: ignore[no-untyped-call]
+            return at(*given, everywhere=everywhere, in_stages=True), arrays
+
+        known = (scales, x, tuple(parameters), eps, tuple(thetas), everywhere)
+        return Arguments(*known, again if in_stages else None)
+
+    def state(
+        arguments: Sequence[Array],
+        eps: Array,
+        before: list[Theta | None],
+        directions: Directions,
+        *,
+        everywhere: bool,
+        in_stages: bool = False,
+    ) -> tuple[Array, ...]:
+        here = at(arguments, eps, before, everywhere=everywhere, in_stages=in_stages)
         shape = _together(arguments, directions)
-        return tuple(jnp.broadcast_to(part, shape) for part in function(at, directions))
+        return tuple(jnp.broadcast_to(part, shape) for part in function(here, directions))
 
     everywhere, ordinary = (partial(state, everywhere=on) for on in (True, False))
 
@@ -222,8 +257,10 @@ def _evaluated(
         )
         return result
 
+    in_stages = partial(everywhere, in_stages=x.dtype == jnp.float32)
+    on_tpu = everywhere if likelihood.fits else in_stages
     result: tuple[Array, ...] = lax.platform_dependent(
-        (x, *parameters), eps, before, directions, cpu=on_cpu, default=everywhere
+        (x, *parameters), eps, before, directions, cpu=on_cpu, tpu=on_tpu, default=in_stages
     )
     return result
 

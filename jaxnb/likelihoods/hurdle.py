@@ -25,8 +25,12 @@ def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Arra
 
 
 def _first(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
-    truncated, zero, pi = Truncated(at), at.x == 0, at.parameters[2]
-    value = truncated.value()
+    truncated = Truncated(at)
+    then, value = at, truncated.value()
+    if VALUE in outputs or _PI in outputs:
+        then, (value,) = at.after(value)
+        truncated = truncated if then is at else Truncated(then)
+    zero, pi = then.x == 0, then.parameters[2]
 
     def output(place: int) -> Array:
         if place == VALUE:

@@ -263,23 +263,28 @@ def _subtracted(log_1: Array, log_2: Array) -> Array:
 
 
 def _first_everywhere(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
-    q, components = at.parameters[-1], _components(at)
-    log_1, log_2 = (nb.value() for nb in components)
-    d = _subtracted(log_1, log_2)
-    weights = weight_factors(d, q)
-
-    def output(place: int) -> Array:
-        if place == VALUE:
-            return log_two_components(log_1, log_2, d, q)
-        if place == _Q:
-            return d_log_odds(_closer(at, d), q)
-        return _total(
-            weights[k].times(components[k].first(places.index(place)))
-            for k, places in enumerate(_PLACES)
-            if place in places
-        )
-
-    return [output(place) for place in outputs]
+    components = _components(at)
+    then, (log_1,) = at.after(components[0].value())
+    components = components if then is at else _components(then)
+    log_2 = components[1].value()
+    if outputs == (VALUE,):
+        d = _subtracted(log_1, log_2)
+        return [log_two_components(log_1, log_2, d, then.parameters[-1])]
+    then, (log_1, log_2) = then.after(log_1, log_2)
+    d, q, found = _subtracted(log_1, log_2), then.parameters[-1], {}
+    if VALUE in outputs:
+        found[VALUE] = log_two_components(log_1, log_2, d, q)
+    if _Q in outputs:
+        found[_Q] = d_log_odds(_closer(then, d), q)
+    for k, places in enumerate(_PLACES):
+        then, (d,) = then.after(d)
+        components = components if then is at else _components(then)
+        weight = weight_factors(d, then.parameters[-1])[k]
+        for local, place in enumerate(places):
+            if place in outputs:
+                part = weight.times(components[k].first(local))
+                found[place] = found[place] + part if place in found else part
+    return [found[place] for place in outputs]
 
 
 def _product_everywhere(

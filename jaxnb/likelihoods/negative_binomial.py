@@ -24,7 +24,9 @@ def _at(at: Arguments) -> NegativeBinomial:
     return NegativeBinomial(at.scales, at.x, mu, theta, at.eps, at.thetas[0])
 
 
-NEGATIVE_BINOMIAL: Final = Likelihood("negative binomial", (1,), (0,), _ordinary, *by_point(_at))
+NEGATIVE_BINOMIAL: Final = Likelihood(
+    "negative binomial", (1,), (0,), _ordinary, *by_point(_at), fits=True
+)
 
 
 def log_nb(

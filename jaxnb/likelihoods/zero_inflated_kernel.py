@@ -157,9 +157,10 @@ def _difference(x: Array, nb: Array) -> tuple[Array, Array]:
 
 
 def _first_everywhere(at: Arguments, outputs: tuple[int, ...]) -> list[Array]:
-    nb, pi = _negative_binomial(at), at.parameters[2]
-    value = nb.value()
-    point_mass, difference = _difference(at.x, value)
+    nb = _negative_binomial(at)
+    then, (value,) = at.after(nb.value()) if len(outputs) > 1 else (at, (nb.value(),))
+    nb, pi = nb if then is at else _negative_binomial(then), then.parameters[2]
+    point_mass, difference = _difference(then.x, value)
     _, weight = weight_factors(difference, pi)
 
     def output(place: int) -> Array:
@@ -190,4 +191,6 @@ def _product_everywhere(
     return hessian_product(difference, d_pi, pi, components, rows, directions, place_of_q=_PI)
 
 
-ZERO_INFLATED: Final = Likelihood("zero-inflated", (1,), (0,), _ordinary, _first, _product)
+ZERO_INFLATED: Final = Likelihood(
+    "zero-inflated", (1,), (0,), _ordinary, _first, _product, fits=True
+)

@@ -190,4 +190,6 @@ def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Arra
     return ordinary(scales, x, mu, theta, eps) & support(x)
 
 
-ZERO_TRUNCATED: Final = Likelihood("zero-truncated", (1,), (), _ordinary, *by_point(Truncated))
+ZERO_TRUNCATED: Final = Likelihood(
+    "zero-truncated", (1,), (), _ordinary, *by_point(Truncated), fits=True
+)
