@@ -17,7 +17,7 @@ from jaxnb.cli.tables import check_table_name, stem_of_table, write_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jaxnb.glm import GLMFit
+    from jaxnb.glm import GLMFit, MixedFit
     from jaxnb.io import CountFile
 
 __all__ = ["add_parser", "run"]
@@ -64,7 +64,9 @@ held, in addition to 0.4 GB. Text, .mtx, .npz and files compressed by genes are 
 all counts with fewer than 100 rows, --pseudobulk, --allow-non-integer, median ratios, and numbers
 in the design of which nearly every cell has its own.
 
-Cells of one donor are not replicates: with several donors, add them up first (--pseudobulk).
+Cells of one donor are not replicates: with several donors, take them into the model (--random; the
+table then has random_sd, the standard deviation of the donors' effects) or add their cells up first
+(--pseudobulk).
 Estimated counts (--allow-non-integer) are taken as they are.
 
 examples:
@@ -73,6 +75,7 @@ examples:
       --contrast condition,treated,control
   python -m jaxnb de cells.h5ad --pseudobulk donor --design "~ sex + disease" \\
       --contrast disease,MS,none
+  python -m jaxnb de cells.h5ad --random donor --design "~ disease" --contrast disease,MS,none
   python -m jaxnb de counts.csv --obs samples.csv --design "~ age + sex" --test age
   python -m jaxnb de cells.h5ad --markers cell_type --out markers.csv
   python -m jaxnb de screen.h5ad --markers guide --reference control
@@ -106,6 +109,12 @@ def add_parser(commands: Any) -> None:
     add("--test", metavar="NAME", help="a coefficient or a covariate, instead of a contrast")
     add("--reduced", metavar="FORMULA", help="a smaller design to compare with, instead")
     add(
+        "--random",
+        metavar="FIELD",
+        help="the field that names the donors of the cells: a random intercept for each, and tests "
+        "that allow for few donors",
+    )
+    add(
         "--markers",
         metavar="FIELD",
         help="instead of a design: test every group of cells of this field against the rest",
@@ -132,10 +141,10 @@ def add_parser(commands: Any) -> None:
     )
     add(
         "--method",
-        choices=("auto", "wald", "lr", "ql"),
+        choices=("auto", "wald", "lr", "ql", "moderated", "sandwich", "lr-f"),
         default="auto",
         help="Wald, likelihood-ratio or quasi-likelihood F test (default: ql if dispersions are "
-        "shrunken, or lr)",
+        "shrunken, or lr); with --random: moderated (default), sandwich, wald, lr or lr-f",
     )
     add(
         "--threshold",
@@ -220,6 +229,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxnb.cli.inputs import described, name_of_counts, opened_counts
     from jaxnb.cli.regression import tested
     from jaxnb.cli.symbols import symbols_of
+    from jaxnb.glm import GLMFit
 
     name = name_of_counts(options)
     with opened_counts(options) as opened:
@@ -235,7 +245,7 @@ def run(options: argparse.Namespace) -> None:
     if outputs["table"] is not None:
         with written_whole(outputs["table"]) as draft:
             write_frame(_together(tables), draft, outputs["table"].named, index="gene")
-    if outputs["outliers"] is not None:
+    if outputs["outliers"] is not None and isinstance(fit, GLMFit):
         left_out = fit.outliers
         left_out.index = table.index[fit.source.genes.get_indexer(left_out.pop("gene"))]
         with written_whole(outputs["outliers"]) as draft:
@@ -275,6 +285,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.counts is None and options.design is None:
         options.design = _DESIGN
         options.contrast = options.contrast or [_CONTRAST]
+    if options.random is not None and (options.pseudobulk or options.threshold or options.outliers):
+        raise InputError("--random goes without --pseudobulk, --threshold and --outliers")
     if options.design is None:
         raise InputError('say what may matter: --design "~ batch + condition"')
     asked = [options.contrast, options.test, options.reduced]
@@ -296,7 +308,7 @@ def _check_markers(options: argparse.Namespace) -> None:
     unused = {
         "--design": options.design, "--contrast": options.contrast, "--test": options.test,
         "--reduced": options.reduced, "--threshold": options.threshold,
-        "--pseudobulk": options.pseudobulk,
+        "--pseudobulk": options.pseudobulk, "--random": options.random,
         "--allow-non-integer": options.allow_non_integer,
         "--plot": None if options.plot == "none" else options.plot,
     }  # fmt: skip
@@ -345,7 +357,7 @@ def _outputs(options: argparse.Namespace, name: str, data: "CountFile") -> dict[
 
 
 def _draw(
-    fit: "GLMFit",
+    fit: "GLMFit | MixedFit",
     table: "pd.DataFrame",
     name: str,
     outputs: dict[str, Output | None],
@@ -355,11 +367,12 @@ def _draw(
     picture, second = outputs["picture"], outputs["dispersions"]
     if picture is None:
         return
+    from jaxnb.glm import GLMFit
     from jaxnb.plots.differential import differential_figure, dispersion_figure
 
     title = f"{name}: {table.attrs['tested']}"
     trend, own = None, None
-    if fit.prior is not None and fit.own is not None:
+    if isinstance(fit, GLMFit) and fit.prior is not None and fit.own is not None:
         trend, own = fit.prior.trend, fit.own
     figures = [
         differential_figure(table, title, dark=dark),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from jaxnb.glm import GLMFit
+    from jaxnb.glm import GLMFit, MixedFit
     from jaxnb.io import CountFile
 
 __all__ = ["as_input_errors", "noted_warnings", "size_factors", "tested", "totals_remarks"]
@@ -28,7 +28,7 @@ _FEW_ROWS = 100
 
 def tested(
     options: argparse.Namespace, opened: "CountFile"
-) -> tuple["GLMFit", list["pd.DataFrame"]]:
+) -> tuple["GLMFit | MixedFit", list["pd.DataFrame"]]:
     """Read what is known of the rows, fit, test, and say what the user should know.
 
     Raises:
@@ -56,7 +56,7 @@ def tested(
 class _Fitted(NamedTuple):
     """A fit and, if totals of the rows are the size factors, their mean."""
 
-    fit: "GLMFit"
+    fit: "GLMFit | MixedFit"
     mean_total: float | None
 
 
@@ -75,13 +75,14 @@ def _streamed(
         return None
     try:
         also = [options.reduced] if options.reduced else []
-        grouped = grouped_cells(options.design, obs, also)
+        grouped = grouped_cells(options.design, obs, also, options.random)
     except MatrixNeeded:
         return None
     if options.checkpoint is not None and not opened.files:
         raise InputError("--checkpoint is for a file of counts: name one")
     size = bytes_of_sums(genes, len(grouped.lines)) / 1e6
-    note(f"{genes} genes x {len(grouped.lines)} distinct rows of the design: {size:.0f} MB of sums")
+    what = "rows of the design" if options.random is None else f"rows and {options.random}"
+    note(f"{genes} genes x {len(grouped.lines)} distinct {what}: {size:.0f} MB of sums")
     try:
         fit, sums = fit_opened(
             opened,
@@ -89,6 +90,7 @@ def _streamed(
             obs,
             size_factors(options, obs, rows),
             dispersion=options.dispersion,
+            random=options.random,
             checkpoint=options.checkpoint,
             progress=True,
             options=repr(reading_options(options)),
@@ -126,6 +128,7 @@ def _in_memory(options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFr
         obs=obs,
         size_factors=size_factors(options, obs, len(obs)),
         dispersion=options.dispersion,
+        random=options.random,
         filter_low=not options.no_filter and len(obs) < _FEW_ROWS,
         keep_outliers=options.keep_outliers,
         allow_non_integer=True,
@@ -159,21 +162,29 @@ def as_input_errors() -> "Iterator[None]":
         yield
     except InputError:
         raise
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
+        if isinstance(error, TypeError) and "random intercept" not in str(error):
+            raise
         raise InputError(str(error)) from error
 
 
-def _asked(fit: "GLMFit", options: argparse.Namespace, contrast: str | None) -> "pd.DataFrame":
+def _asked(
+    fit: "GLMFit | MixedFit", options: argparse.Namespace, contrast: str | None
+) -> "pd.DataFrame":
     """The test of one contrast, or of what was asked for instead."""
-    how: dict[str, Any] = {"method": options.method, "threshold": options.threshold}
+    how: dict[str, Any] = {"method": options.method}
+    if options.random is None:
+        how["threshold"] = options.threshold
     if options.reduced is not None:
         return fit.test(reduced=options.reduced, **how)
+    if options.random is None:
+        how["shrink"] = True
     if contrast is None:
-        return fit.test(options.test, shrink=True, **how)
+        return fit.test(options.test, **how)
     parts = parts_of_contrast(contrast)
     if len(parts) == 3:
-        return fit.test(*parts, shrink=True, **how)
-    return fit.test(contrast=parts[0], shrink=True, **how)
+        return fit.test(*parts, **how)
+    return fit.test(contrast=parts[0], **how)
 
 
 def _with_reference(obs: "pd.DataFrame", choice: str | None) -> "pd.DataFrame":

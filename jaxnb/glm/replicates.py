@@ -51,7 +51,8 @@ def warn_of_pseudoreplication(
             warn(
                 f"{', '.join(constant)} is the same in all rows of one {column}, of which obs has "
                 f"{donors}: the rows of one {column} are not replicates, and p-values will be far "
-                f"too small. Add them up with jaxnb.glm.pseudobulk(data, {str(column)!r}) or "
-                f"--pseudobulk {column}",
+                f"too small. Take each {column} into the model with random={str(column)!r} "
+                f"(--random {column}), or add its rows up with jaxnb.glm.pseudobulk(data, "
+                f"{str(column)!r}) (--pseudobulk {column})",
             )
             return

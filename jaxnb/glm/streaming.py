@@ -17,6 +17,8 @@ from jaxnb.fit.passes import BLOCK, SECONDS, FilePasses, Sums, digest
 from jaxnb.glm.counts import aligned
 from jaxnb.glm.design import GroupedDesign, design_of_groups
 from jaxnb.glm.fit import fitted
+from jaxnb.glm.mixed.grouping import grouped_with_donors
+from jaxnb.glm.mixed.result import MixedFit, fit_with_donors
 from jaxnb.glm.replicates import warn_of_pseudoreplication
 from jaxnb.glm.result import GLMFit
 from jaxnb.glm.size_factors import choice_of, factors_of_totals, given_factors
@@ -72,11 +74,12 @@ def fit_file(
     obs: pd.DataFrame | None = None,
     size_factors: ArrayLike | str | None = None,
     dispersion: str = "auto",
+    random: str | None = None,
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_seconds: float = SECONDS,
     progress: bool = False,
     **options: Any,
-) -> GLMFit:
+) -> GLMFit | MixedFit:
     """`fit` of a file whose matrix need not fit into memory.
 
     What is in memory is a block of cells, another that is being read meanwhile, the fields of the
@@ -91,6 +94,7 @@ def fit_file(
             the file.
         size_factors: as for `fit`, without ``"median-ratio"``.
         dispersion: as for `fit`.
+        random: the field of the cells that names their donors, as for `fit`.
         checkpoint: a folder in which the sums are kept every `checkpoint_seconds`. The same call
             goes on from there after it was killed, and ends with the same sums to the bit.
         checkpoint_seconds: between two writes.
@@ -109,13 +113,14 @@ def fit_file(
     """
     with open_counts(path, progress=progress, **options) as opened:
         lines = lines_of(opened, obs)
-        grouped = grouped_cells(design, lines)
+        grouped = grouped_cells(design, lines, random=random)
         fit, _ = fit_opened(
             opened,
             grouped,
             lines,
             size_factors,
             dispersion=dispersion,
+            random=random,
             checkpoint=checkpoint,
             checkpoint_seconds=checkpoint_seconds,
             progress=progress,
@@ -139,8 +144,10 @@ def lines_of(opened: CountFile, obs: pd.DataFrame | None) -> pd.DataFrame:
     return found
 
 
-def grouped_cells(design: str, obs: pd.DataFrame, also: Sequence[str] = ()) -> GroupedDesign:
-    """`design_of_groups` of cells, if these are worth adding up.
+def grouped_cells(
+    design: str, obs: pd.DataFrame, also: Sequence[str] = (), random: str | None = None
+) -> GroupedDesign:
+    """`design_of_groups` of cells, divided by donors if there are, if these are worth adding up.
 
     Raises:
         MatrixNeeded: they are not, or the rows of the design depend on all cells.
@@ -151,6 +158,8 @@ def grouped_cells(design: str, obs: pd.DataFrame, also: Sequence[str] = ()) -> G
         raise MatrixNeeded(
             f"the rows of {design!r} depend on all cells: compute that column before, or {remedy}"
         )
+    if random is not None:
+        grouped = grouped_with_donors(grouped, obs, random)
     if _FEWEST_CELLS_OF_A_GROUP * len(grouped.lines) > len(obs):
         raise MatrixNeeded(
             f"{design!r} has {len(grouped.lines)} distinct rows for {len(obs)} cells, which are "
@@ -166,13 +175,19 @@ def fit_opened(
     size_factors: ArrayLike | str | None,
     *,
     dispersion: str = "auto",
+    random: str | None = None,
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_seconds: float = SECONDS,
     progress: bool = False,
     options: str = "",
-) -> tuple[GLMFit, FileSums[CountStatistics]]:
-    """`fit_file` of an open file, with what is known of its cells; and the sums behind the fit."""
-    warn_of_pseudoreplication(grouped.design, obs, grouped.groups.of_row)
+) -> tuple[GLMFit | MixedFit, FileSums[CountStatistics]]:
+    """`fit_file` of an open file, with what is known of its cells; and the sums behind the fit.
+
+    With `random`, the column of donors, `grouped` has been divided by them
+    (`jaxnb.glm.mixed.grouping`).
+    """
+    if random is None:
+        warn_of_pseudoreplication(grouped.design, obs, grouped.groups.of_row)
     sums = sums_by_group(
         opened,
         CountStatistics(opened.shape[1], groups=len(grouped.lines)),
@@ -185,15 +200,15 @@ def fit_opened(
         options=options,
     )
     source = source_of_statistics(sums.statistics, grouped.lines, pd.Index(opened.genes))
-    fit = fitted(
-        source,
-        grouped.design,
-        dispersion=dispersion,
-        size_factors=pd.Series(sums.size_factors, obs.index, name="size_factor"),
-        size_factors_from=sums.size_factors_from,
-        progress=progress,
-    )
-    return fit, sums
+    how: dict[str, Any] = {
+        "dispersion": dispersion,
+        "size_factors": pd.Series(sums.size_factors, obs.index, name="size_factor"),
+        "size_factors_from": sums.size_factors_from,
+        "progress": progress,
+    }
+    if random is not None:
+        return fit_with_donors(source, grouped.design, random, **how), sums
+    return fitted(source, grouped.design, **how), sums
 
 
 def sums_by_group(

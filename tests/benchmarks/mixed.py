@@ -1,7 +1,7 @@
 """Random intercepts of donors: level and power of the tests, and time a gene.
 
-    python tests/benchmarks/mixed.py level --donors 6 --cells 50 --genes 1000
-    python tests/benchmarks/mixed.py level --within --slope 0.3
+    python tests/benchmarks/mixed.py level --donors 6 --cells 40 --genes 500
+    python tests/benchmarks/mixed.py level --donors 6 --cells 40 --genes 600 --within --slope 0.3
     python tests/benchmarks/mixed.py speed
 
 Counts are negative binomial given normal effects of the donors, with standard deviations that

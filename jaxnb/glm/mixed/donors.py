@@ -11,7 +11,7 @@ from jaxnb._warnings import warn
 from jaxnb.glm.counts import aligned
 from jaxnb.glm.design import Design
 
-__all__ = ["Donors", "donors_of"]
+__all__ = ["Donors", "donor_column", "donors_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -41,13 +41,14 @@ class Donors:
         return len(self.labels) - self.between
 
 
-def donors_of(random: Any, obs: pd.DataFrame, design: Design) -> Donors:
+def donors_of(random: Any, obs: pd.DataFrame, design: Design, rows: int) -> Donors:
     """The donors from a column of obs or an array, one entry per row.
 
     Args:
         random: the name of a column of `obs`, or an array.
-        obs: what is known of the rows.
-        design: the design of the fixed effects.
+        obs: what is known of the rows, or of groups of rows.
+        design: the design of the fixed effects, with a row per line of `obs`.
+        rows: how many cells there are.
 
     Raises:
         TypeError: several random effects.
@@ -57,13 +58,7 @@ def donors_of(random: Any, obs: pd.DataFrame, design: Design) -> Donors:
     Warns:
         UserWarning: fewer than 2 degrees of freedom among donors.
     """
-    name, column = _column(random, obs)
-    missing = int(column.isna().sum())
-    if missing:
-        raise ValueError(
-            f"{missing} rows have no {name}: leave them out, or give each of them the {name} it "
-            "is from"
-        )
+    name, column = donor_column(random, obs)
     if column.dtype.kind == "f" and not np.all(np.mod(column.to_numpy(), 1) == 0):
         raise ValueError(
             f"{name} holds fractions such as {column[np.mod(column, 1) != 0].iloc[0]}: a random "
@@ -76,7 +71,7 @@ def donors_of(random: Any, obs: pd.DataFrame, design: Design) -> Donors:
             f"all rows are from one {name} ({labels[0]}): there is no random effect to estimate. "
             "Leave random out, or add cells of others"
         )
-    if len(labels) == len(codes):
+    if len(labels) == rows:
         raise ValueError(
             f"every row has a {name} of its own: rows are replicates then. Leave random out"
         )
@@ -94,6 +89,23 @@ def donors_of(random: Any, obs: pd.DataFrame, design: Design) -> Donors:
             "tests need at least 2 per condition"
         )
     return found
+
+
+def donor_column(random: Any, obs: pd.DataFrame) -> tuple[str, pd.Series]:
+    """The name and the values of the column of donors, of which none is missing.
+
+    Raises:
+        TypeError: several random effects.
+        ValueError: no such column, another length, or missing values.
+    """
+    name, column = _column(random, obs)
+    missing = int(column.isna().sum())
+    if missing:
+        raise ValueError(
+            f"{missing} rows have no {name}: leave them out, or give each of them the {name} it "
+            "is from"
+        )
+    return name, column
 
 
 def _column(random: Any, obs: pd.DataFrame) -> tuple[str, pd.Series]:

@@ -210,7 +210,7 @@ def fit_with_donors(
             f"dispersion={dispersion!r} is not for a random effect: use 'ml', or 'cox-reid' for "
             "the standard deviations of REML"
         )
-    donors = donors_of(random, source.obs, design)
+    donors = donors_of(random, source.obs, design, source.rows)
     regression = MixedRegression(source, design.matrix, donors, progress=progress)
     return MixedFit(
         source,
