@@ -132,7 +132,7 @@ _TAILS = (
         "log_sf",
         "Logarithm of P(X > x) for {under}.",
         'log_tail({of}, "{owner}", True, x, **given)',
-        "log(1 - F(x)), with the digits that 1 - F(x) would lose, ",
+        "log(1 - F(x)), without the cancellation of 1 - F(x), ",
     ),
     _tail(
         "cdf",

@@ -85,7 +85,7 @@ def zero_truncated_nb_log_sf(
         log_theta: log(theta), instead of `theta`.
 
     Returns:
-        log(1 - F(x)), with the digits that 1 - F(x) would lose, in the dtype that the floating
+        log(1 - F(x)), without the cancellation of 1 - F(x), in the dtype that the floating
         arguments promote to (float16 and bfloat16 are computed in float32); NaN where an argument
         is NaN or a parameter is outside its range. The first derivatives in the parameters have
         closed forms, that in x is 0; higher ones are those of the closed forms.
