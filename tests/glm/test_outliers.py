@@ -71,6 +71,17 @@ def test_an_outlier_is_reported_and_decides_nothing(few):
     assert table.loc[SINGLE, "log2_fold_change"] == pytest.approx(alone, abs=0.05)
 
 
+def test_an_outlier_is_told_from_the_others_of_its_small_batch():
+    """Of three rows in a batch, the good ones are farther from the mean of all three."""
+    rng = np.random.default_rng(1)
+    counts = rng.negative_binomial(5, 0.05, (16, 60))
+    counts[3, 4] = 9000
+    batch = np.repeat(list("abcde"), [3, 3, 3, 3, 4])
+    obs = pd.DataFrame({"batch": batch, "group": list("AB") * 8})
+    fit = glm.fit(counts, "~ batch + group", obs=obs, size_factors=np.ones(16))
+    assert fit.outliers[["gene", "row"]].to_numpy().tolist() == [[4, 3]]
+
+
 def test_good_counts_are_kept(few, more):
     for fit in (few, more):
         others = fit.test("group", "B", "A").iloc[3:]

@@ -30,8 +30,9 @@ THRESHOLD = 1e-3
 _ROUNDS = 2
 # A deletion must leave rows that determine the mean, and degrees of freedom.
 _MOST_LEVERAGE, _LEAST_DEGREES = 0.7, 2
-# With up to ten rows a single outlier bends the fit so much that other counts look worse.
-_FEW_ROWS = 10
+# With up to ten rows, or five in the smallest group, a single outlier bends the fit so much that
+# other counts look worse.
+_FEW_ROWS, _SMALL_GROUP = 10, 5
 _SCREEN, _SCREEN_FEW, _SCREEN_MANY = 0.2, 0.6, 0.9
 # Pairs: both residuals of the robust fit above so many standard deviations of a log count.
 _PAIR, _LEAST_VARIANCE = 3.5, 0.02
@@ -122,7 +123,9 @@ def _candidates(
     low = -np.log((counts + 0.5) / expected) * np.sqrt(shape)
     residual = np.maximum(pearson, low) / np.sqrt(np.maximum(1 - leverage, 1e-3))
     residual = np.where(possible, residual, -np.inf)
-    few = bulk.rows <= _FEW_ROWS
+    # For any design the smallest group is the inverse of the largest leverage.
+    largest = float((np.linalg.qr(bulk.design)[0] ** 2).sum(axis=1).max())
+    few = bulk.rows <= _FEW_ROWS or largest > 0.999 / _SMALL_GROUP
     cut = norm.isf(_SCREEN / bulk.rows) * (_SCREEN_FEW if few else _SCREEN_MANY)
     high = residual > cut
     if not few:
