@@ -37,6 +37,8 @@ def main() -> int:
         chosen = [p for p in programs if any(word in p.name for word in options.only)]
     else:
         chosen = [p for p in programs if options.all or p.often]
+    if not chosen:
+        parser.error("no program has such a name")
     return _check(options.target, chosen, options.docs, options.keep)
 
 
