@@ -1,9 +1,9 @@
 """Standard deviations common to all genes: of the donors' intercepts, and of their slopes.
 
 They maximize the sum over some genes of the adjusted profile log-likelihood of
-`jaxnb.glm.mixed.restricted`, at each gene's dispersion. A wrong value costs power and hardly the
-level of the test: what it leaves of the variance is in the ratio φ of `jaxnb.glm.mixed.moderation`.
-So a coarse grid suffices, with a parabola through its highest points.
+`jaxnb.glm.mixed.restricted`, at each gene's dispersion. A coarse grid suffices, with a parabola
+through its highest points: what a wrong value leaves of the variance is in the ratio φ of
+`jaxnb.glm.mixed.moderation`.
 """
 
 from typing import TypeAlias

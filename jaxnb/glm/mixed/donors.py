@@ -15,7 +15,7 @@ __all__ = ["Donors", "donor_column", "donors_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-# Two donors in each of two conditions are the fewest with which the tests were simulated.
+# Two donors in each of two conditions have so many.
 _FEW_DEGREES = 2
 
 
