@@ -142,7 +142,7 @@ class MixedFit:
                 the donors that is common to all genes, and, if the contrast differs within donors,
                 one of the donors' own contrasts. The variance of the contrast is that of the
                 donors' scores, moderated over the genes (`jaxnb.glm.mixed.moderation`), and t has
-                the degrees of freedom of prior and gene together. With 3 donors per condition 4.2 %
+                the degrees of freedom of prior and gene together. With 3 donors per condition 4.2%
                 of the p-values of 1,439 simulated genes were below 0.05 (``tests/benchmarks``).
                 That is over all genes: those whose donors differ most reject more often, those
                 whose donors differ least less often. ``"sandwich"``: the same without
