@@ -92,6 +92,14 @@ class NegativeBinomial:
         self._fraction = back = Fraction(point, self._d, inverse_m)
         p, q = point.theta * inverse_m, point.mu * inverse_m
         smaller = point.r_over * back.m_ratio
+
+        def times_p(value: Array) -> Array:
+            # p itself may underflow, and so may its factors
+            usual = p > float(np.finfo(x.dtype).tiny) * 2.0**26
+            product = jnp.where(usual, value * p, (value * inverse_m) * point.theta)
+            return product * smaller
+
+        self._times_p: Callable[[Array], Array] = times_p
         self.p, self.q = p * smaller, q * (point.r * back.m_ratio)
         unscaled = inverse_m * point.scale.down * move_of_theta.up
         self.inverse_m = jnp.minimum(unscaled * smaller, move_of_theta.inverse)
@@ -111,7 +119,7 @@ class NegativeBinomial:
         c = away * jnp.where(large, self.q, self.inverse_m)
         self._c = jnp.clip(c, -self._largest, self._largest)
         self._d_log_mu = away * jnp.where(large, self.theta_q, self.p)
-        per_mu = away * jnp.where(large, self.p, self.p * point.inverse_mu)
+        per_mu = jnp.where(large, times_p(away), away * (self.p * point.inverse_mu))
         self._per_mu = jnp.where(self._at_zero, -self.p, per_mu)
 
     # -- the value ------------------------------------------------------------------------------
@@ -127,7 +135,7 @@ class NegativeBinomial:
         value = nb_kernel.log_nb(x, mu, t, d, r, large=True, inverse_square=back.inverse_square())
         of_mean = jnp.where(point.under, point.own_x * point.log_r, back.of_mean())
         at_zero = point.under & (point.own_x == 0)
-        value = jnp.where(at_zero, value * point.r, value + of_mean)
+        value = jnp.where(at_zero, value * point.r, value + of_mean) + self._of_far_count()
         value = value + self._r.unscaled(point.theta * point.log_r_over)
         at_zero = jnp.where(moved.small, value / moved.up, value)
         return self._with_ends(jnp.where(point.own_x > 0, value - moved.log_up, at_zero))
@@ -144,12 +152,22 @@ class NegativeBinomial:
         if point is None or moved is None:
             return nb_kernel.log_nb(*arguments, factor=inverse_positive)
         value = nb_kernel.log_nb(*arguments, large=True, factor=inverse_positive)
-        value = value + (point.own_x - 1) * point.log_r
+        value = value + (point.own_x - 1) * point.log_r + self._of_far_count()
         value = value + self._r.unscaled(point.theta * point.log_r_over)
         return self._with_ends(value, fewest=1)
 
     def _inside(self) -> tuple[Array, Array, Array, Dispersion, nb_kernel.Ratios]:
         return self._x_in, self._mu_in, self._t_in, self._d, self._r
+
+    def _of_far_count(self) -> Array:
+        """What form `far` adds to the value."""
+        point = self.point
+        assert point is not None
+        far = point.further > 0
+        log_q = -jnp.log1p(jnp.where(far, (point.theta / point.mu) * point.r_over, 0.0))
+        theta = self._r.unscaled(jnp.where(far, point.theta, 0.0))
+        of_gamma = (theta - 1) * point.log_further
+        return self._r.unscaled(point.further * log_q) + of_gamma
 
     def _with_ends(self, value: Array, fewest: int = 0) -> Array:
         """Where x cannot occur, or an argument is NaN; a mean of 0 has the fewest counts."""
@@ -224,8 +242,14 @@ class NegativeBinomial:
     def _d_mu_d_mu(self) -> Array:
         p, q = self.p, self.q
         if not self.linear_mu:
-            return -p * (q * self.count + self.theta_q)
-        of_count = ((self.count * self.inverse_mu) * (1 + q)) * (p * self.inverse_mu)
+            if self.point is None:
+                return -p * (q * self.count + self.theta_q)
+            return -self._times_p(q * self.count) - p * self.theta_q
+        over_mu = (self.count * self.inverse_mu) * (1 + q)
+        of_count = over_mu * (p * self.inverse_mu)
+        if self.point is not None:
+            large = self.inverse_mu < 1
+            of_count = jnp.where(large, self._times_p(over_mu) * self.inverse_mu, of_count)
         return p * self.inverse_m - jnp.where(self._at_zero, 0.0, of_count)
 
     def _d_mu_d_theta(self) -> Array:
@@ -239,6 +263,7 @@ class NegativeBinomial:
         derivative = self._d_theta_inside(less_inverse=False)
         if self.point is None or self.move is None:
             return derivative
+        derivative = derivative - self.point.further * (self._r.inverse_m * self.point.r_over)
         return derivative * jnp.where(self.point.own_x > 0, self.move.up, 1.0)
 
     def theta_d_theta(self, *, less_inverse: bool = False) -> Array:
@@ -249,16 +274,17 @@ class NegativeBinomial:
             return self._t_in * derivative
         unmoved = jnp.minimum(self.theta.value, self._infinity)
         t = jnp.where((point.own_x > 0) | point.huge, point.theta, unmoved)
-        return self._r.unscaled(t) * derivative
+        of_far = point.further * self.p
+        return self._r.unscaled(t) * derivative - self._r.unscaled(of_far)
 
     def _d_theta_inside(self, *, less_inverse: bool) -> Array:
-        """dl/dt, in form `small` that at the point moved to."""
+        """dl/dt, in form `small` that at the point moved to; in form `far` less (x_0 - x) / m."""
         derivative = nb_kernel.d_theta(self._x_in, self._d, self._r, less_inverse=less_inverse)
         point, back = self.point, self._fraction
         if point is None or back is None:
             return derivative
         derivative = jnp.where(point.fraction, back.d_theta(), self._proportional_to_mu(derivative))
-        return derivative + point.log_r_over
+        return derivative + point.log_r_over + point.log_further
 
     def _d_theta_d_theta(self) -> Array:
         return self.d_theta_d_theta() if self.linear_theta else self.d_log_theta_d_log_theta()
@@ -271,18 +297,23 @@ class NegativeBinomial:
             return derivative
         derivative = self._proportional_to_mu(derivative)
         derivative = jnp.where(point.fraction, back.d_theta_d_theta(), derivative)
+        inverse_m = self._r.inverse_m * point.r_over
+        derivative = derivative + (point.further * inverse_m) * (inverse_m * point.scale.down)
         return jnp.where(point.own_x > 0, derivative * moved.up, derivative) * moved.up
 
     def d_log_theta_d_log_theta(self) -> Array:
         """d2l/dlog(t)2."""
-        derivative = nb_kernel.d_log_theta_d_log_theta(*self._inside())
+        derivative = nb_kernel.d_log_theta_d_log_theta(*self._inside(), self.q)
         point, moved, back = self.point, self.move, self._fraction
         if point is None or moved is None or back is None:
             return derivative
         of_fraction = back.d_log_theta_d_log_theta(derivative)
         derivative = self._proportional_to_mu(derivative)
         derivative = jnp.where(point.fraction, of_fraction, derivative)
-        derivative = derivative + self._r.unscaled(point.theta * point.log_r_over)
+        of_far = point.further * (self.p * self.q)
+        derivative = derivative + self._r.unscaled(
+            point.theta * (point.log_r_over + point.log_further) - of_far
+        )
         # what is proportional to theta is not that at the point moved to
         of_small = self.theta.value * (self._phi_of_minus_q() + self.q * self.q)
         of_small = of_small - self.count * (self.p * self.q)
@@ -312,7 +343,8 @@ class NegativeBinomial:
         """log(m / t), and t q at the point moved to; x > 0 and whole."""
         p, q = self._t_in * self._r.inverse_m, self._mu_in * self._r.inverse_m
         z = q - log1p_minus_x(-q, p)
-        inside = self._r.unscaled(self._mu_in * p)
+        # one of the factors may underflow
+        inside = jnp.maximum(self._r.unscaled(self._t_in) * q, self._r.unscaled(self._mu_in * p))
         if self.point is None:
             return z, inside
         point = self.point

@@ -214,18 +214,27 @@ def d_theta_d_theta(x: Array, mu: Array, t: Array, d: Dispersion, r: Ratios) -> 
     return r.c * (r.c * inverse_n) - jnp.where(r.many, many, few)
 
 
-def d_log_theta_d_log_theta(x: Array, mu: Array, t: Array, d: Dispersion, r: Ratios) -> Array:
+def d_log_theta_d_log_theta(
+    x: Array, mu: Array, t: Array, d: Dispersion, r: Ratios, own_q: Array
+) -> Array:
     """t dl/dt + t**2 d2l/dt2 = t (phi(c) + t c**2 / n) + t eta_difference - t**2 zeta_difference.
 
     The last two parts nearly cancel where t is small: `Dispersion.curvature_step` is their sum as
-    far as it depends on t alone. At x = 1 that sum is -p q, and at x = 0 it is 0.
+    far as it depends on t alone. At x = 1 that sum is -p q, and at x = 0 it is 0. For large c the
+    first part is log(1 + c) - c (x q + t (1 + q)) / n, in which -c + t c**2 / n is one product;
+    x q is next to nothing or not, depending on `own_q`, q of the mean that was given.
     """
     own = r.unscaled(t)
     many = d.curvature_step + own * (_eta_difference(r, d) - own * _zeta_difference(r, d))
     p, q = t * r.inverse_m, mu * r.inverse_m
     few = jnp.where(x == 1, -p * q, 0.0)
     # in this order, since c**2 may overflow
-    of_mean = r.phi_c + r.c * (r.c * (t * reciprocal(r.n)))
+    inverse_n = reciprocal(r.n)
+    of_mean = r.phi_c + r.c * (r.c * (t * inverse_n))
+    above = r.c > 1
+    log_ratio = log(jnp.where(above, r.n * r.inverse_m, 1.0))
+    of_large = log_ratio - r.c * ((r.n - t) * inverse_n * own_q + (t * inverse_n) * (1 + own_q))
+    of_mean = jnp.where(above, of_large, of_mean)
     return own * of_mean + jnp.where(r.many, many, few)
 
 

@@ -9,9 +9,13 @@ marks a quantity at the point that was moved to. Each of these holds to rounding
 `over`    mu above the range. Next to mu the count is nothing: with r_over = mu_0 / mu,
           l = l_0 + t log(r_over).
 `huge`    x above the range; or mu above it, where x is not a small count or theta is too large for
-          form `over`. All three are scaled down by f, a power of 2: the deviance, which is nearly
-          all of l, is proportional to them, and what is left of Stirling's formula is that of the
-          arguments themselves (`nb_kernel`). Where theta is large a small count is nothing.
+          form `over`; not with a small theta. All three are scaled down by f, a power of 2: the
+          deviance, which is nearly all of l, is proportional to them, and what is left of
+          Stirling's formula is that of the arguments themselves (`nb_kernel`). Where theta is large
+          a small count is nothing.
+`far`     x above the range, or no small count in form `over`, with a small theta; or x / m above
+          its range. Stirling's formula for both gamma functions of x is exact: l = l_0 +
+          (x - x_0) log(q) + (t - 1) log(x / x_0).
 `fraction`  a count between 0 and 2 that is not whole. The kernel is evaluated at x + 2 and a mean
           of x + 1, and `nb_fraction` leads back.
 """
@@ -65,6 +69,7 @@ class Limits(NamedTuple):
         small_count: The largest count of form `over`.
         large_theta: Above it a mean above the range is `huge` with small counts, too.
         of_poisson: The largest count and mean with a theta beyond the stand-in for infinity.
+        x_per_m: The largest x / m.
     """
 
     x: float
@@ -83,6 +88,7 @@ class Limits(NamedTuple):
     small_count: float
     large_theta: float
     of_poisson: float
+    x_per_m: float
 
 
 _LIMITS: Final = {
@@ -103,6 +109,7 @@ _LIMITS: Final = {
         small_count=2.0**30,
         large_theta=2.0**80,
         of_poisson=2.0**70,
+        x_per_m=2.0**120,
     ),
     "float64": Limits(
         x=2.0**500,
@@ -121,6 +128,7 @@ _LIMITS: Final = {
         small_count=2.0**60,
         large_theta=2.0**400,
         of_poisson=2.0**500,
+        x_per_m=2.0**1000,
     ),
 }
 
@@ -265,6 +273,8 @@ class Point(NamedTuple):
         over: Whether it was moved down.
         huge: Whether everything was scaled down.
         scale: By what.
+        further: x - x_0 of form `far`, else 0.
+        log_further: log(x / x_0).
         r: mu / mu_0 of forms `under` and `fraction`, else 1.
         log_r: Its logarithm, bounded.
         r_over: mu_0 / mu of form `over`, else 1.
@@ -283,6 +293,8 @@ class Point(NamedTuple):
     over: Array
     huge: Array
     scale: Rescaling
+    further: Array
+    log_further: Array
     r: Array
     log_r: Array
     r_over: Array
@@ -322,7 +334,8 @@ def move(
     if scales[0] == "log":
         log_reached = jnp.maximum(log_reached, jnp.minimum(mean, _FAR) + theta.log_up)
     above = (log_reached - theta.log_reach) * (1 / LOG_2)
-    huge = (above > 0) & (~few | (theta.value > within.large_theta))
+    alone = theta.value < within.small_theta
+    huge = (above > 0) & ~alone & (~few | (theta.value > within.large_theta))
     # even, and up to one more, so that rounding leaves nothing above
     power = jnp.clip(2 * jnp.ceil((above + 1) / 2), 0.0, -float(info.minexp) - 2)
     power = jnp.where(huge, power, 0.0)
@@ -368,10 +381,16 @@ def move(
         r_over = jnp.where(over, r_over / theta.up, 1.0)
 
     of_small = jnp.minimum(_LIFT / jnp.maximum(jnp.where(mu > 1, 1.0, lifted), tiny), highest)
+    t = jnp.where(huge, t, d.theta)
+    mu_moved = jnp.where(fraction, target, jnp.clip(scaled, low, theta.high))
+    highest_x = jnp.minimum(t + mu_moved, highest / within.x_per_m) * within.x_per_m
+    of_small_theta = jnp.where(over, within.small_count, jnp.minimum(highest_x, theta.high))
+    x_near = jnp.minimum(x_moved, jnp.where(alone, of_small_theta, highest_x))
+    far = x_moved > x_near
     return Point(
-        jnp.where(fraction, x_moved + 2, x_moved),
-        jnp.where(fraction, target, jnp.clip(scaled, low, theta.high)),
-        jnp.where(huge, t, d.theta),
+        jnp.where(fraction, x_moved + 2, x_near),
+        mu_moved,
+        t,
         fraction=fraction,
         own_x=jnp.where(huge & few, 0.0, count),
         own_mu=jnp.minimum(scaled, theta.high),
@@ -379,6 +398,8 @@ def move(
         over=over,
         huge=huge,
         scale=scale,
+        further=x_moved - x_near,
+        log_further=jnp.log(jnp.where(far, x_moved / x_near, 1.0)),
         r=r,
         log_r=log_r,
         r_over=r_over,

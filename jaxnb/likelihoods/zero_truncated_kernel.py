@@ -118,7 +118,9 @@ class Truncated:
         if not nb.linear_mu:
             return self._p * more - self._q * self._mean_z - nb.theta_q * self._rest_y
         of_one = self._mean_z * nb.inverse_m + self._p * self._rest_y
-        return (more * nb.inverse_mu) * self._p - of_one
+        inverse_mu, p = nb.inverse_mu, self._p
+        of_more = jnp.where(inverse_mu < 1, (more * inverse_mu) * p, more * (inverse_mu * p))
+        return of_more - of_one
 
     def _d_mu_d_mu(self) -> Array:
         nb, more, p, q = self._nb, self._count - 1, self._p, self._q
@@ -131,19 +133,32 @@ class Truncated:
         inverse_mu = jnp.where(small, 1.0, nb.inverse_mu)
         of_large = p * ((self._h * inverse_mu) * self._y_variance_y)
         of_y = jnp.where(small, p * p * self._variance_y, of_large)
-        of_z = (self._variance_z + self._mean_z) * nb.inverse_m
-        of_one = (of_z + p * self._rest_y) * nb.inverse_m - of_y
-        return of_one - ((more * nb.inverse_mu) * (1 + q)) * (p * nb.inverse_mu)
+        # in units in which the square of 1 / m does not overflow
+        within = nb.point is None
+        unit = 1.0 if within else jnp.where(nb.inverse_m > 2.0**60, 2.0**-60, 1.0)
+        inverse_m = nb.inverse_m * unit
+        of_z = (self._variance_z + self._mean_z) * inverse_m
+        of_one = (of_z + p * (self._rest_y * unit)) * inverse_m - of_y * (unit * unit)
+        over_mu = nb.inverse_mu * unit
+        return (of_one - ((more * over_mu) * (1 + q)) * (p * over_mu)) / (unit * unit)
 
     def _d_mu_d_theta(self) -> Array:
         nb = self._nb
         of_y = nb.theta_q * (self._y_variance_y * self._rest_z + self._rest_y)
         s = self._p * (self._count - 1 + self._mean_z) - self._q * self._variance_z - of_y
         factor = nb.inverse_m if nb.linear_mu else self._q
-        return s * (factor * self._inverse_theta if nb.linear_theta else factor)
+        if not nb.linear_theta:
+            return s * factor
+        # where the product of the two would over- or underflow
+        alike = (factor < 1) == (self._inverse_theta < 1)
+        in_turn = (s * factor) * self._inverse_theta
+        return jnp.where(alike, in_turn, s * (factor * self._inverse_theta))
 
-    def _in_cases(self, one: Array, small: Array, other: Array) -> Array:
-        return jnp.where(self._count == 1, one, jnp.where(self._nb.theta.value < 1, small, other))
+    def _in_cases(
+        self, one: Array, small: Array, other: Array, is_small: Array | None = None
+    ) -> Array:
+        is_small = self._nb.theta.value < 1 if is_small is None else is_small
+        return jnp.where(self._count == 1, one, jnp.where(is_small, small, other))
 
     def _d_log_theta(self) -> Array:
         nb, y = self._nb, self._y
@@ -177,11 +192,13 @@ class Truncated:
         of_y = rho * rho * (y * self._y_variance_y)
         of_one = q * q * self._variance_z - self._mean_z * q * (1 + p) - of_y
         one = of_one + self._rest_y * (nb.theta_q * q)
+        # in which p x cancels
         small = self._d_log_theta_d_log_theta() - self._d_log_theta()
+        is_small = (nb.theta.value < 1) & (self._count * p < 1)
         truncation = self._g * (q * self._h + self._y_plus_g * (rho * rho))
         inverse = self._inverse_theta
-        divided = (self._in_cases(one, small, truncation) * inverse) * inverse
-        other = (self._count > 1) & (nb.theta.value >= 1)
+        divided = (self._in_cases(one, small, truncation, is_small) * inverse) * inverse
+        other = (self._count > 1) & ~is_small
         return divided + jnp.where(other, nb.d_theta_d_theta(), 0.0)
 
 

@@ -276,3 +276,19 @@ def test_numpyro_has_them():
     got = dist.kl_divergence(of_points, second)[: len(MU)]
     np.testing.assert_allclose(got, expected, rtol=1e-6)
     np.testing.assert_allclose(first.entropy(), cdf.nb_entropy(MU, THETA), rtol=1e-6)
+
+
+def test_numpyro_has_the_divergence_from_poisson():
+    mu, theta = np.resize(MU, POINTS), np.resize(OTHER_THETA, POINTS)
+    rate = np.resize(OTHER_MU, POINTS)
+    first, poisson = jaxnb.NegativeBinomial(mu=mu, theta=theta), dist.Poisson(rate)
+    infinity = np.full(POINTS, np.inf, np.float32)
+    got = dist.kl_divergence(first, poisson), dist.kl_divergence(poisson, first)
+    expected = (rate, infinity, mu, theta)
+    np.testing.assert_allclose(got[0], divergences(mu, theta, rate, infinity), rtol=1e-6)
+    np.testing.assert_allclose(got[1], divergences(*expected), rtol=1e-6)
+    limit = jaxnb.NegativeBinomial(mu=mu, theta=infinity)
+    between_poisson = mu * np.log(mu / rate.astype(float)) - mu + rate
+    np.testing.assert_allclose(dist.kl_divergence(limit, poisson), between_poisson, rtol=1e-4)
+    with pytest.raises(NotImplementedError):
+        dist.kl_divergence(jaxnb.ZeroTruncatedNegativeBinomial(mu=mu, theta=theta), poisson)

@@ -1,49 +1,94 @@
-"""Exact log-probabilities and derivatives of the negative binomial and its relatives, by mpmath."""
+"""Exact log-probabilities and deviances with first and second derivatives, by mpmath.
+
+The textbook formulas, whose cancellations are met by digits: nothing is rearranged, so that nothing
+here is a formula of the package.
+"""
 
 import mpmath
+from fuzz import jets
+from fuzz.jets import Jet
 from mpmath import mpf
 
-# theta and x + theta differ by 1e7 at the least where theta may be 1e38 (1e308)
-DIGITS = {"float32": 120, "float64": 800}
+
+def digits(*arguments) -> int:
+    """What second derivatives of differences of log-gammas of such arguments need."""
+    sizes = [abs(int(mpmath.log10(abs(a)))) for a in arguments if 0 < abs(a) < mpmath.inf]
+    return 50 + 2 * sum(sizes) + max(sizes, default=0)
 
 
-def nb(x: mpf, mu: mpf, theta: mpf) -> mpf:
-    """The log-probability."""
-    zero = -theta * mpmath.log1p(mu / theta)
+def nb(x: mpf, mu: Jet, theta: Jet) -> Jet:
+    """The log-probability of the negative binomial."""
+    if theta.value == mpmath.inf:
+        return x * jets.log(mu) - mu - mpmath.loggamma(x + 1) if x > 0 else -mu
+    zero = -(theta * jets.log1p(mu / theta))
     if x == 0:
         return zero
-    gammas = mpmath.loggamma(x + theta) - mpmath.loggamma(theta) - mpmath.loggamma(x + 1)
-    return gammas + zero + x * mpmath.log(mu / (theta + mu))
+    gammas = jets.loggamma(theta + x) - jets.loggamma(theta) - mpmath.loggamma(x + 1)
+    return gammas + zero - x * jets.log1p(theta / mu)
 
 
-def nb_derivatives(x: mpf, mu: mpf, theta: mpf) -> dict[str, mpf]:
-    """First and second derivatives in mean and theta, and in their logarithms."""
-    m = theta + mu
-    p, q = theta / m, mu / m
-    first = mpmath.log(p) + q - x / m
-    second = q * q / theta + x / m**2
-    if x > 0:
-        first += mpmath.digamma(x + theta) - mpmath.digamma(theta)
-        second += mpmath.psi(1, x + theta) - mpmath.psi(1, theta)
-    return {
-        "mu": (x - mu) * p / mu,
-        "log_mu": (x - mu) * p,
-        "theta": first,
-        "log_theta": theta * first,
-        "mu,mu": (x + theta) / m**2 - x / mu**2,
-        "mu,theta": (x - mu) / m**2,
-        "theta,theta": second,
-        "log_mu,log_mu": -p * q * (x + theta),
-        "log_mu,log_theta": (x - mu) * p * q,
-        "log_theta,log_theta": theta * first + theta**2 * second,
-    }
+def zero_inflated(x: mpf, mu: Jet, theta: Jet, q: Jet) -> Jet:
+    count = _log_sigmoid(-q) + nb(x, mu, theta)
+    return _log_add(_log_sigmoid(q), count) if x == 0 else count
 
 
-def mixed(a: mpf, b: mpf, q: mpf) -> mpf:
-    """log(sigma(q) e**a + sigma(-q) e**b)."""
-    return _log_add(a - mpmath.log1p(mpmath.exp(-q)), b - mpmath.log1p(mpmath.exp(q)))
+def mixture(x: mpf, mu_1: Jet, mu_2: Jet, theta_1: Jet, theta_2: Jet, q: Jet) -> Jet:
+    first, second = nb(x, mu_1, theta_1), nb(x, mu_2, theta_2)
+    return _log_add(_log_sigmoid(q) + first, _log_sigmoid(-q) + second)
 
 
-def _log_add(a: mpf, b: mpf) -> mpf:
-    larger, smaller = max(a, b), min(a, b)
-    return larger + mpmath.log1p(mpmath.exp(smaller - larger))
+def tied_mixture(x: mpf, mu_1: Jet, mu_2: Jet, theta: Jet, q: Jet) -> Jet:
+    return mixture(x, mu_1, mu_2, theta, theta, q)
+
+
+def zero_truncated(x: mpf, mu: Jet, theta: Jet) -> Jet:
+    return nb(x, mu, theta) - jets.log(-jets.expm1(nb(mpf(0), mu, theta)))
+
+
+def hurdle(x: mpf, mu: Jet, theta: Jet, q: Jet) -> Jet:
+    if x == 0:
+        return _log_sigmoid(q)
+    return _log_sigmoid(-q) + zero_truncated(x, mu, theta)
+
+
+def nb_deviance(x: mpf, mu: Jet, theta: Jet) -> Jet:
+    """Twice what the count loses by not being the mean."""
+    if x == 0:
+        return -2 * nb(x, mu, theta)
+    return 2 * (nb(x, mu.constant(x), theta) - nb(x, mu, theta))
+
+
+def _log_sigmoid(q: Jet) -> Jet:
+    return -jets.log1p(jets.exp(-q))
+
+
+def _log_add(a: Jet, b: Jet) -> Jet:
+    larger, smaller = (a, b) if a.value >= b.value else (b, a)
+    return larger + jets.log1p(jets.exp(smaller - larger))
+
+
+LOG_PROB = {
+    "negative_binomial": nb,
+    "zero_inflated_negative_binomial": zero_inflated,
+    "negative_binomial_mixture": mixture,
+    "negative_binomial_mixture_tied": tied_mixture,
+    "zero_truncated_negative_binomial": zero_truncated,
+    "hurdle_negative_binomial": hurdle,
+}
+
+
+def evaluated(function, x, values, log_scale=(), more=1) -> Jet:
+    """A function of these at floating-point arguments; those of `log_scale` are logarithms.
+
+    `more` multiplies the digits, which shows whether there were enough.
+    """
+    logs = [*log_scale, *[False] * (len(values) - len(log_scale))]
+    sizes = [
+        mpmath.exp(mpf(v)) if is_log else mpf(v) for v, is_log in zip(values, logs, strict=True)
+    ]
+    with mpmath.workdps(more * digits(mpf(x), *sizes)):
+        variables = Jet.variables([mpf(v) for v in values])
+        parameters = [
+            jets.exp(v) if is_log else v for v, is_log in zip(variables, logs, strict=True)
+        ]
+        return function(mpf(x), *parameters)

@@ -288,4 +288,20 @@ FUNCTIONS = (
         "jnp.where(jnp.isnan(pi), jnp.nan, counted)",
         _LIKELIHOODS,
     ),
+    Fault(
+        "likelihoods-count-far-above",
+        "a count far above mean and theta loses what depends on log(q)",
+        "likelihoods/nb_evaluation.py",
+        "return self._r.unscaled(point.further * log_q) + of_gamma",
+        "return of_gamma",
+        ("fuzz/test_named.py",),
+    ),
+    Fault(
+        "likelihoods-curvature-of-far-count",
+        "the curvature in log(theta) of a count above its mean has another q",
+        "likelihoods/nb_kernel.py",
+        "(r.n - t) * inverse_n * own_q + ",
+        "(r.n - t) * inverse_n * q + ",
+        ("fuzz/test_named.py",),
+    ),
 )

@@ -1,0 +1,126 @@
+"""Numbers that carry their first and second derivatives, in mpmath's precision."""
+
+import mpmath
+from mpmath import mpf
+
+ZERO = mpf(0)
+
+
+class Jet:
+    """A number, its gradient, and the upper triangle of its Hessian, row by row."""
+
+    __slots__ = ("first", "second", "value")
+
+    def __init__(self, value, first, second):
+        self.value, self.first, self.second = value, first, second
+
+    @classmethod
+    def variables(cls, values):
+        """The variables with respect to which everything is differentiated."""
+        n = len(values)
+        no_second = [ZERO] * (n * (n + 1) // 2)
+        return [
+            cls(mpf(value), [mpf(i == k) for i in range(n)], no_second)
+            for k, value in enumerate(values)
+        ]
+
+    def constant(self, value):
+        """A number that depends on none of them."""
+        return Jet(mpf(value), [ZERO] * len(self.first), [ZERO] * len(self.second))
+
+    def through(self, value, d, dd):
+        """A function of this number, by its value and derivatives there."""
+        pairs = _pairs(len(self.first))
+        second = [
+            d * s + dd * self.first[i] * self.first[j]
+            for s, (i, j) in zip(self.second, pairs, strict=True)
+        ]
+        return Jet(value, [d * f for f in self.first], second)
+
+    def _other(self, other):
+        return other if isinstance(other, Jet) else self.constant(other)
+
+    def __add__(self, other):
+        other = self._other(other)
+        return Jet(
+            self.value + other.value,
+            [a + b for a, b in zip(self.first, other.first, strict=True)],
+            [a + b for a, b in zip(self.second, other.second, strict=True)],
+        )
+
+    def __mul__(self, other):
+        if not isinstance(other, Jet):
+            return Jet(
+                self.value * other,
+                [f * other for f in self.first],
+                [s * other for s in self.second],
+            )
+        a, b = self, other
+        return Jet(
+            a.value * b.value,
+            [a.value * q + b.value * p for p, q in zip(a.first, b.first, strict=True)],
+            [
+                a.value * t + b.value * s + a.first[i] * b.first[j] + a.first[j] * b.first[i]
+                for s, t, (i, j) in zip(a.second, b.second, _pairs(len(a.first)), strict=True)
+            ],
+        )
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __neg__(self):
+        return self * -1
+
+    def __sub__(self, other):
+        return self + (-other)
+
+    def __rsub__(self, other):
+        return -self + other
+
+    def __truediv__(self, other):
+        return self * (other.reciprocal() if isinstance(other, Jet) else 1 / mpf(other))
+
+    def __rtruediv__(self, other):
+        return self.reciprocal() * other
+
+    def reciprocal(self):
+        r = 1 / self.value
+        return self.through(r, -r * r, 2 * r**3)
+
+    def hessian(self):
+        """The whole of it, as lists."""
+        n = len(self.first)
+        at = dict(zip(_pairs(n), self.second, strict=True))
+        return [[at[min(i, j), max(i, j)] for j in range(n)] for i in range(n)]
+
+
+def _pairs(n):
+    return [(i, j) for i in range(n) for j in range(i, n)]
+
+
+def log(a):
+    return a.through(mpmath.log(a.value), 1 / a.value, -1 / a.value**2)
+
+
+def log1p(a):
+    r = 1 / (1 + a.value)
+    return a.through(mpmath.log1p(a.value), r, -r * r)
+
+
+def exp(a):
+    e = mpmath.exp(a.value)
+    return a.through(e, e, e)
+
+
+def expm1(a):
+    e = mpmath.exp(a.value)
+    return a.through(mpmath.expm1(a.value), e, e)
+
+
+def sqrt(a):
+    root = mpmath.sqrt(a.value)
+    return a.through(root, 1 / (2 * root), -1 / (4 * root**3))
+
+
+def loggamma(a):
+    z = a.value
+    return a.through(mpmath.loggamma(z), mpmath.digamma(z), mpmath.psi(1, z))

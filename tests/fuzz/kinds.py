@@ -1,0 +1,57 @@
+"""The kinds of checks, each for every distribution and dtype."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from fuzz import likelihoods, sums, tails
+from fuzz.findings import Report
+from fuzz.points import REGIONS
+
+DTYPES = ("float32", "float64")
+Run = Callable[[int, int], Report]
+"""Of the number of points and the seed."""
+
+
+def _in_regions(check, regions=REGIONS, scales=(False,), **options):
+    def of(name: str, dtype: str) -> Iterator[tuple[str, Run]]:
+        for region in regions:
+            for log_scale in scales:
+                scale = {"log_scale": True} if log_scale else {}
+                label = f"{region}{', log scale' * log_scale}"
+                yield label, partial(check, name, dtype, region=region, **scale, **options)
+
+    return of
+
+
+def _plain(check):
+    return lambda name, dtype: iter([("", partial(check, name, dtype))])
+
+
+def _of_nb(kind):
+    return lambda name, dtype: kind(name, dtype) if name == "negative_binomial" else iter(())
+
+
+KINDS = {
+    "likelihoods": _in_regions(likelihoods.log_probabilities, scales=(False, True)),
+    # mixed second derivatives underflow to 0 where mean and theta differ by more than 1e19
+    "deviance": _of_nb(_in_regions(likelihoods.deviances, REGIONS[:1], scales=(False, True))),
+    "tails": _in_regions(tails.log_tails, REGIONS[:2]),
+    "complements": _plain(tails.complements),
+    "quantiles": _in_regions(tails.quantiles, REGIONS[:1]),
+    "entropy": _plain(sums.entropies),
+    "moments": _plain(sums.moments_and_modes),
+    "samplers": lambda name, dtype: (
+        _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())
+    ),
+}
+"""Of a distribution and a dtype, what there is to run."""
+
+
+def rounds(kinds, distributions, dtypes=DTYPES) -> Iterator[tuple[str, Run]]:
+    """Everything of these, with labels."""
+    for kind in kinds:
+        for name in distributions:
+            for dtype in dtypes:
+                for label, run in KINDS[kind](name, dtype):
+                    words = [kind, name, dtype, label]
+                    yield " ".join(word for word in words if word), run

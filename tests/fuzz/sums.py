@@ -1,0 +1,195 @@
+"""Entropies, divergences, moments and samplers, against sums over the counts.
+
+Log-probabilities are products of ratios of neighbors from that of 0 on, in NumPy's extended
+precision; derivatives are differences of the sums.
+"""
+
+from functools import cache
+
+import jax
+import numpy as np
+import scipy.stats
+from fuzz import points
+from fuzz.findings import Finding, Report
+from registry import DISTRIBUTIONS
+
+LENGTH = 1 << 16  # counts that are summed
+LONG = np.longdouble
+_RELATIVE = {"float32": 3e-5, "float64": 1e-6}
+
+
+def log_nb(mu, theta):
+    """Of the counts below `LENGTH`."""
+    mu, theta = LONG(mu), LONG(theta)
+    k = np.arange(1, LENGTH, dtype=LONG)
+    if np.isinf(theta):
+        steps, zero = np.log(mu) - np.log(k), -mu
+    else:
+        zero = -theta * np.log1p(mu / theta)
+        # the ratio of neighbors is (theta + k - 1) / k times mu / (theta + mu)
+        steps = np.log1p((k - 1) / theta) - np.log(k) + np.log(mu) - np.log1p(mu / theta)
+    return zero + np.concatenate([[LONG(0)], np.cumsum(steps)])
+
+
+def _mixed(a, b, q):
+    q = LONG(q)
+    return np.logaddexp(a - np.log1p(np.exp(-q)), b - np.log1p(np.exp(q)))
+
+
+_ZERO = np.concatenate([[LONG(0)], np.full(LENGTH - 1, -np.inf, LONG)])
+
+
+def _without_zeros(log_p):
+    log_p = log_p - np.log(-np.expm1(log_p[0]))
+    log_p[0] = -np.inf
+    return log_p
+
+
+LOG_P = {
+    "negative_binomial": log_nb,
+    "zero_inflated_negative_binomial": lambda mu, theta, q: _mixed(_ZERO, log_nb(mu, theta), q),
+    "negative_binomial_mixture": lambda mu_1, mu_2, theta_1, theta_2, q: _mixed(
+        log_nb(mu_1, theta_1), log_nb(mu_2, theta_2), q
+    ),
+    "zero_truncated_negative_binomial": lambda mu, theta: _without_zeros(log_nb(mu, theta)),
+    "hurdle_negative_binomial": lambda mu, theta, q: _mixed(
+        _ZERO, _without_zeros(log_nb(mu, theta)), q
+    ),
+}
+"""Of the parameters, the log-probabilities of the counts below `LENGTH`."""
+
+
+def _expectation(log_p, values):
+    seen = log_p > -11000
+    return np.sum(np.where(seen, np.exp(log_p) * np.where(seen, values, 0), 0))
+
+
+def entropy(name, values):
+    """In extended precision."""
+    log_p = LOG_P[name](*values)
+    return -_expectation(log_p, log_p)
+
+
+def moments(name, values):
+    """Mean and variance."""
+    log_p, k = LOG_P[name](*values), np.arange(LENGTH, dtype=LONG)
+    mean = _expectation(log_p, k)
+    return mean, _expectation(log_p, (k - mean) ** 2)
+
+
+def divergence(name, first, second):
+    """E log(P_1 / P_2) over the first."""
+    log_p, log_q = LOG_P[name](*first), LOG_P[name](*second)
+    return _expectation(log_p, np.where(log_p > -np.inf, log_p, 0) - np.where(
+        log_p > -np.inf, log_q, 0))  # fmt: skip
+
+
+def drawn(case, dtype, n, seed):
+    """Parameters with all of their mass below `LENGTH`."""
+    rng = np.random.default_rng([seed, 7])
+    out = []
+    for p in case.family.parameters:
+        kind = points.kind_of(p)
+        low, high = {"mean": (-7, 7), "theta": (-1.5, 9), "odds": (-4, 4)}[kind]
+        value = rng.uniform(low, high, n)
+        value = value if kind == "odds" else np.exp(value)
+        if kind == "theta":
+            value = np.where(rng.random(n) < 0.1, np.inf, value)
+        out.append(value.astype(dtype))
+    return out
+
+
+@cache
+def _entropy_program(name):
+    family = DISTRIBUTIONS[name].family
+
+    def of(parameters):
+        value, pull = jax.vjp(lambda *p: family.entropy(*p), *parameters)
+        return value, pull(jax.numpy.ones_like(value))
+
+    return jax.jit(of)
+
+
+def entropies(name, dtype, n, seed):
+    """With first derivatives."""
+    case = DISTRIBUTIONS[name]
+    parameters = drawn(case, dtype, n, seed)
+    report = Report(points=n)
+    with jax.enable_x64(dtype == "float64"):
+        value, gradient = jax.tree.map(np.asarray, _entropy_program(name)(tuple(parameters)))
+    for i in range(n):
+        point = [LONG(p[i]) for p in parameters]
+        exact = entropy(name, point)
+        _relative(report, f"{name} entropy {dtype}", point, value[i], exact, dtype)
+        for k, p in enumerate(point):
+            if np.isinf(p):
+                continue
+            step = LONG(1e-5) * (1 if points.kind_of(case.family.parameters[k]) == "odds" else p)
+            moved = [entropy(name, [*point[:k], p + s * step, *point[k + 1 :]]) for s in (1, -1)]
+            slope = (moved[0] - moved[1]) / (2 * step)
+            size = max(abs(slope), abs(exact) * LONG(1e-3) / max(abs(p), 1))
+            _relative(report, f"{name} entropy {dtype} d{k}", point, gradient[k][i], slope, dtype,
+                      10 * size)  # fmt: skip
+    return report
+
+
+def _relative(report, what, point, got, exact, dtype, size=None):
+    report.numbers += 1
+    size = abs(exact) if size is None else size
+    if not abs(LONG(got) - exact) <= _RELATIVE[dtype] * size + np.finfo(dtype).tiny:
+        report.findings.append(Finding(what, tuple(point), float(got), float(exact)))
+
+
+def moments_and_modes(name, dtype, n, seed):
+    """Mean, variance and mode."""
+    case = DISTRIBUTIONS[name]
+    parameters = drawn(case, dtype, n, seed)
+    report = Report(points=n)
+    family = case.family
+    with jax.enable_x64(dtype == "float64"):
+        found = [np.asarray(f(*parameters)) for f in (family.mean, family.variance, family.mode)]
+    eps = float(np.finfo(dtype).eps)
+    for i in range(n):
+        point = [LONG(p[i]) for p in parameters]
+        for label, got, exact in zip(("mean", "variance"), found, moments(name, point),
+                                     strict=False):  # fmt: skip
+            report.numbers += 1
+            if not abs(LONG(got[i]) / exact - 1) < 64 * eps + 1e-12:
+                report.findings.append(
+                    Finding(f"{name} {label} {dtype}", tuple(point), got[i], float(exact))
+                )
+        report.numbers += 1
+        log_p = LOG_P[name](*point)
+        mode = int(found[2][i])
+        if log_p[mode] < log_p.max() - 16 * eps * max(1, -log_p.max()):
+            what = f"{name} mode {dtype}"
+            report.findings.append(Finding(what, tuple(point), mode, int(np.argmax(log_p))))
+    return report
+
+
+def samplers(name, dtype, n, seed, draws=1 << 14):
+    """Chi-square of draws with random parameters, by the smallest p-value of n."""
+    case = DISTRIBUTIONS[name]
+    parameters = drawn(case, dtype, n, seed)
+    key = jax.random.key(seed)
+    x = np.asarray(case.family.sampler(key, *(p[:, None] for p in parameters), shape=(n, draws)))
+    report = Report(points=n)
+    for i in range(n):
+        p = np.exp(LOG_P[name](*(LONG(v[i]) for v in parameters))).astype(float)
+        edges = np.unique(np.searchsorted(np.cumsum(p), np.linspace(0.02, 0.98, 30)))
+        cells = np.append(np.searchsorted(edges, np.arange(LENGTH)), len(edges))
+        expected = np.bincount(cells[:-1], p, len(edges) + 1) * draws
+        expected[-1] += max(draws - expected.sum(), 0)
+        observed = np.bincount(cells[np.minimum(x[i], LENGTH)], minlength=len(edges) + 1)
+        kept = expected > 5
+        expected, observed = (np.append(v[kept], v[~kept].sum()) for v in (expected, observed))
+        kept = expected > 5
+        report.numbers += 1
+        if kept.sum() < 2:
+            continue
+        statistic = np.sum((observed - expected)[kept] ** 2 / expected[kept])
+        p_value = scipy.stats.chi2.sf(statistic, kept.sum() - 1)
+        if p_value < 1e-6:
+            point = tuple(v[i] for v in parameters)
+            report.findings.append(Finding(f"{name} sampler", point, p_value, "not below 1e-6"))
+    return report
