@@ -39,12 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def command() -> int:
+def command(arguments: Sequence[str] | None = None) -> int:
     """`main` as a process of its own: after Ctrl-C it ends without what Python does at its end.
 
     To free memory and to unload JAX takes seconds, and everything that was written is on the disk.
     """
-    status = main()
+    status = main(arguments)
     if status == INTERRUPTED:
         for stream in filter(None, (sys.stdout, sys.stderr)):
             with suppress(OSError):
