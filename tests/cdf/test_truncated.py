@@ -139,7 +139,8 @@ def test_draws_and_moments(draws, moments_of_all):
         np.testing.assert_allclose(got["mean"], mean, rtol=1e-6, err_msg=point)
         variance = (p * (x - mean) ** 2).sum()
         np.testing.assert_allclose(got["variance"], variance, rtol=1e-5, err_msg=point)
-        assert got["mode"] == p.argmax(), point
+        # of two modes the larger one, and rounding may make either the more probable
+        assert got["mode"] == np.flatnonzero(p >= p.max() * (1 - 1e-12))[-1], point
         drawn = draws[:, place]
         edges = np.unique(np.quantile(drawn, np.linspace(0, 0.98, 12), method="nearest"))
         inner = np.diff([p[: int(e)].sum() for e in edges])

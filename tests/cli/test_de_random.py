@@ -32,6 +32,7 @@ def cells() -> anndata.AnnData:
     return anndata.AnnData(counts.astype(np.float32), obs, var)
 
 
+@pytest.mark.slow
 def test_from_the_shell(cells: anndata.AnnData, folder: Path, capsys) -> None:
     cells.write_h5ad("m.h5ad")
     assert main(["de", "m.h5ad", *ASKED, "--random", "donor", *QUIET]) == 0

@@ -100,6 +100,7 @@ def test_what_takes_the_matrix_has_no_checkpoint(file: Path, de, words, message)
     assert message in said
 
 
+@pytest.mark.slow
 def test_numbers_and_median_ratios_are_fitted_in_memory(file: Path, de) -> None:
     for words in (
         ("--design", "~ scale(age)", "--test", "scale(age)"),

@@ -15,6 +15,7 @@ from jaxnb.cli.interrupt import MESSAGE, prompt_interrupt
 SCRIPT = """
 import ctypes, signal, sys
 from jaxnb.cli import fit, main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
 def run(options):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     print("started", flush=True)
@@ -69,7 +70,11 @@ def test_nothing_is_left_behind(monkeypatch, capsys) -> None:
 
     monkeypatch.setattr(fit, "run", run)
     threads = threading.active_count()
-    assert main(["fit"]) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["fit"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err == f"{MESSAGE}\n"
     assert threading.active_count() == threads
     assert signal.set_wakeup_fd(-1) == -1

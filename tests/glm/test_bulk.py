@@ -103,7 +103,13 @@ def test_a_count_without_weight_is_left_out_and_predicted():
         assert found.variance[number, point] == pytest.approx(expected_variance, rel=0.03)
 
 
-@pytest.mark.parametrize("dispersion", ["ml", "cox-reid", "shrunken"])
+_SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "dispersion",
+    [pytest.param("ml", marks=_SLOW), pytest.param("cox-reid", marks=_SLOW), "shrunken"],
+)
 @pytest.mark.filterwarnings("ignore:a prior of the dispersions")
 def test_a_row_of_weight_two_counts_like_two_rows(dispersion):
     repeated = np.repeat(np.arange(ROWS), OBS["w"])
@@ -123,6 +129,7 @@ def test_a_row_of_weight_two_counts_like_two_rows(dispersion):
             pd.testing.assert_frame_equal(got, expected, **close)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:a prior of the dispersions")
 def test_a_row_without_weight_is_none():
     seven = np.arange(ROWS) != 5

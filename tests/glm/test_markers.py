@@ -70,6 +70,7 @@ def test_against_the_rest_in_memory_and_from_a_file(tmp_path):
     pd.testing.assert_frame_equal(by_name[numbers], table[numbers], rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_against_one_and_in_pairs():
     control = glm.markers(DATA, "type", reference="a", size_factors="depth", dispersion="cox-reid")
     pairs = glm.markers(DATA, "type", pairwise=True, size_factors="depth", dispersion="cox-reid")

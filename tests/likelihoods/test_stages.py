@@ -12,7 +12,8 @@ import jaxnb
 from jaxnb.likelihoods import evaluate
 from jaxnb.likelihoods.evaluate import VALUE
 
-NB, SLOW = "negative_binomial", "zero_truncated_negative_binomial"
+NB = "negative_binomial"
+SLOW = ("zero_truncated_negative_binomial", "negative_binomial_mixture")
 
 
 def on_device(*operands, default, **_):
@@ -23,7 +24,7 @@ def on_device(*operands, default, **_):
     "name",
     [
         pytest.param(
-            name, marks=[pytest.mark.quick] * (name == NB) + [pytest.mark.slow] * (name == SLOW)
+            name, marks=[pytest.mark.quick] * (name == NB) + [pytest.mark.slow] * (name in SLOW)
         )
         for name in DISTRIBUTIONS
     ],

@@ -118,6 +118,7 @@ def test_effects_of_donors(ml):
     assert (strong[1] > 0).all()
 
 
+@pytest.mark.slow
 def test_the_same_from_statistics_arrays_and_numbers(ml):
     groups = OBS.groupby(["donor", "condition", "batch"], sort=True)
     lines = groups.size().reset_index()
@@ -161,6 +162,7 @@ def test_one_clear_message(random, error, message):
         fitted(random=random)
 
 
+@pytest.mark.slow
 def test_other_bad_input():
     with pytest.raises(ValueError, match="'shrunken' is not for a random effect"):
         fitted("shrunken")

@@ -69,6 +69,7 @@ def test_within_donors(fit):
         fit.test("time", "late", "early", method="lr-f")
 
 
+@pytest.mark.slow
 def test_likelihood_ratios(fit):
     chi = fit.test("condition", "B", "A", method="lr")
     f = fit.test(reduced="~ time")
@@ -100,6 +101,7 @@ def test_bad_tests(fit, arguments, message):
         fit.test(**arguments)
 
 
+@pytest.mark.slow
 def test_few_genes_are_not_moderated():
     fit = glm.fit(
         COUNTS[:, 3:7], "~ condition", obs=OBS, random="donor", size_factors=np.ones(CELLS)
