@@ -25,8 +25,8 @@ from jaxnb.cdf.at_zero import SCALES, log_probability_of_zero
 from jaxnb.cdf.within_range import Tangent, outputs_within
 from jaxnb.likelihoods import primitives
 from jaxnb.likelihoods.arguments import largest
+from jaxnb.likelihoods.limits import limits
 from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL, log_nb
-from jaxnb.likelihoods.ranges import limits
 
 __all__ = ["difference_of_ratios", "log_ratio", "step_in_v"]
 

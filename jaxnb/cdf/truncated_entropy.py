@@ -38,7 +38,7 @@ from jaxnb.cdf.at_zero import log_probability_of_one, log_probability_of_zero
 from jaxnb.cdf.expectation import Weight, nodes, summed
 from jaxnb.cdf.within_range import log_nb_within
 from jaxnb.likelihoods.arguments import largest
-from jaxnb.likelihoods.ranges import limits
+from jaxnb.likelihoods.limits import limits
 from jaxnb.special.complements import log1m_exp_of_any, one_minus_exp
 from jaxnb.special.gamma import digamma_remainder, lgamma_1p
 from jaxnb.special.log1p import log_of_any

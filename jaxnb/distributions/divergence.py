@@ -20,10 +20,10 @@ def _of_negative_binomials(p: NegativeBinomial, q: NegativeBinomial) -> Array:
 
 
 @kl_divergence.register(NegativeBinomial, Poisson)
-def _from_poisson(p: NegativeBinomial, q: Poisson) -> Array:
+def _of_negative_binomial_from_poisson(p: NegativeBinomial, q: Poisson) -> Array:
     return nb_kl_divergence(p.mu, p.theta, q.rate, jnp.inf)
 
 
 @kl_divergence.register(Poisson, NegativeBinomial)
-def _of_poisson(p: Poisson, q: NegativeBinomial) -> Array:
+def _of_poisson_from_negative_binomial(p: Poisson, q: NegativeBinomial) -> Array:
     return nb_kl_divergence(p.rate, jnp.inf, q.mu, q.theta)

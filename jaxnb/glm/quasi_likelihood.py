@@ -21,9 +21,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import betaln, expit
+from scipy.special import expit
 from scipy.stats import f as f_distribution
+
+from jaxnb.glm.scaled_f import ScaledF, minimum
 
 __all__ = ["QuasiPrior", "learn_quasi_prior", "quasi_dispersions"]
 
@@ -73,8 +74,14 @@ class QuasiPrior(NamedTuple):
 
     def second_probability(self, phi: Floats, degrees: Floats) -> Floats:
         """That a gene is one of those that vary more, ``(genes,)``."""
-        first = _log_density(phi, degrees, self.scale, self.degrees)
-        other = _log_density(phi, degrees, self.second_scale, self.second_degrees)
+        estimates = ScaledF(phi, degrees)
+        first, other = (
+            estimates.log_density(np.log(scale), np.log(prior)).value
+            for scale, prior in (
+                (self.scale, self.degrees),
+                (self.second_scale, self.second_degrees),
+            )
+        )
         found: Floats = expit(other - first + np.log(self.share) - np.log1p(-self.share))
         return found
 
@@ -102,62 +109,41 @@ def learn_quasi_prior(phi: Floats, degrees: Floats, usable: Bools) -> QuasiPrior
     """
     chosen = np.flatnonzero(usable & np.isfinite(phi) & (degrees > 0))
     chosen = chosen[:: max(1, chosen.size // _MOST_GENES)]
-    log_phi, degrees = np.log(phi[chosen]), degrees[chosen]
-    distinct, which = np.unique(degrees, return_inverse=True)
+    estimates = ScaledF(phi[chosen], degrees[chosen])
 
-    def prior(v: Floats) -> QuasiPrior:
-        scale, shift = np.exp(v[0]), np.exp(v[3])
-        return QuasiPrior(
-            float(scale), float(np.exp(v[1])), float(expit(v[2])), float(scale * shift),
-            float(np.exp(v[4])),
-        )  # fmt: skip
-
-    def loss(v: Floats) -> float:
-        p = prior(v)
-        first, second = (
-            _log_densities(log_phi, degrees, distinct, which, scale, prior_degrees)
-            for scale, prior_degrees in ((p.scale, p.degrees), (p.second_scale, p.second_degrees))
-        )
-        first += np.log1p(-p.share)
-        second += np.log(p.share)
-        penalty = 0.5 * ((v[2] - _LOGIT) / _LOGIT_SD) ** 2
-        return float(penalty - np.logaddexp(first, second).sum())
+    def loss(v: Floats) -> tuple[float, Floats]:
+        log_scale, log_prior, logit, shift, log_second = v
+        first = estimates.log_density(log_scale, log_prior)
+        second = estimates.log_density(log_scale + shift, log_second)
+        share, away = expit(logit), (logit - _LOGIT) / _LOGIT_SD
+        both = np.logaddexp(first.value + np.log1p(-share), second.value + np.log(share))
+        of_second = np.exp(second.value + np.log(share) - both)
+        by_shift = np.sum(of_second * second.by_log_scale)
+        gradient = [
+            np.sum((1 - of_second) * first.by_log_scale) + by_shift,
+            np.sum((1 - of_second) * first.by_log_prior),
+            np.sum(of_second - share) - away / _LOGIT_SD,
+            by_shift,
+            np.sum(of_second * second.by_log_prior),
+        ]
+        return float(0.5 * away**2 - np.sum(both)), -np.array(gradient)
 
     start = [0.0, np.log(10.0), -4.0, np.log(4.0), np.log(2.0)]
     bounds = [
-        (-10, 10),
+        (-10.0, 10.0),
         (np.log(0.5), np.log(_MOST_DEGREES)),
-        (-9, -1.5),
-        tuple(np.log(_SCALES)),
+        (-9.0, -1.5),
+        (np.log(_SCALES[0]), np.log(_SCALES[1])),
         (np.log(0.5), np.log(_SECOND_DEGREES)),
     ]
-    return prior(minimize(loss, start, bounds=bounds, method="L-BFGS-B").x)
-
-
-def _log_density(phi: Floats, degrees: Floats, scale: float, prior: float) -> Floats:
-    """Of scale times F(degrees, prior)."""
-    distinct, which = np.unique(degrees, return_inverse=True)
-    return _log_densities(np.log(phi), degrees, distinct, which, scale, prior)
-
-
-def _log_densities(
-    log_phi: Floats,
-    degrees: Floats,
-    distinct: Floats,
-    which: NDArray[np.int64],
-    scale: float,
-    prior: float,
-) -> Floats:
-    """The same with what does not depend on the prior computed before."""
-    constant = 0.5 * distinct * np.log(distinct / prior) - betaln(0.5 * distinct, 0.5 * prior)
-    relative = log_phi - np.log(scale)
-    found: Floats = (
-        constant[which]
-        - np.log(scale)
-        + (0.5 * degrees - 1) * relative
-        - 0.5 * (degrees + prior) * np.log1p(degrees / prior * np.exp(relative))
+    log_scale, log_prior, logit, shift, log_second = minimum(loss, start, bounds)
+    return QuasiPrior(
+        float(np.exp(log_scale)),
+        float(np.exp(log_prior)),
+        float(expit(logit)),
+        float(np.exp(log_scale + shift)),
+        float(np.exp(log_second)),
     )
-    return found
 
 
 def _posterior_mean(phi: Floats, degrees: Floats, scale: float, prior: float) -> Floats:

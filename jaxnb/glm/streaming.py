@@ -26,7 +26,7 @@ from jaxnb.glm.source import source_of_statistics
 from jaxnb.io import CountFile, open_counts
 
 __all__ = [
-    "FileSums",
+    "GroupSums",
     "MatrixNeeded",
     "bytes_of_sums",
     "fit_file",
@@ -51,7 +51,7 @@ class MatrixNeeded(ValueError):
     """What was asked for takes the whole matrix in memory."""
 
 
-class FileSums(NamedTuple, Generic[Sums]):
+class GroupSums(NamedTuple, Generic[Sums]):
     """Statistics of the groups of a file's cells.
 
     Attributes:
@@ -180,7 +180,7 @@ def fit_opened(
     checkpoint_seconds: float = SECONDS,
     progress: bool = False,
     options: str = "",
-) -> tuple[GLMFit | MixedFit, FileSums[CountStatistics]]:
+) -> tuple[GLMFit | MixedFit, GroupSums[CountStatistics]]:
     """`fit_file` of an open file, with what is known of its cells; and the sums behind the fit.
 
     With `random`, the column of donors, `grouped` has been divided by them
@@ -222,7 +222,7 @@ def sums_by_group(
     checkpoint_seconds: float = SECONDS,
     progress: bool = False,
     options: str = "",
-) -> FileSums[Sums]:
+) -> GroupSums[Sums]:
     """Statistics of groups of cells, from at most two passes over a file.
 
     Args:
@@ -270,7 +270,7 @@ def sums_by_group(
         mean_total = float(totals.cell_totals.mean())
     factors, how = known
     statistics = passes.statistics(into, factors, groups)
-    return FileSums(statistics, factors, how, mean_total)
+    return GroupSums(statistics, factors, how, mean_total)
 
 
 def bytes_of_sums(genes: int, groups: int, *, separate: bool = False) -> int:

@@ -16,7 +16,7 @@ size of the result. At 0 and 1 no gamma function is needed: there c = -mu / m, n
     l = t log(1 + c) + [x = 1] log(t mu / m).
 
 Counts that are not whole (the extension by the gamma function) take the first form. Arguments are
-within `ranges.Limits`, x is 0, 1 or at least 2.
+within `limits.Limits`, x is 0, 1 or at least 2.
 """
 
 from typing import NamedTuple
@@ -28,7 +28,8 @@ from jax import lax
 from jaxnb._types import Array
 from jaxnb.likelihoods.arguments import largest
 from jaxnb.likelihoods.dispersion import Dispersion
-from jaxnb.likelihoods.ranges import Rescaling, limits
+from jaxnb.likelihoods.limits import limits
+from jaxnb.likelihoods.ranges import Rescaling
 from jaxnb.special.elementary import reciprocal, two_sum
 from jaxnb.special.gamma import (
     digamma_remainder_difference,

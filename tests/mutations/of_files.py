@@ -197,7 +197,7 @@ FILES = (
     Fault(
         "cli-two-questions",
         "of two questions one is ignored",
-        "cli/de.py",
+        "cli/de_options.py",
         "if sum(entry is not None for entry in asked) != 1:",
         "if not any(asked):",
         _CLI,

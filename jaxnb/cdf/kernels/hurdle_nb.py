@@ -46,8 +46,8 @@ def mode(mu: Array, theta: Array, pi: Array) -> Array:
     def log_prob(x: Array) -> Array:
         return log_hurdle_nb(x, mu, theta, pi)
 
-    likeliest = zero_or(log_prob, truncated.mode(mu, theta))
-    return jnp.where(jnp.isnan(pi), jnp.nan, likeliest)
+    found = zero_or(log_prob, truncated.mode(mu, theta))
+    return jnp.where(jnp.isnan(pi), jnp.nan, found)
 
 
 def rate(deviates: Deviates, mu: Array, theta: Array, pi: Array) -> tuple[Array, Array]:

@@ -21,10 +21,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import betaln
 
 from jaxnb.glm.mixed.scores import ScaleFit
+from jaxnb.glm.scaled_f import ScaledF, minimum
 
 __all__ = ["Moderated", "Variances", "moderated", "variances_of"]
 
@@ -116,18 +115,17 @@ def moderated(
     edges = np.quantile(mean[chosen], np.arange(1, bins) / bins)
     bin_of = np.searchsorted(edges, mean)
     some = np.flatnonzero(chosen)[:: max(1, int(chosen.sum()) // _MOST_LEARNED_FROM)]
-    d1, where, log_ratio = found.degrees[some], bin_of[some], np.log(found.ratio[some])
+    where, estimates = bin_of[some], ScaledF(found.ratio[some], found.degrees[some])
 
-    def loss(parameters: Floats) -> float:
-        d2 = np.exp(parameters[-1])
-        x = log_ratio - parameters[where]
-        share = d1 / d2
-        terms = betaln(d1 / 2, d2 / 2) - d1 / 2 * (x + np.log(share))
-        return float(np.sum(terms + (d1 + d2) / 2 * np.log1p(share * np.exp(x))))
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        density = estimates.log_density(parameters[where], parameters[-1])
+        by_scale = np.bincount(where, density.by_log_scale, bins)
+        gradient = [*-by_scale, -np.sum(density.by_log_prior)]
+        return -float(np.sum(density.value)), np.array(gradient)
 
     centers = [np.log(np.mean(found.ratio[some][where == number])) for number in range(bins)]
     bounds = [(-8.0, 8.0)] * bins + [_LOG_DEGREES]
-    best = minimize(loss, [*centers, np.log(8.0)], method="L-BFGS-B", bounds=bounds).x
+    best = minimum(loss, [*centers, np.log(8.0)], bounds)
     scale, prior = np.exp(best[bin_of]), float(np.exp(best[-1]))
     own = np.where(usable, found.ratio, scale)
     ratio = (prior * scale + found.degrees * own) / (prior + found.degrees)

@@ -49,8 +49,8 @@ def profile(here: Evaluation, alpha: Floats, scale: Floats) -> Profile:
     """
     size = here.gradient.shape[1] - 2
     # dα/dρ = d²α/dρ² = α + 1/m
-    slope = alpha + 1 / scale
-    units = np.stack([slope, np.ones_like(slope)], axis=1)
+    by_rho = alpha + 1 / scale
+    units = np.stack([by_rho, np.ones_like(by_rho)], axis=1)
     gradient = here.gradient[:, size:] * units
     hessian = here.hessian[:, size:, size:] * units[:, :, None] * units[:, None, :]
     hessian[:, 0, 0] += gradient[:, 0]

@@ -64,8 +64,8 @@ def maximize_restricted(problem: MixedProblem, genes: Ints, start: Maximum) -> M
         path = np.where(held, 0, found.hessian[:, 0, 1] / bend)
         beta = found.step + found.paths[..., 0] * rho[:, None]
         beta_path = found.paths[..., 1] + found.paths[..., 0] * path[:, None]
-        slope = now.alpha + 1 / scale
-        direction = Point(slope * path, beta_path, np.ones(active.size))
+        alpha_by_rho = now.alpha + 1 / scale
+        direction = Point(alpha_by_rho * path, beta_path, np.ones(active.size))
         half = 0.5 * problem.determinant_derivative(genes[active], now, direction)
         derivative = found.gradient[:, 1] + found.hessian[:, 0, 1] * rho - half
         curvature = found.hessian[:, 1, 1] + found.hessian[:, 0, 1] * path

@@ -1,0 +1,234 @@
+"""The words of the command ``de``: its options, their help, and which of them go together."""
+
+import argparse
+from typing import Any
+
+from jaxnb._errors import InputError
+from jaxnb.cli.arguments import COUNTS, add_counts, parts_of_contrast, positive_int
+
+__all__ = ["add_options", "check_options"]
+
+_DESIGN, _CONTRAST = "~ cell_type", "cell_type,CD19+ B,CD56+ NK"
+
+_DESCRIPTION = """\
+Test every gene for differences between groups, or along a covariate, given batch, depth and
+whatever else the design names, by negative binomial regression.
+"""
+
+_EPILOG = f"""\
+{COUNTS}
+What is known of the cells or samples comes from the file itself (obs of .h5ad) or from --obs.
+Without COUNTS, two cell types of the bundled 700 blood cells are compared.
+
+The table written by --out has one line per gene:
+  mean                       mean count, divided by the size factors
+  log2_fold_change, se       of B over A (or per unit), and its standard error in the Wald test; the
+                             other tests do without it, and fold change / se does not give their
+                             p-values; -inf or inf where a group has no counts at all
+  log2_fold_change_shrunken  pulled towards 0 where counts are few: for ranking and pictures
+  statistic, p_value         of the test; empty in a Wald test where the fold change is infinite
+  p_adjusted                 adjusted for the number of genes (Benjamini-Hochberg); with fewer than
+                             100 rows, of genes with enough counts alone: by the rule of edgeR's
+                             filterByExpr, 10 in as many rows of median depth as the smallest group
+                             has, and 15 in all (--no-filter adjusts for all)
+  dispersion                 alpha: variance = mean + alpha mean^2
+  outliers                   with fewer than 100 rows: how many counts were left out, because the
+                             other counts of the gene rule them out (--keep-outliers keeps them)
+  status                     what happened in the fit, or "low counts", or "outlier": the fold
+                             change is that of the other counts, the p-value of both fits
+
+With --markers there is a line for each group and gene: the columns group, reference (with
+--reference and --pairwise), gene, and those above. P-values are adjusted within each comparison.
+All comparisons are made from one pass over the file, or two if totals are the size factors.
+
+Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks, and added up for
+every distinct row of the design: two blocks, 1 kB a gene and distinct row, and 100 bytes a cell are
+held, in addition to 0.4 GB. Text, .mtx, .npz and files compressed by genes are held whole; so are
+all counts with fewer than 100 rows, --pseudobulk, --allow-non-integer, median ratios, and numbers
+in the design of which nearly every cell has its own.
+
+Cells of one donor are not replicates: with several donors, take them into the model (--random; the
+table then has random_sd, the standard deviation of the donors' effects) or add their cells up first
+(--pseudobulk).
+Estimated counts (--allow-non-integer) are taken as they are.
+
+examples:
+  python -m jaxnb de
+  python -m jaxnb de counts.csv --obs samples.csv --design "~ batch + condition" \\
+      --contrast condition,treated,control
+  python -m jaxnb de cells.h5ad --pseudobulk donor --design "~ sex + disease" \\
+      --contrast disease,MS,none
+  python -m jaxnb de cells.h5ad --random donor --design "~ disease" --contrast disease,MS,none
+  python -m jaxnb de counts.csv --obs samples.csv --design "~ age + sex" --test age
+  python -m jaxnb de cells.h5ad --markers cell_type --out markers.csv
+  python -m jaxnb de screen.h5ad --markers guide --reference control
+
+Exit status: 0 done, 2 bad input or arguments, 130 interrupted.
+"""
+
+
+def add_options(commands: Any) -> argparse.ArgumentParser:
+    """Add the command to the subparsers of `argparse`, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "de",
+        help="test every gene for differences between groups",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_counts(parser)
+    add = parser.add_argument
+    add("--obs", metavar="CSV", help="table with a line per cell or sample, names first")
+    add("--design", metavar="FORMULA", help='formula, such as "~ batch + condition"')
+    add(
+        "--contrast",
+        metavar="FACTOR,B,A",
+        action="append",
+        help="B over A of a factor of the design or of a number (quotes around a level that has "
+        "commas); or a sum of coefficients, such as 'condition[T.B] - condition[T.C]'; given "
+        "several times, the table has a line for each contrast and gene",
+    )
+    add("--test", metavar="NAME", help="a coefficient or a covariate, instead of a contrast")
+    add("--reduced", metavar="FORMULA", help="a smaller design to compare with, instead")
+    add(
+        "--random",
+        metavar="FIELD",
+        help="the field that names the donors of the cells: a random intercept for each, and tests "
+        "that allow for few donors",
+    )
+    add(
+        "--markers",
+        metavar="FIELD",
+        help="instead of a design: test every group of cells of this field against the rest",
+    )
+    add(
+        "--reference",
+        metavar="[FIELD=]LEVEL",
+        help="with a design: the level of a factor that the coefficients of its others refer to, "
+        "FIELD=LEVEL; with --markers: the group to compare with, instead of the rest",
+    )
+    add("--pairwise", action="store_true", help="with --markers: against every other group")
+    add(
+        "--size-factors",
+        metavar="HOW",
+        help="'total', 'median-ratio', 'none', 'obs:FIELD', or a text file with one positive "
+        "number per line (default: median-ratio if 100 genes have counts everywhere, or total)",
+    )
+    add(
+        "--dispersion",
+        choices=("auto", "ml", "cox-reid", "shrunken"),
+        default="auto",
+        help="how to estimate it (default: shrunken with fewer than 100 rows and at least 50 "
+        "genes, or cox-reid)",
+    )
+    add(
+        "--method",
+        choices=("auto", "wald", "lr", "ql", "moderated", "sandwich", "lr-f"),
+        default="auto",
+        help="Wald, likelihood-ratio or quasi-likelihood F test (default: ql if dispersions are "
+        "shrunken, or lr); with --random: moderated (default), sandwich, wald, lr or lr-f",
+    )
+    add(
+        "--threshold",
+        type=float,
+        default=0.0,
+        metavar="LOG2FC",
+        help="test for fold changes beyond this, to base 2: 1 asks for more than twofold "
+        "(default: 0)",
+    )
+    add(
+        "--no-filter",
+        action="store_true",
+        help="adjust p-values for all genes; with fewer than 100 rows, those with few counts are "
+        "left out of the adjustment by default",
+    )
+    add(
+        "--keep-outliers",
+        action="store_true",
+        help="leave no counts out; with fewer than 100 rows, those that the other counts of their "
+        "gene rule out are left out by default",
+    )
+    add(
+        "--outliers",
+        metavar="FILE",
+        help="table of the counts that are left out: gene, row, count, what was expected, p-value",
+    )
+    add("--pseudobulk", metavar="A,B,...", help="add up the cells that agree in these fields first")
+    add(
+        "--min-cells",
+        type=positive_int,
+        default=10,
+        metavar="N",
+        help="leave sums of fewer cells out (default: 10)",
+    )
+    add(
+        "--out",
+        metavar="FILE",
+        help="table: .csv, .tsv or .txt, also with .gz, .parquet or .xlsx; or 'none' (default: "
+        "<folder>_<COUNTS>_de.csv here)",
+    )
+    add(
+        "--plot",
+        metavar="PNG",
+        help="picture (.png, .pdf, .svg), or 'none' (default: beside it); the dispersions are on "
+        "the second page of a .pdf, or in a file of their own",
+    )
+    add(
+        "--symbols",
+        metavar="FIELD",
+        help="field of the genes to carry into the table as its column symbol, or 'none' (default: "
+        "gene_symbols, gene_name, feature_name or the like if there is one)",
+    )
+    add("--dark", action="store_true", help="draw the pictures on a dark background")
+    add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
+    add(
+        "--checkpoint",
+        metavar="DIR",
+        help="keep the sums over cells in this folder every 30 s: the same command, killed and "
+        "started again, goes on from there and writes the same files",
+    )
+    return parser
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Fill in what the bundled data needs, and refuse what says nothing or too much."""
+    if options.markers is not None:
+        _check_markers(options)
+        return
+    if options.pairwise:
+        raise InputError("--pairwise goes with --markers FIELD")
+    if options.counts is None and options.design is None:
+        options.design = _DESIGN
+        options.contrast = options.contrast or [_CONTRAST]
+    if options.random is not None and (options.pseudobulk or options.threshold or options.outliers):
+        raise InputError("--random goes without --pseudobulk, --threshold and --outliers")
+    if options.design is None:
+        raise InputError('say what may matter: --design "~ batch + condition"')
+    asked = [options.contrast, options.test, options.reduced]
+    if sum(entry is not None for entry in asked) != 1:
+        raise InputError(
+            "say what to test, one of --contrast FACTOR,B,A, --test NAME or --reduced FORMULA"
+        )
+    for contrast in options.contrast or []:
+        sum_of_coefficients = set("[+-*") & set(contrast)
+        if len(parts_of_contrast(contrast)) not in ((1, 3) if sum_of_coefficients else (3,)):
+            raise InputError(
+                f"--contrast {contrast}: must be FACTOR,B,A (B over A), with quotes around a level "
+                "that has commas, or a sum of coefficients"
+            )
+
+
+def _check_markers(options: argparse.Namespace) -> None:
+    """Refuse what does not go with ``--markers``."""
+    unused = {
+        "--design": options.design, "--contrast": options.contrast, "--test": options.test,
+        "--reduced": options.reduced, "--threshold": options.threshold,
+        "--pseudobulk": options.pseudobulk, "--random": options.random,
+        "--allow-non-integer": options.allow_non_integer,
+        "--plot": None if options.plot == "none" else options.plot,
+    }  # fmt: skip
+    given = [name for name, value in unused.items() if value]
+    if given:
+        raise InputError(f"--markers goes without {', '.join(given)}")
+    if options.reference is not None and options.pairwise:
+        raise InputError("--reference LEVEL or --pairwise, not both")
