@@ -70,7 +70,7 @@ def test_names_are_those_of_the_functions_and_classes(name):
 
 
 # One goes through all that is shared; the kernel of each is behind its log-probability.
-@each_night_but("zero_inflated_negative_binomial")
+@each_night_but("negative_binomial")
 def test_the_kernel_is_the_function_and_its_derivatives(name):
     case = CASES[name]
     family = case.family

@@ -213,6 +213,7 @@ def test_samplers_take_logarithms(name, monkeypatch):
     assert (given, shape, dtype) == (expected, (20,), float)
 
 
+@pytest.mark.slow
 def test_draws_by_logarithms_are_those_by_their_exponentials():
     key = jax.random.key(0)
     draws = jaxnb.random.zero_inflated_negative_binomial(key, 1.0, 1.0, 0.5, (20,))

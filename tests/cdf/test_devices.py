@@ -92,11 +92,8 @@ def test_shard_map_on_one_device_with_its_checks():
 NAMES = ["nb", "zinb", "mixture_nb", "zero_truncated_nb", "hurdle_nb"]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["traced", "nb"], pytest.param(["whole", *NAMES], marks=pytest.mark.slow)],
-    ids=["one", "all"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["traced", "nb"], ["whole", *NAMES]], ids=["one", "all"])
 def test_spread_over_devices_they_are_as_on_one(words):
     """`shard_map` with its checks, and explicit sharding, whose checks are those of a trace."""
     # the speed of the program is no matter, that of compiling it is
@@ -106,6 +103,7 @@ def test_spread_over_devices_they_are_as_on_one(words):
     subprocess.run([sys.executable, "-c", PROGRAM, *words], check=True, env=environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["nb", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
 )

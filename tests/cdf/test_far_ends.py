@@ -108,13 +108,15 @@ def test_named_points(values_and_derivatives):
     check(NAMED, values_and_derivatives(NAMED))
 
 
-@pytest.mark.parametrize("n", [40, pytest.param(SIZE, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [40, SIZE])
 def test_all_magnitudes(n, values_and_derivatives):
     points = draws(n, seed=n)
     with mpmath.workdps(60):
         check(points, values_and_derivatives(points))
 
 
+@pytest.mark.slow
 def test_subnormal_parameters():
     """Powers of the mean, multiples of theta: 1 - F is mu for small means, or theta log(1 / p) ."""
     small = np.float32([1e-39, 1e-42])

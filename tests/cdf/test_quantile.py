@@ -75,9 +75,7 @@ def test_is_the_smallest_count_at_many_more_points(quantile, dtype):
         assert_smallest(q, x, at >= q, before_it >= q, parameters)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
 def test_from_the_logarithm_of_the_lower_tail(dtype):
     log_q, *parameters = random_logarithms(SIZE, dtype)
     log_q[:3] = -np.inf, 0, 0.1
@@ -117,6 +115,7 @@ def test_from_logarithms_of_the_upper_tail_and_of_the_parameters(dtype):
     assert_smallest(log_q, x, at <= log_q, before_it <= log_q, (mu, theta))
 
 
+@pytest.mark.slow
 def test_from_the_probability_of_the_upper_tail():
     """Also where a level is met exactly."""
     q, mu, theta = draw(np.random.default_rng(3), 2000, np.dtype("float32"))
@@ -176,6 +175,7 @@ def test_ends(quantile, dtype):
         np.testing.assert_array_equal(value, end, f"at {point[:3]}")
 
 
+@pytest.mark.slow
 def test_has_no_derivative_and_maps_and_is_scipys_for_poisson():
     q = np.linspace(0.1, 0.9, 9, dtype=np.float32)
 

@@ -21,7 +21,7 @@ X = np.arange(-1.0, 2500.0)
 
 @pytest.fixture
 def found(dtype):
-    """The arguments in this dtype and, of them, what the functions return in one program."""
+    """The arguments in this dtype and, of them, both tails in one program."""
     return _found(dtype)
 
 
@@ -30,17 +30,13 @@ def _found(dtype):
     x, mu, theta = (a.astype(dtype) for a in (X, MU, THETA))
 
     @jax.jit
-    def functions(x, mu, theta, logits):
+    def functions(x, mu, theta):
         return {
             "log_cdf": cdf.zero_truncated_nb_log_cdf(x, mu, theta),
             "log_sf": cdf.zero_truncated_nb_log_sf(x, mu, theta),
-            "hurdle_cdf": cdf.hurdle_nb_cdf(x, mu, theta, logits),
-            "hurdle_log_cdf": cdf.hurdle_nb_log_cdf(x, mu, theta, logits),
-            "hurdle_sf": cdf.hurdle_nb_sf(x, mu, theta, logits),
-            "hurdle_log_sf": cdf.hurdle_nb_log_sf(x, mu, theta, logits),
         }
 
-    values = functions(x, mu, theta, dtype.type(np.log(0.3 / 0.7)))
+    values = functions(x, mu, theta)
     return mu.astype(float), theta.astype(float), jax.tree.map(np.asarray, values)
 
 
@@ -57,11 +53,26 @@ def test_are_sums_of_the_probabilities(found, dtype):
     both = np.exp(got["log_cdf"]) + np.exp(got["log_sf"])
     np.testing.assert_allclose(both, 1, rtol=rtol)
     assert (got["log_cdf"][:, :2] == -np.inf).all()
-    hurdle = np.where(X < 0, 0, 0.3 + 0.7 * summed)
-    np.testing.assert_allclose(got["hurdle_cdf"], hurdle, rtol=rtol)
-    np.testing.assert_allclose(np.exp(got["hurdle_log_cdf"]), hurdle, rtol=rtol)
-    np.testing.assert_allclose(got["hurdle_cdf"] + got["hurdle_sf"], 1, rtol=rtol)
-    np.testing.assert_allclose(got["hurdle_log_sf"][:, 1], np.log(0.7), rtol=rtol)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
+)
+@pytest.mark.parametrize(
+    "logarithms", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["log", "linear"]
+)
+def test_the_hurdle_adds_its_zeros(dtype, logarithms):
+    prefix = "hurdle_nb_log_" if logarithms else "hurdle_nb_"
+    lower, upper = (getattr(cdf, prefix + tail) for tail in ("cdf", "sf"))
+    arguments = (a.astype(dtype) for a in (X[:400], MU, THETA))
+    found = jax.jit(lambda *a: (lower(*a), upper(*a)))(*arguments, dtype.type(np.log(0.3 / 0.7)))
+    cdf_, sf = (np.exp(np.asarray(a, float)) if logarithms else np.asarray(a) for a in found)
+    summed = np.cumsum(np.exp(log_probabilities(X[:400], MU, THETA)), 1)
+    hurdle = np.where(X[:400] < 0, 0, 0.3 + 0.7 * summed)
+    rtol = 100 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(cdf_, hurdle, rtol=rtol)
+    np.testing.assert_allclose(cdf_ + sf, 1, rtol=rtol)
+    np.testing.assert_allclose(sf[:, 1], 0.7, rtol=rtol)
 
 
 def log_probabilities(x, mu, theta):
@@ -129,6 +140,7 @@ def moments_of_all():
     return {name: np.asarray(value) for name, value in values.items()}
 
 
+@pytest.mark.slow
 def test_draws_and_moments(draws, moments_of_all):
     n, x = len(draws), np.arange(100_000.0)
     for place, (mu, theta) in enumerate(DRAWN):
@@ -151,6 +163,7 @@ def test_draws_and_moments(draws, moments_of_all):
         assert len(edges) == 1 or scipy.stats.chisquare(observed, expected).pvalue > 1e-3, point
 
 
+@pytest.mark.slow
 def test_ends_of_draws_and_moments(draws, moments_of_all):
     np.testing.assert_array_equal(draws[0, len(DRAWN) :], [1, np.inf, np.nan, np.nan, np.nan])
     ends = {name: values[len(DRAWN) :] for name, values in moments_of_all.items() if values.ndim}
@@ -213,7 +226,7 @@ def probabilities_up_to(x, mu, theta):
     return probabilities
 
 
-@pytest.mark.quick
+@pytest.mark.slow
 def test_the_quantile_at_0_is_the_lowest_count():
     assert cdf.zero_truncated_nb_quantile(0.0, 2.0, 1.0) == 1
     assert cdf.hurdle_nb_quantile(0.0, 2.0, 1.0, -1.0) == 0

@@ -22,19 +22,26 @@ def sigmoid(q):
 @pytest.mark.parametrize(
     "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
 )
-@pytest.mark.quick
-def test_are_the_weighted_sums(dtype):
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(("zinb_cdf", "mixture_nb_sf"), marks=pytest.mark.quick),
+        pytest.param(("zinb_sf", "mixture_nb_cdf"), marks=pytest.mark.slow),
+    ],
+    ids="-".join,
+)
+def test_are_the_weighted_sums(names, dtype):
     q = np.array([[-3.0], [0.5], [40.0], [-np.inf], [np.inf]], dtype)
     eps = float(np.finfo(dtype).eps)
     first, second = nbinom(4, 0.7), nbinom(20, 3)
 
+    # By default one of each pair: a lower tail and an upper one, of either distribution.
+    parameters = {"zinb": (4.0, 0.7), "mixture_nb": (4.0, 20.0, 0.7, 3.0)}
+
     @jax.jit
     def found(x, q):
         return {
-            "zinb_cdf": cdf.zinb_cdf(x, 4.0, 0.7, q),
-            "zinb_sf": cdf.zinb_sf(x, 4.0, 0.7, q),
-            "mixture_nb_cdf": cdf.mixture_nb_cdf(x, 4.0, 20.0, 0.7, 3.0, q),
-            "mixture_nb_sf": cdf.mixture_nb_sf(x, 4.0, 20.0, 0.7, 3.0, q),
+            name: getattr(cdf, name)(x, *parameters[name.rpartition("_")[0]], q) for name in names
         }
 
     with np.errstate(over="ignore"):
@@ -50,6 +57,7 @@ def test_are_the_weighted_sums(dtype):
         np.testing.assert_allclose(got, exact, rtol=units * eps, err_msg=name)
 
 
+@pytest.mark.slow
 def test_scales_and_a_shared_theta():
     """The logarithm of one mean beside the other mean, and a theta for both."""
     x = X.astype(np.float32)
@@ -64,8 +72,8 @@ FUNCTIONS = {
 }
 
 
-# By default one: the derivatives of both are those of the same function of two components.
-@pytest.mark.parametrize("name", ["zinb", pytest.param("mixture_nb", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_derivatives_are_those_of_differences(name):
     """In each parameter, of both tails at once; X below 0 has none."""
     point = np.array([4.0, 0.7, -1.0] if name == "zinb" else [4.0, 20.0, 0.7, 3.0, -1.0])

@@ -67,8 +67,8 @@ def de(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     ("words", "rtol"),
     [
-        (DESIGN, 1e-9),
-        ((*DESIGN, "--size-factors", "obs:depth"), 1e-9),
+        pytest.param((*DESIGN, "--size-factors", "obs:depth"), 1e-9, marks=pytest.mark.slow),
+        pytest.param(DESIGN, 1e-9, marks=pytest.mark.slow),
         (("--design", "~ batch + C(lane)", "--reduced", "~ batch", "--method", "ql"), 1e-8),
     ],
 )

@@ -17,7 +17,8 @@ def small(tmp_path: Path, counts: np.ndarray) -> Path:
     return path
 
 
-@pytest.mark.parametrize("family", ["nb", pytest.param("both", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["nb", "both"])
 def test_one_gene_is_fitted_and_drawn(small: Path, run, family: str) -> None:
     result = run(small, "--gene", "HLA-DRA", "--dark", "--family", family)
     assert result.status == 0, result.err

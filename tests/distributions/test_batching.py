@@ -42,6 +42,7 @@ def test_each_parameter_alone_and_all_together_are_mapped_over(case):
                 np.testing.assert_array_equal(each[name][place], value, err_msg=name)
 
 
+@pytest.mark.slow
 def test_log_probabilities_and_draws_of_a_mapped_distribution():
     case = CASES["ZeroInflatedNegativeBinomial(mu, log_theta, zi_probs)"]
     axes = vmap_over(case.made(validate_args=False), **dict.fromkeys(case.given, 0))

@@ -129,14 +129,8 @@ def maximum(model):
     return found.x[:3], np.sqrt(np.diag(found.hess_inv))[:3]
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        "censor",
-        pytest.param("drop", marks=pytest.mark.slow),
-        pytest.param("clip", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("use", ["censor", "drop", "clip"])
 def test_only_the_censored_likelihood_recovers_the_coefficients(use):
     """A recorded 8 is censored, with the likelihood P(X > 7), or dropped, or taken for an 8."""
     design, counts = regression_data()

@@ -74,7 +74,8 @@ def test_shapes_and_support(one_of_each):
     assert found["draws"].dtype == jnp.result_type(int)
 
 
-@computing
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_draws_follow_the_distribution(name):
     """Roughly: the samplers themselves are tested with more of them."""
     found = used(name)
@@ -103,6 +104,7 @@ def test_the_log_probability_is_that_of_the_function(name):
     np.testing.assert_allclose(used(family.name)["log_prob"], log_prob, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_outside_of_jit():
     nb = NB(mu=MU, theta=THETA)
     p = THETA / (THETA + np.float64(MU))

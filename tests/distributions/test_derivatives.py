@@ -17,17 +17,8 @@ def test_draws_have_no_derivative():
     assert jax.grad(draw)(3.0) == 0
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "zero_inflated_negative_binomial",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ONE_OF_EACH
-            if name != "zero_inflated_negative_binomial"
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_derivatives_are_those_of_the_functions(name):
     case = ONE_OF_EACH[name]
 
@@ -45,6 +36,7 @@ def test_derivatives_are_those_of_the_functions(name):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), ours, plain)
 
 
+@pytest.mark.slow
 def test_derivatives_at_a_draw_without_jit():
     """A draw is a plain array: later derivatives at it work, and are right."""
     nb = NB(mu=MU, theta=THETA)

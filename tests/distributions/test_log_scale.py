@@ -57,6 +57,7 @@ def test_log_mu_has_the_derivative_that_is_bounded(log_mu):
     np.testing.assert_allclose(jax.jacfwd(log_prob)(log_mu), exact, rtol=2e-6, atol=1e-37)
 
 
+@pytest.mark.slow
 def test_log_parameters_are_those_of_the_functions():
     x = np.array([0.0, 2.0, 7.0], np.float32)
     nb = NB(log_mu=-50.0, log_theta=60.0)
@@ -105,6 +106,7 @@ def test_the_default_floor_is_that_of_the_dtype(dtype):
         np.testing.assert_allclose(derivative * above, 3, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_explicit_floor_reaches_every_mean():
     """x = 1 has about log(eps), and with the other component at 5 a value that depends on it."""
     assert jnp.allclose(NB(mu=0.0, theta=2.0, eps=1e-8).log_prob(1), np.log(1e-8))

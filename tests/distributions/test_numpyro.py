@@ -156,6 +156,7 @@ def test_nested_plates_over_cells_and_genes(subsample, steps):
         assert losses[-50:].mean() < losses[:50].mean()
 
 
+@pytest.mark.slow
 def test_as_a_component_of_numpyros_mixture():
     components = jaxnb.NegativeBinomial(mu=jnp.array([1.0, 9.0]), theta=2.0)
     mixture = dist.MixtureSameFamily(dist.Categorical(jnp.array([0.3, 0.7])), components)
@@ -172,6 +173,7 @@ def test_inflated_by_numpyros_own():
     np.testing.assert_allclose(inflated.log_prob(x), ours.log_prob(x), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_parameters_learned_under_their_own_constraints():
     """Half of the cells are empty beside a mean of 50: so is half of the inflation."""
     counts = np.repeat([0, 50], 40)

@@ -146,6 +146,7 @@ def test_chains_that_start_where_exp_underflows_recover_it_too(sampler, regressi
     assert_recovers(chains.draws, maximum)
 
 
+@pytest.mark.slow
 def test_the_poisson_limit_is_sampled_with_a_step_size_to_move_with(sampler):
     """Data drawn at theta = 1e6, which tell only that theta is large."""
     chains = sampler.run(*draw_data(ROWS), prior=(np.log(1e6), 3.0))

@@ -169,6 +169,7 @@ def test_derivatives_of_the_forms_in_what_was_given(name):
     jax.tree.map(compare, values, derivatives)
 
 
+@pytest.mark.slow
 def test_derivatives_of_the_log_probability_in_what_was_given():
     """Through all of the conversions at once."""
     case = CASES["HurdleNegativeBinomial(total_count, logits, zi_probs)"]

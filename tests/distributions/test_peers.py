@@ -62,6 +62,7 @@ def test_limits_in_which_others_lose_their_digits(mu, theta, x, expected):
     np.testing.assert_allclose(NB(mu=mu, theta=theta, eps=0.0).log_prob(x), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_infinite_mean_or_log_odds_give_no_nan():
     assert NB(mu=np.inf, theta=2.0).log_prob(0) == -np.inf
     for logit in (-np.inf, np.inf):

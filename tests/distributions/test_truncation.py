@@ -185,6 +185,7 @@ def test_vmap_and_grad_agree_with_one_call(kind):
             np.testing.assert_allclose(got, (up - down) / (2 * step), rtol=2e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rows_of_an_interval():
     """Each kind of row, and a truncated distribution's normalization, from the same program."""
     rows = [

@@ -94,6 +94,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_two_dask_workers_one_of_which_is_killed(tmp_path: Path, expected: FitResult) -> None:
     pytest.importorskip("distributed")
     np.savez(tmp_path / "in.npz", counts=COUNTS, factors=FACTORS)

@@ -75,6 +75,7 @@ def test_everything_is_float64_whatever_the_flag_says(x64: bool) -> None:
     assert fit.theta.dtype == fit.zi_logits.dtype == fit.log_likelihood.dtype == np.float64
 
 
+@pytest.mark.slow
 def test_single_cells_give_the_same_nb_as_statistics(fitted: Fitted) -> None:
     alike(nb_of_columns(by_cells(), max_iter=100, progress=False), fitted[0])
 
@@ -134,6 +135,7 @@ def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
         assert log_likelihood(mean, theta * change) < highest
 
 
+@pytest.mark.slow
 def test_standard_errors_of_a_zero_inflated_fit_are_those_of_the_information(
     fitted: Fitted,
 ) -> None:

@@ -149,7 +149,9 @@ def test_a_row_without_weight_is_none():
         pd.testing.assert_frame_equal(fit, alone, check_exact=False, rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("dispersion", ["cox-reid", "shrunken"])
+@pytest.mark.parametrize(
+    "dispersion", [pytest.param("cox-reid", marks=pytest.mark.slow), "shrunken"]
+)
 @pytest.mark.filterwarnings("ignore:a prior of the dispersions")
 def test_offsets_are_factors_of_single_counts(dispersion):
     words = {"dispersion": dispersion, "obs": OBS}

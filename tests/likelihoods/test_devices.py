@@ -99,7 +99,7 @@ def test_shard_map_on_one_device():
 @pytest.mark.parametrize(
     "words",
     [
-        ["traced", "zero_truncated_negative_binomial"],
+        ["traced", "negative_binomial"],
         pytest.param(["whole", *DISTRIBUTIONS], marks=pytest.mark.slow),
     ],
     ids=["one", "all"],

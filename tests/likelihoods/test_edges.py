@@ -27,9 +27,8 @@ every_distribution = pytest.mark.parametrize("case", DISTRIBUTIONS.values(), ids
 
 
 def evaluated(name, points, eps=None):
-    """As everywhere in this module: the program with the second derivatives for two of them."""
-    second = name in (NB, ZINB)
-    return at_points(name, points, eps=eps, second=second)[:2]
+    """As everywhere in this module: of NB the program with second derivatives."""
+    return at_points(name, points, eps=eps, second=name == NB)[:2]
 
 
 @every_distribution
@@ -204,7 +203,7 @@ def test_large_finite_values():
     assert_at([(INF, 1.0, 1.0)], evaluated(NB, [(INF, 1.0, 1.0)])[0], -INF)
 
 
-@pytest.mark.parametrize("name", [NB, ZINB])
+@pytest.mark.parametrize("name", [NB, pytest.param(ZINB, marks=pytest.mark.slow)])
 def test_second_derivatives_at_the_edges_are_never_nan(name):
     points = [(1.0, 1e-8, 0.0), (1.0, 1e-30, 1e-30), (0.0, 0.0, 1.0), (3.0, 0.0, 2.0)]
     points += list(itertools.product((0.0, 1.0, 2.0, 0.5), (0.0, 1e-30, 1.0), (0.0, 1.0, INF)))
@@ -335,9 +334,14 @@ def test_a_second_theta_may_be_given_by_its_logarithm_alone():
     assert abs(expected - jaxnb.log_mixture_nb(3, **parameters)) > 0.01
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", ["mu_2", "theta_1"])
-@pytest.mark.parametrize("function", [jaxnb.log_mixture_nb, jaxnb.mixture_nb_log_cdf])
+@pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(jaxnb.log_mixture_nb, marks=pytest.mark.quick),
+        pytest.param(jaxnb.mixture_nb_log_cdf, marks=pytest.mark.slow),
+    ],
+)
 def test_each_component_of_a_mixture_has_scales_of_its_own(function, name):
     parameters = {"mu_1": 2.0, "mu_2": 9.0, "theta_1": 1.5, "theta_2": 4.0, "pi_logits": 0.3}
     expected = function(3, **parameters)

@@ -117,7 +117,13 @@ def test_hessians_are_those_of_mpmath(case):
 
 
 @pytest.mark.parametrize(
-    "names", [("log_mu", "theta"), ("mu", "log_theta"), ("log_mu", "log_theta")], ids="-".join
+    "names",
+    [
+        ("log_mu", "log_theta"),
+        pytest.param(("log_mu", "theta"), marks=pytest.mark.slow),
+        pytest.param(("mu", "log_theta"), marks=pytest.mark.slow),
+    ],
+    ids="-".join,
 )
 def test_hessians_in_logarithms_are_those_of_mpmath(names):
     x, parameters = points(DISTRIBUTIONS["negative_binomial"], 12)

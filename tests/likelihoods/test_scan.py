@@ -24,17 +24,6 @@ STEP, AT = 4e-3, np.arange(-2, 3)
 FIRST, SECOND = np.array([[1, -8, 0, 8, -1], [-1, 16, -30, 16, -1]]) / 12
 
 
-def cases(by_default):
-    """All of them, of which the others run by night."""
-    return pytest.mark.parametrize(
-        "name",
-        [
-            pytest.param(name, marks=() if name in by_default else pytest.mark.slow)
-            for name in CASES
-        ],
-    )
-
-
 def arguments(case):
     """Parameters and a direction, of shapes that broadcast against a block."""
     rng = np.random.default_rng(1)
@@ -104,7 +93,8 @@ def narrowed(elements, shape):
 
 # The rules are those of two primitives, which all distributions share; the negative binomial alone
 # is in `test_transform_matrix.py`.
-@cases(by_default=("hurdle_negative_binomial",))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
 def test_derivatives_agree_with_differences(name):
     case = CASES[name]
     parameters, direction = arguments(case)
@@ -127,7 +117,8 @@ def test_derivatives_agree_with_differences(name):
             assert (off <= granted).all(), (parameter.name, off)
 
 
-@cases(by_default=("hurdle_negative_binomial", "negative_binomial_mixture"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
 def test_the_programs_hold_none_of_our_cpu_code_on_devices(name):
     case = CASES[name]
     for platform in DEVICES:

@@ -13,7 +13,6 @@ from jaxnb.likelihoods import evaluate
 from jaxnb.likelihoods.evaluate import VALUE
 
 NB = "negative_binomial"
-SLOW = ("zero_truncated_negative_binomial", "negative_binomial_mixture")
 
 
 def on_device(*operands, default, **_):
@@ -23,9 +22,7 @@ def on_device(*operands, default, **_):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(
-            name, marks=[pytest.mark.quick] * (name == NB) + [pytest.mark.slow] * (name in SLOW)
-        )
+        pytest.param(name, marks=pytest.mark.quick if name == NB else pytest.mark.slow)
         for name in DISTRIBUTIONS
     ],
 )

@@ -41,7 +41,7 @@ def exact(x, mu, theta):
         return float(value(mu, theta)), float(in_mu), float(in_theta / (2 * step * theta))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_values_and_derivatives(dtype):
     arguments = points()
     value, d_mu, d_theta = np.transpose([exact(*point) for point in zip(*arguments, strict=True)])
@@ -171,6 +171,7 @@ def test_second_derivatives_also_where_rules_are_dropped():
         np.testing.assert_allclose(jax.hessian(function)(2.0), difference, rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_regression_on_doctor_visits_against_statsmodels():
     """RAND health insurance experiment: the first 2,000 patients with an outpatient visit.
 

@@ -75,6 +75,7 @@ def test_key_errors() -> None:
         fold_key(jnp.zeros(2))
 
 
+@pytest.mark.slow
 def test_streams_do_not_overlap() -> None:
     purposes = (GAMMA, BOOST, POISSON, COMPONENT, ARRIVAL)
 

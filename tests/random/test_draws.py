@@ -133,9 +133,9 @@ def test_jit_is_eager(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "impl", "rows"),
     [
-        ("gamma", "threefry2x32", 3000),
+        slow("gamma", "threefry2x32", 3000),
         slow(ONE, "threefry2x32", 50),
-        slow("gamma", "rbg", 7),
+        ("gamma", "rbg", 7),
         slow("gamma", "unsafe_rbg", 7),
         slow(ONE, "rbg", 7),
         slow(ONE, "unsafe_rbg", 7),
@@ -336,13 +336,8 @@ np.testing.assert_array_equal(by_pmap.reshape(-1, 3), loop)
 """
 
 
-@pytest.mark.parametrize(
-    "checks",
-    [
-        pytest.param(POISSON, id="poisson"),
-        pytest.param(EVERYWHERE, id="everywhere", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("checks", [POISSON, EVERYWHERE], ids=["poisson", "everywhere"])
 def test_on_several_devices(checks: str) -> None:
     environment = {
         **os.environ,

@@ -94,6 +94,7 @@ def test_a_rate_of_zero_gives_zero() -> None:
     assert RANDOM.poisson(jax.random.key(0), np.float32([0.0]))[0] == 0
 
 
+@pytest.mark.slow
 def test_certain_inflation_and_certain_components() -> None:
     key = jax.random.key(0)
     mu, theta = np.float32(50), np.float32(5)

@@ -242,6 +242,7 @@ def test_small_grid(name: str) -> None:
     assert_plausible(found)
 
 
+@pytest.mark.slow
 def test_small_grid_of_the_parts() -> None:
     found = p_values_of_parts(2, *SMALL_GRID)
     assert_plausible(found)

@@ -212,6 +212,7 @@ def test_polynomials():
     np.testing.assert_allclose(polynomial.divided_difference(cubic, q, q), derivative, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_coefficients_are_those_that_the_script_fits(tmp_path):
     script = pathlib.Path(__file__).parents[1] / "reference" / "fit_coefficients.py"
     target = tmp_path / "coefficients.py"

@@ -71,7 +71,9 @@ def test_value_against_brute_force():
             assert abs(value[gene] - brute_force(gene, at, cells)) < 1e-9
 
 
-@pytest.mark.parametrize("sigma", [0.05, 0.3, 0.9, 2.0])
+@pytest.mark.parametrize(
+    "sigma", [0.9, *(pytest.param(sigma, marks=pytest.mark.slow) for sigma in (0.05, 0.3, 2.0))]
+)
 def test_twice_the_nodes_change_nothing(sigma):
     genes = np.arange(GENES)
     got = problem().evaluate(genes, point(sigma))
@@ -81,7 +83,14 @@ def test_twice_the_nodes_change_nothing(sigma):
     np.testing.assert_allclose(got.hessian / scale, more.hessian / scale, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("sigma", "alpha"), [(0.0, 0.4), (0.2, 1e-3), (0.8, 0.4)])
+@pytest.mark.parametrize(
+    ("sigma", "alpha"),
+    [
+        (0.8, 0.4),
+        pytest.param(0.0, 0.4, marks=pytest.mark.slow),
+        pytest.param(0.2, 1e-3, marks=pytest.mark.slow),
+    ],
+)
 def test_derivatives_are_those_of_the_value(sigma, alpha):
     here = problem()
     at = point(sigma, alpha)
