@@ -142,7 +142,7 @@ MIXTURE_NB = Declaration(
     name="negative_binomial_mixture",
     class_name="NegativeBinomialMixture",
     under="a mixture of two negative binomials",
-    counts="Counts from one of two negative binomials, chosen anew for every count.",
+    counts="Counts from one of two negative binomials, chosen for every count.",
     moments=(
         "The mean is that of the components' means m1 and m2, weighted by their probabilities w1 "
         "and w2; the variance is that of their variances plus w1 w2 (m1 - m2)**2. The mode lies "

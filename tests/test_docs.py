@@ -162,60 +162,6 @@ def test_citation_names_this_version():
     assert f"{{{url}}}" in citing
 
 
-def rows_of(page: str, *cells: str) -> list[list[str]]:
-    """The rows of a page's tables that begin with these cells."""
-    lines = (ROOT / "docs" / "measured" / page).read_text().splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
-    return [row for row in rows if tuple(row[: len(cells)]) == cells]
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
-def test_claims_are_those_of_the_tables(page):
-    text = " ".join((ROOT / page).read_text().split())
-    (row,) = rows_of("speed.md", "nb", "sum + gradient", "512x2000")
-    numpyro, _, scvi = row[5:8]
-    assert (
-        f"takes {numpyro} times as long in NumPyro and {scvi} times as long in scVI's torch" in text
-    )
-    for library, where in [("scVI torch", "in scVI"), ("NumPyro", "in NumPyro"), ("jaxnb", "none")]:
-        share = rows_of("accuracy.md", library, "poisson-limit")[0][-1].rstrip("%")
-        said = "none" if share == "0" else f"{share}%"
-        assert re.search(rf"{said}[^.]*{where}|at {said}", text)
-
-
-def test_ratios_in_the_readme_are_those_of_the_table():
-    text = " ".join((ROOT / "README.md").read_text().split())
-    ratios = [
-        float(cell)
-        for name in ("nb", "zinb", "mixture")
-        for row in rows_of("speed.md", name)
-        for cell in row[5:]
-        if cell != "-"
-    ]
-    assert f"take {min(ratios)} to {max(ratios)} times as long" in text
-
-
-@pytest.mark.quick
-@pytest.mark.parametrize("page", ["README.md", "docs/when.md"])
-def test_claims_about_small_and_large_theta_are_those_of_the_figure(page):
-    text = " ".join((ROOT / page).read_text().split())
-    assert "correct to 1%" in text
-    assert re.search(r"up to (a `theta` of|about) 10\b", text)
-    titles = rows_of("error_against_theta.md", "theta")[0]
-    for library in ("NumPyro NegativeBinomial2", "scVI and STEP", "torch.distributions"):
-        (row,) = rows_of("error_against_theta.md", library)
-        errors = dict(zip(map(float, titles[1:]), map(float, row[1:]), strict=True))
-        assert all(error < 0.01 for theta, error in errors.items() if theta <= 10)
-        assert all(error >= 1 for theta, error in errors.items() if theta >= 1000)
-
-
-@pytest.mark.quick
-def test_the_short_table_of_times_is_part_of_the_long_one():
-    for name in ("nb", "zinb", "mixture"):
-        (row,) = rows_of("speed.md", name, "sum + gradient", "512x2000")
-        assert rows_of("speed_short.md", name) == [[name, *row[5:9]]]
-
-
 def test_the_readme_is_short_enough_to_be_read():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 

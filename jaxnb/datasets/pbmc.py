@@ -31,7 +31,7 @@ def pbmc68k() -> CountData:
     """UMI counts of 700 peripheral blood mononuclear cells and 765 genes.
 
     67.4% of the 535,500 entries are zero, the largest is 259, and the cells' totals run from
-    2,141 to 9,497. Ten cell types are labelled. The file is read anew at every call (about 20 ms),
+    2,141 to 9,497. Ten cell types are labeled. The file is read again at every call (about 20 ms),
     so that the caller may change what it gets.
 
     Returns:

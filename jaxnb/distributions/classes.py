@@ -193,7 +193,7 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
 
 
 class NegativeBinomialMixture(CountDistribution):
-    r"""Counts from one of two negative binomials, chosen anew for every count.
+    r"""Counts from one of two negative binomials, chosen for every count.
 
     .. math::
 

@@ -74,7 +74,7 @@ def log_nb_positive(
         ValueError: The shapes do not broadcast.
 
     Accuracy, in units of ``max(1, abs(value)) * 2**-23`` (float32, ``2**-52`` in float64), over
-    thetas from 1e-6 to 1e10, means from 1e-8 to 1e7 and counts up to 1e6: at most 3.3, and 1.5 at
+    thetas from 1e-6 to 1e10, means from 1e-8 to 1e8 and counts up to 1e6: at most 3.3, and 1.5 at
     the 99th percentile. First derivatives are within 2.5 units of what one rounding of the
     arguments would do. Counts that are not whole, from 0.001 on with means from 0.01 to 100 and
     thetas from 0.05 to 1e6: at most 4, and first and second derivatives to a relative 3e-5 at the

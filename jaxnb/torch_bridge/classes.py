@@ -192,7 +192,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
 
 
 class NegativeBinomialMixture(Counts):
-    r"""Counts from one of two negative binomials, chosen anew for every count.
+    r"""Counts from one of two negative binomials, chosen for every count.
 
     It is `jaxnb.NegativeBinomialMixture` on tensors.
 

@@ -1,6 +1,6 @@
 """Time of the distribution functions and quantiles, next to JAX's betainc and SciPy.
 
-    python tests/benchmarks/cdf.py
+    python tests/benchmarks/cdf.py [--markdown FILE]
 
 Means and thetas are log-uniform, from 0.05 to 1000 and to 100 (typical), and from 0.001 to 1e4 and
 to 1e6 (wide); counts are drawn from them, probabilities are uniform. One thread. Each round calls
@@ -11,6 +11,7 @@ machine that is busy with other work changes the times and hardly the ratios.
 import argparse
 import itertools
 import os
+import pathlib
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
@@ -66,29 +67,42 @@ def candidates(n, dtype, limits):
 
 
 RATIOS = [
-    ("JAX betainc", "log cdf", 8),
-    ("SciPy betainc", "log cdf", 3),
-    ("SciPy ppf", "quantile", 4),
+    ("log cdf", "JAX betainc"),
+    ("log cdf", "SciPy betainc"),
+    ("quantile", "SciPy ppf"),
 ]
+
+
+def table(timed: dict[str, dict[str, np.ndarray]], n: int) -> str:
+    """Nanoseconds per element of jaxnb, and the times of the others divided by it."""
+    lines = ["| | " + " | ".join(timed) + " |", "|---" * (len(timed) + 1) + "|"]
+    names = [name for name in next(iter(timed.values())) if not name.startswith(("JAX", "SciPy"))]
+    for name in names:
+        cells = [f"{np.median(times[name]) / n * 1e9:.0f}" for times in timed.values()]
+        lines.append(f"| {name}, ns | " + " | ".join(cells) + " |")
+    for ours, other in RATIOS:
+        cells = [f"{np.median(times[other] / times[ours]):.1f}" for times in timed.values()]
+        lines.append(f"| {other} divided by {ours} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=100_000, help="elements of each array")
     parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--markdown", type=pathlib.Path)
     options = parser.parse_args()
-    print(machine())
+    timed = {}
     for dtype, name in itertools.product((np.float32, np.float64), RANGES):
         with jax.enable_x64(dtype is np.float64):
             calls = candidates(options.n, dtype, RANGES[name])
             times = interleaved(calls, rounds=options.rounds, budget=60)
-        print(f"\n{np.dtype(dtype)}, {name}: nanoseconds per element, median (fastest)")
-        for name, seconds in times.items():
-            nanoseconds = seconds / options.n * 1e9
-            print(f"  {name:20} {np.median(nanoseconds):8.1f} ({nanoseconds.min():.1f})")
-        for slower, faster, goal in RATIOS:
-            ratio = np.median(times[slower] / times[faster])
-            print(f"  {slower} / {faster}: {ratio:.1f} (goal {goal})")
+        timed[f"{np.dtype(dtype)}, {name}"] = times
+    heading = f"{machine()}, one thread, medians."
+    found = table(timed, options.n)
+    print(f"{heading}\n\n{found}")
+    if options.markdown:
+        options.markdown.write_text(f"{heading}\n\n{found}\n")
 
 
 if __name__ == "__main__":

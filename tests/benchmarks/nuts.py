@@ -155,7 +155,7 @@ def table(gradients: dict[str, np.ndarray], chains: dict[str, Chain]) -> str:
     of_gradients = np.median(gradients[THEIRS] / gradients[OURS])
     of_steps = chains[THEIRS].milliseconds / chains[OURS].milliseconds
     ratios = f"{np.median(of_steps):.2f} ({of_steps.min():.2f} to {of_steps.max():.2f})"
-    lines.append(f"| {THEIRS} over {OURS} | {of_gradients:.2f} | {ratios} | - | - | - |")
+    lines.append(f"| {THEIRS} divided by {OURS} | {of_gradients:.2f} | {ratios} | - | - | - |")
     return "\n".join(lines)
 
 
