@@ -27,6 +27,10 @@ HABITS = {
     "to the last digits": r"\bto the last digits?\b",
     "given itself": r"\bgiven itself\b",
     "and its like": r"\band its like\b",
+    "anew": r"\banew\b",
+    "labelled": r"\b(?:label|signal)l(?:ed|ing)\b",
+    "nothing overflows": r"\bnothing (?:under- or )?overflows\b",
+    "exact at any value": r"\bexact at (?:any|every)\b",
 }
 
 

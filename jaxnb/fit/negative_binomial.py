@@ -66,8 +66,8 @@ def fit_nb(
             which one column makes up much.
 
     Accuracy: LYZ and COX7C of the bundled data and the mites of Bliss and Fisher agree with R to
-    1e-8. Statistics and single cells give log-likelihoods of the 765 bundled genes within 1e-9 and
-    theta within 1e-9 standard errors (``tests/fit/test_values.py``).
+    1e-8. Statistics and single cells give log-likelihoods of bundled genes within 1e-9 and
+    log(theta) within 1e-7 standard errors (``tests/fit/test_values.py``).
 
     References:
         J. F. Lawless (1987), *Negative binomial and mixed Poisson regression*, Canadian Journal

@@ -138,7 +138,7 @@ class MixedFit:
             base: see `name`.
             contrast: see `name`.
             reduced: see `name`.
-            method: ``"moderated"``: the coefficients are fitted anew with a standard deviation of
+            method: ``"moderated"``: the coefficients are fitted again with a standard deviation of
                 the donors that is common to all genes, and, if the contrast differs within donors,
                 one of the donors' own contrasts. The variance of the contrast is that of the
                 donors' scores, moderated over the genes (`jaxnb.glm.mixed.moderation`), and t has
