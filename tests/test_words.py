@@ -34,11 +34,11 @@ HABITS = {
 }
 
 
-def docstrings(source: str) -> list[str]:
-    """Those of a module, its classes and its functions."""
-    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
-    return [text for node in nodes if (text := ast.get_docstring(node))]
+def strings(source: str) -> list[str]:
+    """Docstrings, messages, and what the command line and the figures say."""
+    nodes = ast.walk(ast.parse(source))
+    constants = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    return [value for value in constants if isinstance(value, str)]
 
 
 def prose() -> dict[str, str]:
@@ -53,7 +53,7 @@ def prose() -> dict[str, str]:
         texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
         found[notebook.name] = "\n\n".join(texts)
     for module in (ROOT / "jaxnb").rglob("*.py"):
-        found[str(module.relative_to(ROOT))] = "\n\n".join(docstrings(module.read_text()))
+        found[str(module.relative_to(ROOT))] = " ¶ ".join(strings(module.read_text()))
     return found
 
 

@@ -42,15 +42,15 @@ With --markers there is a line for each group and gene: the columns group, refer
 All comparisons are made from one pass over the file, or two if totals are the size factors.
 
 Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks, and added up for
-every distinct row of the design: two blocks, 1 kB a gene and distinct row, and 100 bytes a cell are
-held, in addition to 0.4 GB. Text, .mtx, .npz and files compressed by genes are held whole; so are
+every distinct row of the design. Memory holds two blocks, 1 kB per gene and distinct row, 100 bytes
+per cell, and 0.4 GB. Text, .mtx, .npz and files compressed by genes are read into memory. So are
 all counts with fewer than 100 rows, --pseudobulk, --allow-non-integer, median ratios, and numbers
-in the design of which nearly every cell has its own.
+in the design that differ in nearly every cell.
 
-Cells of one donor are not replicates: with several donors, take them into the model (--random; the
-table then has random_sd, the standard deviation of the donors' effects) or add their cells up first
-(--pseudobulk).
-Estimated counts (--allow-non-integer) are taken as they are.
+Cells of one donor are not replicates. With several donors, add a random effect of the donor
+(--random; the table then has random_sd, the standard deviation of these effects) or sum the cells
+of each donor first (--pseudobulk).
+Estimated counts (--allow-non-integer) are used as they are.
 
 examples:
   python -m jaxnb de

@@ -84,7 +84,7 @@ def remarks_on_rows(fit: Any, table: pd.DataFrame) -> Iterator[str]:
     if method != "ql" and rows < _FEW_ROWS:
         yield (
             f"with {rows} rows the {_METHODS[method]} rejects too often (of genes without a "
-            "difference, 9 % at 5 % for 4 samples against 4): prefer --dispersion shrunken "
+            "difference, 9% at 5% for 4 samples against 4): prefer --dispersion shrunken "
             "--method ql"
         )
     infinite = np.isinf(table.get("log2_fold_change", pd.Series(dtype=float)))

@@ -34,9 +34,9 @@ _MAX_ITER = 500  # as in fit_nb
 
 _DESCRIPTION = """\
 Fit every gene of a count matrix with a negative binomial (NB) and a zero-inflated negative
-binomial (ZINB) distribution, tell which of them the gene needs, and draw what they expect beside
-what was counted. With --gene, do so for one gene, and draw that gene: its histogram with the fitted
-distributions, its quantile residuals, and rootograms.
+binomial (ZINB) distribution, choose between them, and plot expected and observed variances and
+zeros. With --gene, fit one gene, and plot its histogram with the fitted distributions, its
+quantile residuals, and rootograms.
 """
 
 _EPILOG = f"""\
@@ -47,7 +47,7 @@ The table written by --out has one line per gene. nb_ and zinb_ columns are the 
   mean                   expected count in a cell of size factor 1, before zero inflation
   theta                  inverse dispersion: variance = mean + mean^2 / theta; inf is Poisson
   zero_inflation         probability that a cell is a structural zero
-  zeros                  expected share of zeros, to be compared with zeros_observed
+  zeros                  expected share of zeros; compare it with zeros_observed
   *_se                   standard errors of log(mean), log(theta), logit(zero_inflation)
   status                 what happened in the fit
   lr_statistic, p_value  likelihood ratio of ZINB to NB; half a chi-square(1) and half 0 without
@@ -56,12 +56,13 @@ The table written by --out has one line per gene. nb_ and zinb_ columns are the 
   bic_choice             the lowest BIC: Poisson, NB, ZIP (zero-inflated Poisson) or ZINB
 
 Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks of 4096 cells.
-What is held is two blocks, sums over cells of about 5 kB a gene, and 100 bytes a cell (its name,
-total and fields): 0.5 GB for 100,000 cells x 5,000 genes. Text, .mtx, .npz, files compressed by
-genes, and counts read with --allow-non-integer or --gene, are held whole. With the totals as size
-factors the file is read twice.
+Memory holds two blocks, sums over cells of about 5 kB per gene, and 100 bytes per cell (its name,
+total and fields). Text, .mtx, .npz, files compressed by genes, and counts read with
+--allow-non-integer or --gene, are read into memory. With the totals as size factors the file is
+read twice.
 
-Files are written whole or not at all. A symbolic link is followed; a device or a pipe is refused.
+Files are written completely or not at all. A symbolic link is followed; a device or a pipe is
+refused.
 
 examples:
   python -m jaxnb fit

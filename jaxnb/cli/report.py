@@ -126,11 +126,11 @@ def _ranking(comparison: Comparison) -> tuple[NDArray[np.intp], str]:
     table, fits = comparison.table, comparison.fits
     if "lr_statistic" in table:
         gain = table["lr_statistic"]
-        reason = "the most evidence for zero inflation (ZINB against NB)"
+        reason = "the strongest evidence for zero inflation (ZINB against NB)"
     else:
         (name,) = set(fits) - {"Poisson"}
         gain = fits[name].log_likelihood - fits["Poisson"].log_likelihood
-        reason = f"the most evidence against a Poisson distribution ({name} against Poisson)"
+        reason = f"the strongest evidence against a Poisson distribution ({name} against Poisson)"
     return np.argsort(-gain, kind="stable"), reason
 
 
@@ -161,7 +161,7 @@ def _groups(comparison: Comparison, columns: list[list[str]]) -> str:
 
 
 def _group(name: str) -> str:
-    return "zeros: counted, expected" if "zeros" in name else name.split("_")[0].upper()
+    return "zeros: observed, expected" if "zeros" in name else name.split("_")[0].upper()
 
 
 def _expected(comparison: Comparison) -> str:
@@ -185,7 +185,7 @@ def _advice(comparison: Comparison) -> str:
     if "q_value" not in comparison.table:
         return ""
     genes = int(np.sum(comparison.table["q_value"] < _SIGNIFICANT))
-    return f"At a false discovery rate of 5 %, {genes} genes have more zeros than the NB explains."
+    return f"At a false discovery rate of 5%, {genes} genes have more zeros than the NB explains."
 
 
 def _statuses(fit: FitResult) -> str:

@@ -101,7 +101,7 @@ def plot_histogram(counts: ArrayLike, distributions: Distributions, axes: Any) -
     binned, palette = _binned(np.asarray(counts), distributions), palette_for(axes)
     middle = (binned.edges[:-1] + binned.edges[1:] - 1) / 2
     axes.bar(
-        middle, binned.counted, 0.86 * binned.width, color=palette.dot, alpha=0.55, label="counted"
+        middle, binned.counted, 0.86 * binned.width, color=palette.dot, alpha=0.55, label="observed"
     )
     for name, expected in binned.expected.items():
         axes.plot(middle, expected, label=f"expected by {name}", **_line(name, palette))

@@ -57,7 +57,9 @@ def plot_mean_variance(comparison: Comparison, axes: Any) -> None:
     table, palette = comparison.table, palette_for(axes)
     seen = (table["mean_observed"] > 0) & (table["variance_observed"] > 0)
     mean, variance = table["mean_observed"][seen], table["variance_observed"][seen]
-    axes.plot(mean, variance, color=palette.dot, label="counted, a dot a gene", **dots(mean.size))
+    axes.plot(
+        mean, variance, color=palette.dot, label="observed, one dot per gene", **dots(mean.size)
+    )
     lines = {
         "Poisson": {"color": palette.poisson, "lw": 2.0, "ls": ":"},
         "NB": {"color": palette.nb, "lw": 3.2, "ls": "-", "alpha": 0.75},
@@ -109,7 +111,7 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
         mean[~inflated],
         excess[~inflated],
         color=palette.nb,
-        label=f"a gene, counted − expected by its {model}",
+        label=f"one dot per gene: observed − expected by its {model}",
         **dots(mean.size),
     )
     if inflated.any():
@@ -134,7 +136,7 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
         )
     axes.set_ylim(limits)
     axes.set_xlabel("mean count per cell")
-    axes.set_ylabel("zeros counted − expected, % of cells")
+    axes.set_ylabel("zeros observed − expected, % of cells")
     axes.set_title(f"More zeros than the {model} expects?")
     axes.spines[["top", "right"]].set_visible(False)
     legend(axes, loc="upper left")

@@ -66,7 +66,7 @@ def test_the_zero_panel(axes) -> None:
     significant = seen & (table["q_value"] < 0.05)
     drawn = lines(axes)
     np.testing.assert_allclose(
-        drawn["a gene, counted − expected by its NB"],
+        drawn["one dot per gene: observed − expected by its NB"],
         [table["mean_observed"][seen & ~significant], excess[seen & ~significant]],
     )
     highlighted = f"the same for the {significant.sum()} zero-inflated genes (q < 0.05)"
@@ -87,7 +87,7 @@ def test_the_mean_variance_panel(axes) -> None:
     plot_mean_variance(comparison, axes)
     drawn = lines(axes)
     assert list(drawn) == [
-        "counted, a dot a gene",
+        "observed, one dot per gene",
         "expected by the fitted Poisson",
         "expected by the fitted NB",
         "expected by the fitted ZINB",
