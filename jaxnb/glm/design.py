@@ -51,7 +51,7 @@ class Design:
                 rows = pd.Series(1 if self.sizes is None else self.sizes, column.index)
                 sizes = rows.groupby(column, observed=False).sum().reindex(levels_of(column))
                 words = ", ".join(f"{_shown(level)} {size}" for level, size in sizes.items())
-                lines.append(f"{name}, rows a level: {words}")
+                lines.append(f"{name}, rows per level: {words}")
             else:
                 numbers = column.astype(np.float64)
                 lines.append(f"{name}, a number from {numbers.min():g} to {numbers.max():g}")

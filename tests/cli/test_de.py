@@ -72,7 +72,7 @@ def test_several_contrasts_a_reference_and_a_threshold(de, folder):
     ]
     found = table.groupby("contrast")["p_adjusted"].apply(lambda p: int((p < 0.05).sum()))
     assert found.tolist() == [0, 3]  # alphabetical
-    assert "batch, rows a level: y 4, x 4, z 4" in printed.out
+    assert "batch, rows per level: y 4, x 4, z 4" in printed.out
 
 
 def test_pseudobulk(de, folder):

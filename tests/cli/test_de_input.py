@@ -54,7 +54,7 @@ def test_the_design_is_printed_and_levels_may_have_commas(de, folder):
                          "--method", "wald", out="r.tsv")  # fmt: skip
     assert status == 0
     assert "  2 coefficients: Intercept, condition[T.B, late]\n" in printed.out
-    assert "  condition, rows a level: A 6, B, late 6\n" in printed.out
+    assert "  condition, rows per level: A 6, B, late 6\n" in printed.out
     assert "condition: B, late over A: Wald test" in printed.out
     assert "with 12 rows the Wald test rejects too often" in printed.err
     assert "1 genes have no counts in a group, and so no Wald test" in printed.err
@@ -152,7 +152,7 @@ def test_outliers_are_left_out_and_listed(de, folder):
 def test_names_that_look_like_numbers_stay_names(de):
     status, printed = de("--design", "~ patient + dose", "--test", "dose")
     assert status == 0
-    assert "patient, rows a level: 001 3, 002 3, 003 3, 010 3" in printed.out
+    assert "patient, rows per level: 001 3, 002 3, 003 3, 010 3" in printed.out
     assert "dose, a number from 0 to 1.1" in printed.out
     numbered = OBS.set_axis([f"{i:03d}" for i in range(12)])
     status, printed = de("--design", "~ condition", "--test", "no", obs=numbered,

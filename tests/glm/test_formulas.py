@@ -106,8 +106,8 @@ def test_a_design_says_what_it_takes_the_columns_for():
     assert described == [
         "5 coefficients: Intercept, age, condition[T.A ], condition[T.B], smoker",
         f"age, a number from {OBS['age'].min():g} to {OBS['age'].max():g}",
-        "condition, rows a level: A 8, 'A ' 4, B 4",
-        "smoker, rows a level: False 8, True 8",
+        "condition, rows per level: A 8, 'A ' 4, B 4",
+        "smoker, rows per level: False 8, True 8",
     ]
 
 
