@@ -73,17 +73,22 @@ RATIOS = [
 ]
 
 
-def table(timed: dict[str, dict[str, np.ndarray]], n: int) -> str:
-    """Nanoseconds per element of jaxnb, and the times of the others divided by it."""
-    lines = ["| | " + " | ".join(timed) + " |", "|---" * (len(timed) + 1) + "|"]
-    names = [name for name in next(iter(timed.values())) if not name.startswith(("JAX", "SciPy"))]
-    for name in names:
+def nanoseconds(timed: dict[str, dict[str, np.ndarray]], n: int) -> list[str]:
+    """Rows of the medians per element."""
+    rows = []
+    for name in next(iter(timed.values())):
         cells = [f"{np.median(times[name]) / n * 1e9:.0f}" for times in timed.values()]
-        lines.append(f"| {name}, ns | " + " | ".join(cells) + " |")
+        rows.append(f"| {name}, ns | " + " | ".join(cells) + " |")
+    return rows
+
+
+def ratios(timed: dict[str, dict[str, np.ndarray]]) -> list[str]:
+    """Rows of the times of the others divided by that of jaxnb."""
+    rows = []
     for ours, other in RATIOS:
         cells = [f"{np.median(times[other] / times[ours]):.1f}" for times in timed.values()]
-        lines.append(f"| {other} divided by {ours} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append(f"| {other} divided by {ours} | " + " | ".join(cells) + " |")
+    return rows
 
 
 def main():
@@ -98,11 +103,11 @@ def main():
             calls = candidates(options.n, dtype, RANGES[name])
             times = interleaved(calls, rounds=options.rounds, budget=60)
         timed[f"{np.dtype(dtype)}, {name}"] = times
-    heading = f"{machine()}, one thread, medians."
-    found = table(timed, options.n)
-    print(f"{heading}\n\n{found}")
+    about = f"{machine()}, one thread, medians of ratios within a round."
+    title = ["| | " + " | ".join(timed) + " |", "|---" * (len(timed) + 1) + "|"]
+    print("\n".join([about, "", *title, *nanoseconds(timed, options.n), *ratios(timed)]))
     if options.markdown:
-        options.markdown.write_text(f"{heading}\n\n{found}\n")
+        options.markdown.write_text("\n".join([about, "", *title, *ratios(timed)]) + "\n")
 
 
 if __name__ == "__main__":
