@@ -28,6 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault(_LEAST_SECONDS, "0")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A case of a quick test that is marked as slow is not run by `-m quick`."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.own_markers = [mark for mark in item.own_markers if mark.name != "quick"]
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _free_programs() -> Iterator[None]:
     """Drop what a module compiled: a process that keeps it all grows beyond 3 GB."""

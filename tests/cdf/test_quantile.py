@@ -60,7 +60,6 @@ def assert_smallest(q, x, reached, missed, parameters):
 @pytest.mark.parametrize(
     "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
 )
-@pytest.mark.quick
 def test_is_the_smallest_count_that_reaches_the_probability(quantile, dtype):
     q, *parameters = draw(np.random.default_rng(1), SIZE, dtype)
     x, at, before_it = quantile(q, *parameters)
@@ -190,6 +189,7 @@ def test_has_no_derivative_and_maps_and_is_scipys_for_poisson():
 FAR = [(-2292.32, 0.00614, np.inf, 239), (-500, 1e-3, np.inf, 56), (-3000, 0.2, 1e4, 460)]
 
 
+@pytest.mark.quick
 def test_in_far_tails_a_count_is_not_taken_for_its_neighbor():
     log_q, mu, theta, _ = np.resize(np.float32(FAR), (SIZE, 4)).T
     x, at, before_it = map(np.asarray, of_logarithms(log_q, np.log(mu), np.log(theta)))

@@ -43,7 +43,6 @@ def _found(dtype):
 @pytest.mark.parametrize(
     "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
 )
-@pytest.mark.quick
 def test_are_sums_of_the_probabilities(found, dtype):
     mu, theta, got = found
     summed = np.cumsum(np.exp(log_probabilities(X, mu, theta)), 1)
@@ -172,6 +171,7 @@ def test_ends_of_draws_and_moments(draws, moments_of_all):
     np.testing.assert_allclose(moments_of_all["derivative"], 5 / 8)
 
 
+@pytest.mark.quick
 def test_the_ends_of_the_odds_of_a_zero():
     odds = jnp.array([-jnp.inf, jnp.inf])
     hurdle = random.hurdle_negative_binomial(jax.random.key(0), 3.0, 2.0, odds, (9, 2))
@@ -203,7 +203,6 @@ def test_classes():
     assert jax.tree.unflatten(tree, leaves).zi_probs == hurdle.zi_probs
 
 
-@pytest.mark.quick
 def test_lower_tails_with_small_thetas():
     """Most of the probability is above: 1 less the upper tail would lose twice as many digits."""
     thetas, means, counts = (1e-6, 1e-5, 1e-3, 0.1), (1e2, 1e5, 1e7), (1, 2)

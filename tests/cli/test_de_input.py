@@ -253,7 +253,6 @@ def test_other_tables_are_written_or_say_what_to_install(
         check_table_name(file)
 
 
-@pytest.mark.quick
 def test_without_formulaic_one_line_says_what_to_install(tmp_path):
     program = """
 import sys

@@ -32,7 +32,6 @@ def test_censored_counts():
         np.testing.assert_allclose(value, expected, rtol=2e-6)
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     "name", ["LeftCensored", pytest.param("RightCensored", marks=pytest.mark.slow)]
 )

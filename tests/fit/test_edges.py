@@ -135,7 +135,6 @@ def test_the_higher_of_two_maxima_is_found_though_a_coarse_scan_prefers_the_othe
         assert found > heights.max() - 1e-9
 
 
-@pytest.mark.quick
 def test_a_maximum_that_is_not_reached_is_not_called_poisson() -> None:
     # The Poisson boundary is a local maximum: the largest cell is as a Poisson distribution has it.
     counts, factors = np.array([[10_000]] + [[2], [0]] * 10), np.array([1e4] + [0.01] * 20)

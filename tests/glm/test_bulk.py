@@ -76,7 +76,6 @@ def test_profiles_are_those_of_any_regression():
     assert np.median(np.abs(found - expected)[near]) < 1e-3
 
 
-@pytest.mark.quick
 def test_a_count_without_weight_is_left_out_and_predicted():
     samples = batched().samples
     bulk = BulkCounts(samples.counts, samples.offsets, DESIGN)

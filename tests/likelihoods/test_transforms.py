@@ -80,7 +80,6 @@ def test_hessian_is_symmetric_and_agrees_with_jvp_of_grad(name):
             np.testing.assert_allclose(column(x, direction), hessian[:, k], rtol=3e-5, atol=1e-7)
 
 
-@pytest.mark.quick
 def test_counts_of_any_dtype_are_cast_to_that_of_the_parameters():
     parameters = {"mu": np.float32(2.5), "theta": np.float32(0.7)}
     dtypes = ["int8", "int32", "uint8", "uint16", "bool", "float16", "bfloat16"]
@@ -129,6 +128,7 @@ def test_strict_promotion(name):
         jax.grad(total, case.positions)(jnp.arange(5.0), *single)
 
 
+@pytest.mark.quick
 def test_double_precision_inside_a_single_precision_program():
     def dtype_of(*arguments):
         return jax.eval_shape(jaxnb.log_nb_positive, *arguments).dtype
@@ -140,11 +140,13 @@ def test_double_precision_inside_a_single_precision_program():
         assert dtype_of(x, np.float32(mu), theta) == np.float64
 
 
+@pytest.mark.quick
 def test_shapes_that_do_not_broadcast_are_named():
     with pytest.raises(ValueError, match=r"do not broadcast.*x \(3,\).*theta \(2,\)"):
         jaxnb.log_nb_positive(np.zeros(3), 1.0, np.ones(2))
 
 
+@pytest.mark.quick
 def test_complex_arguments_are_refused():
     with pytest.raises(TypeError, match="mu must be real"):
         jaxnb.log_nb_positive(1, 1j, 2.0)

@@ -1,5 +1,7 @@
 """Distribution functions, quantiles, entropies and the divergence on tensors."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -12,12 +14,8 @@ from jaxnb.torch_bridge import counts as base
 from jaxnb.torch_bridge.functions import FUNCTIONS
 
 X = torch.tensor([0.0, 2.7])
-NIGHTLY = [pytest.param(name, marks=pytest.mark.slow) for name in CLASSES]
-
-
-def on(*names):
-    """These, and every class at night: each takes seconds to compile."""
-    return pytest.mark.parametrize("name", [*names, *NIGHTLY])
+at_night = functools.partial(pytest.param, marks=pytest.mark.slow)
+every_class = pytest.mark.parametrize("name", CLASSES)
 
 
 def doubles(name, requires_grad=False):
@@ -28,8 +26,10 @@ def doubles(name, requires_grad=False):
     return kind(**given), leaves
 
 
-@on("nb-logits", "hurdle-probs")
-@pytest.mark.parametrize("function", ["log_cdf", "log_sf", "cdf", "entropy", "icdf"])
+@pytest.mark.parametrize("name", ["nb-logits", *map(at_night, CLASSES)])
+@pytest.mark.parametrize(
+    "function", ["log_cdf", "icdf", *map(at_night, ["log_sf", "cdf", "entropy"])]
+)
 def test_agrees_with_the_class_on_arrays(name, function):
     ours, expected = made(name), on_arrays(made(name))
     arguments = {"entropy": (), "icdf": (torch.tensor([0.2, 0.9]),)}.get(function, (X,))
@@ -68,7 +68,8 @@ def test_every_class_hands_its_parameters_to_the_function_of_its_distribution(ca
         assert all(torch.equal(arguments[n].expand(3, 2), p) for n, p in named.items())
 
 
-@on("nb-logits")
+@pytest.mark.slow
+@every_class
 def test_probabilities_add_up(name):
     d, _ = doubles(name)
     x = torch.arange(40.0, dtype=torch.float64)[:, None, None]
@@ -80,7 +81,8 @@ def test_probabilities_add_up(name):
     assert (d.cdf(median - 1) < 0.5).all()
 
 
-@on("nb-logits")
+@pytest.mark.slow
+@every_class
 def test_derivatives_in_the_parameters(name):
     kind, parameters = (CLASSES | FORMS)[name]
     _, leaves = doubles(name, requires_grad=True)
@@ -119,6 +121,7 @@ def test_under_vmap_and_dtypes():
     assert NB(mu=torch.ones(0, 2), theta=1.0).log_cdf(X).shape == (0, 2)
 
 
+@pytest.mark.slow
 def test_in_a_mixture_of_torchs_own():
     weights = torch.distributions.Categorical(torch.tensor([0.3, 0.7]))
     components = NB(mu=torch.tensor([1.0, 50.0]), theta=torch.tensor(2.0))
@@ -136,6 +139,10 @@ def test_divergence():
         expected = cdf.nb_kl_divergence(np.array([2.0, 3.0]), 1.5, np.exp(0.5), 4.0)
     np.testing.assert_allclose(got, expected, rtol=1e-12)
     assert (torch.distributions.kl_divergence(p, p) == 0).all()
+
+
+@pytest.mark.slow
+def test_derivatives_of_the_divergence():
     points = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (3.0, 0.7, 4.0, 2)]
 
     def divergence(a, b, c, d):

@@ -42,7 +42,6 @@ def restricted():
     return fitted("cox-reid")
 
 
-@pytest.mark.quick
 def test_maximum_likelihood(ml):
     assert ml.status.tolist()[4:] == ["separated", "all zeros"]
     assert np.isin(ml.status[:4], ["converged", "no random sd"]).all()
