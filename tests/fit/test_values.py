@@ -135,7 +135,6 @@ def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
         assert log_likelihood(mean, theta * change) < highest
 
 
-@pytest.mark.slow
 def test_standard_errors_of_a_zero_inflated_fit_are_those_of_the_information(
     fitted: Fitted,
 ) -> None:

@@ -96,7 +96,6 @@ def test_bars_hang_from_the_expected(axes, distributions) -> None:
     assert np.mean(np.abs(curve - np.sqrt(counted))) < 0.7
 
 
-@pytest.mark.slow
 def test_residuals_lie_in_the_band_under_the_right_distribution_alone(axes, distributions) -> None:
     plot_quantile_residuals(COUNTS, distributions, axes)
     normal, right = line(axes, "NB")
