@@ -17,6 +17,7 @@ from jaxnb.fit.passes import BLOCK, SECONDS, FilePasses, Sums, digest
 from jaxnb.glm.counts import aligned
 from jaxnb.glm.design import GroupedDesign, design_of_groups
 from jaxnb.glm.fit import fitted
+from jaxnb.glm.mixed.donors import check_memory
 from jaxnb.glm.mixed.grouping import grouped_with_donors
 from jaxnb.glm.mixed.result import MixedFit, fit_with_donors
 from jaxnb.glm.replicates import warn_of_pseudoreplication
@@ -188,6 +189,8 @@ def fit_opened(
     """
     if random is None:
         warn_of_pseudoreplication(grouped.design, obs, grouped.groups.of_row)
+    else:
+        check_memory(opened.shape[1], len(grouped.lines), opened.shape[0], random)
     sums = sums_by_group(
         opened,
         CountStatistics(opened.shape[1], groups=len(grouped.lines)),

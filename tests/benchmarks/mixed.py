@@ -2,17 +2,24 @@
 
     python tests/benchmarks/mixed.py level --donors 6 --cells 40 --genes 500
     python tests/benchmarks/mixed.py level --donors 6 --cells 40 --genes 600 --within --slope 0.3
+    python tests/benchmarks/mixed.py level --donors 6 --methods moderated,sums,edger,voom,cells
     python tests/benchmarks/mixed.py speed
 
 Counts are negative binomial given normal effects of the donors, with standard deviations that
 differ between genes (scaled inverse chi squared on 5 degrees of freedom around 0.3 squared), means
 from 0.03 to 10, dispersions from a gamma distribution, unequal numbers of cells, and size factors.
+Methods are those of `MixedFit.test`; "sums", quasi-likelihood on sums over the cells of a donor;
+"edger" and "voom", those of R on the same sums (Debian: r-bioc-edger); "cells", as replicates.
 """
 
 import argparse
+import subprocess
+import tempfile
 import time
 import warnings
+from pathlib import Path
 
+import formulaic
 import numpy as np
 import pandas as pd
 
@@ -65,15 +72,15 @@ def level(options):
             dispersion=options.dispersion,
         )
         after = time.process_time()
+        by_r = None
         for method in methods:
-            if method == "sums":
-                table = of_sums(counts, obs, factors, within=options.within)
+            if method in ("edger", "voom"):
+                if by_r is None:
+                    by_r = sums_by_r(counts, obs, factors, within=options.within)
+                p = by_r[method]
             else:
-                table = fit.test("condition", "B", "A", method=method)
-                print(
-                    method, {k: v for k, v in table.attrs.items() if k in ("sigma", "tau")}, end=" "
-                )
-            p = table["p_value"].fillna(1).to_numpy()
+                p = by_method(method, fit, counts, obs, factors, options)
+            p = p.fillna(1).to_numpy()
             found[method][0].append(p[null])
             found[method][1].append(p[~null])
         done = time.process_time() - after
@@ -94,31 +101,52 @@ def level(options):
         print(f"{what}: {method}: {shares} % of {p.size} below {LEVELS}{power}", flush=True)
 
 
-def of_sums(counts, obs, factors, *, within):
-    """Quasi-likelihood on the sums of every donor and condition."""
+def by_method(method, fit, counts, obs, factors, options):
+    """p-values of B over A."""
+    if method == "sums":
+        sums, lines, sizes, design = sums_of(counts, obs, factors, within=options.within)
+        plain = glm.fit(sums, design, obs=lines, size_factors=sizes, dispersion="shrunken")
+        return plain.test("condition", "B", "A", method="ql")["p_value"]
+    if method == "cells":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            plain = glm.fit(counts, "~ condition", obs=obs, size_factors=factors, dispersion="ml")
+        return plain.test("condition", "B", "A", method="wald")["p_value"]
+    table = fit.test("condition", "B", "A", method=method)
+    print(method, {k: v for k, v in table.attrs.items() if k in ("sigma", "tau")}, end=" ")
+    return table["p_value"]
+
+
+def sums_of(counts, obs, factors, *, within):
+    """Counts added up over the cells of every donor and condition, what is known of them, sizes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sums, lines = glm.pseudobulk(counts, ["donor", "condition"], obs=obs, min_cells=1)
-        groups = obs["donor"].astype(str) + "_" + obs["condition"]
-        sizes = pd.Series(factors).groupby(groups.to_numpy()).sum()[lines.index]
-        lines = lines.assign(donor=lines["donor"].astype(str))
-        design = "~ donor + condition" if within else "~ condition"
-        fit = glm.fit(
-            sums,
-            design,
-            obs=lines,
-            size_factors=(sizes / sizes.mean()).to_numpy(),
-            dispersion="shrunken",
-        )
-        return fit.test("condition", "B", "A", method="ql")
+    groups = obs["donor"].astype(str) + "_" + obs["condition"]
+    sizes = pd.Series(factors).groupby(groups.to_numpy()).sum()[lines.index]
+    lines = lines.assign(donor=lines["donor"].astype(str))
+    design = "~ donor + condition" if within else "~ condition"
+    return sums, lines, (sizes / sizes.mean()).to_numpy(), design
+
+
+def sums_by_r(counts, obs, factors, *, within):
+    """p-values of edgeR and limma on the sums."""
+    sums, lines, sizes, design = sums_of(counts, obs, factors, within=within)
+    with tempfile.TemporaryDirectory() as folder:
+        np.savetxt(Path(folder, "counts.csv"), sums.to_numpy().T, fmt="%d", delimiter=",")
+        np.savetxt(Path(folder, "size_factors.csv"), sizes)
+        matrix = formulaic.model_matrix(design, lines).to_numpy()
+        np.savetxt(Path(folder, "design.csv"), matrix, delimiter=",")
+        subprocess.run(["Rscript", Path(__file__).with_name("mixed_sums.R"), folder], check=True)
+        return pd.read_csv(Path(folder, "p.csv"), names=["edger", "voom"])
 
 
 def speed(options):
     """CPU time a gene of fit and test, at several numbers of cells, after compilation."""
-    for cells in (100, 1000, 10000):
+    for cells in map(int, options.cells_of_speed.split(",")):
         options.cells, options.donors = cells, 20
         counts, obs, factors, _ = simulated(options, 1)
-        for _ in range(2):
+        for when in ("with compilation", "without"):
             began = time.process_time()
             fit = glm.fit(
                 counts,
@@ -131,14 +159,14 @@ def speed(options):
             after = time.process_time()
             fit.test("condition", "B", "A")
             done = time.process_time()
-        fitting, testing = (
-            1e3 * seconds / counts.shape[1] for seconds in (after - began, done - after)
-        )
-        print(
-            f"{len(obs)} cells, {counts.shape[1]} genes, {options.dispersion}: CPU ms a gene: fit "
-            f"{fitting:.2f}, test {testing:.2f}",
-            flush=True,
-        )
+            fitting, testing = (
+                1e3 * seconds / counts.shape[1] for seconds in (after - began, done - after)
+            )
+            print(
+                f"{len(obs)} cells, {counts.shape[1]} genes, {options.dispersion}: CPU ms a gene "
+                f"{when}: fit {fitting:.2f}, test {testing:.2f}",
+                flush=True,
+            )
 
 
 def main():
@@ -150,6 +178,7 @@ def main():
     parser.add_argument("--donors", type=int, default=6)
     parser.add_argument("--treated", type=int, help="donors in B (default: half)")
     parser.add_argument("--cells", type=int, default=50, help="a donor, on average")
+    parser.add_argument("--cells-of-speed", default="100,1000,10000", help="the same, for speed")
     parser.add_argument("--genes", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=1)

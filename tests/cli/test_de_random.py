@@ -58,18 +58,32 @@ def test_from_the_shell(cells: anndata.AnnData, folder: Path, capsys) -> None:
         (("--random", "who"), "random='who' is not a column of obs"),
         (("--random", "gone"), "2 rows have no gone: leave them out"),
         (("--random", "type"), "cannot be told apart from those of the type"),
+        (("--random", "one"), "all rows are from one one (d0)"),
+        (("--random", "cell"), "every row has a cell of its own"),
+        (("--random", "weight"), "weight holds fractions such as 0.5"),
         (("--random", "(1|donor)"), "one random intercept is fitted"),
         (("--random", "donor", "--pseudobulk", "donor"), "--random goes without --pseudobulk"),
         (("--random", "donor", "--dispersion", "shrunken"), "is not for a random effect"),
     ],
 )
 def test_one_clear_line(cells, folder: Path, capsys, words, message) -> None:
+    cells.obs["one"], cells.obs["cell"] = "d0", np.arange(CELLS)
+    cells.obs["weight"] = 0.5 + np.arange(CELLS) % DONORS
     cells.obs["gone"] = [None, None, *cells.obs["donor"][2:].astype(str)]
     cells.write_h5ad("m.h5ad")
     assert main(["de", "m.h5ad", *ASKED, *words, *QUIET]) == 2
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+@pytest.mark.quick
+def test_more_donors_than_memory_is_meant_for(cells, folder: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("jaxnb.glm.mixed.donors._MOST_BYTES", 8 * GENES * DONORS * 20 - 1)
+    monkeypatch.setattr("jaxnb.glm.streaming.sums_by_group", None)  # before anything is read
+    cells.write_h5ad("m.h5ad")
+    assert main(["de", "m.h5ad", *ASKED, "--random", "donor", *QUIET]) == 2
+    assert "5 genes and 6 combinations of donor and design need" in capsys.readouterr().err
 
 
 @pytest.mark.quick

@@ -6,6 +6,7 @@ through its highest points: what a wrong value leaves of the variance is in the 
 `jaxnb.glm.mixed.moderation`.
 """
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -33,17 +34,32 @@ def common_scales(
         slope: ``(donors, rows)``.
         within: whether there is a random slope.
     """
-    values = [_adjusted(parts, Scales(sigma, 0.0, slope)) for sigma in _SIGMAS]
-    sigma = _highest(np.array(_SIGMAS), np.array(values))
+    values = _around_top(_SIGMAS, lambda sigma: _adjusted(parts, Scales(sigma, 0.0, slope)))
+    sigma = _highest(np.array(_SIGMAS), values)
     if not within:
         return Scales(sigma, 0.0, slope)
-    values = [_adjusted(parts, Scales(sigma, tau, slope)) for tau in _TAUS]
-    best = int(np.argmax(values))
+    values = _around_top(_TAUS, lambda tau: _adjusted(parts, Scales(sigma, tau, slope)))
+    best = int(np.nanargmax(values))
     if best == 0:
         return Scales(sigma, 0.0, slope)
     if best == 1 or best == len(_TAUS) - 1:
         return Scales(sigma, _TAUS[best], slope)
-    return Scales(sigma, _highest(np.array(_TAUS[1:]), np.array(values[1:])), slope)
+    return Scales(sigma, _highest(np.array(_TAUS[1:]), values[1:]), slope)
+
+
+def _around_top(places: tuple[float, ...], value: Callable[[float], float]) -> Floats:
+    """The values at the highest place and its neighbors, found from the middle; others NaN."""
+    values = np.full(len(places), np.nan)
+    best = len(places) // 2
+    while True:
+        middle = int(np.clip(best, 1, len(places) - 2))
+        for number in range(middle - 1, middle + 2):
+            if np.isnan(values[number]):
+                values[number] = value(places[number])
+        top = int(np.nanargmax(values))
+        if top == best:
+            return values
+        best = top
 
 
 def _adjusted(parts: list[tuple[MixedProblem, Ints, Point]], scales: Scales) -> float:
@@ -57,9 +73,9 @@ def _adjusted(parts: list[tuple[MixedProblem, Ints, Point]], scales: Scales) -> 
 
 def _highest(places: Floats, values: Floats) -> float:
     """The top of the parabola in log place through the highest value and its neighbors."""
-    middle = int(np.clip(np.argmax(values), 1, len(places) - 2))
+    middle = int(np.clip(np.nanargmax(values), 1, len(places) - 2))
     x, y = np.log(places[middle - 1 : middle + 2]), values[middle - 1 : middle + 2]
     bend, tilt, _ = np.polyfit(x, y, 2)
     if bend >= 0:
-        return float(places[np.argmax(values)])
+        return float(places[np.nanargmax(values)])
     return float(np.exp(np.clip(-tilt / (2 * bend), x[0], x[2])))

@@ -11,10 +11,12 @@ from jaxnb._warnings import warn
 from jaxnb.glm.counts import aligned
 from jaxnb.glm.design import Design
 
-__all__ = ["Donors", "donor_column", "donors_of"]
+__all__ = ["Donors", "check_memory", "donor_column", "donors_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
+# Bytes of the counts' weights in memory, and about the nodes of a donor's row of the design.
+_MOST_BYTES, _NODES_OF_A_ROW = 8 << 30, 20
 # Two donors in each of two conditions have so many.
 _FEW_DEGREES = 2
 
@@ -89,6 +91,27 @@ def donors_of(random: Any, obs: pd.DataFrame, design: Design, rows: int) -> Dono
             "tests need at least 2 per condition"
         )
     return found
+
+
+def check_memory(genes: int, combinations: int, rows: int, name: str) -> None:
+    """Refuse what needs more memory than a fit is meant for.
+
+    Args:
+        genes: how many.
+        combinations: of donors and rows of the design.
+        rows: of the counts.
+        name: of the column of donors.
+
+    Raises:
+        ValueError: more than 8 GiB.
+    """
+    needed = 8 * genes * min(combinations * _NODES_OF_A_ROW, rows)
+    if needed > _MOST_BYTES:
+        raise ValueError(
+            f"{genes} genes and {combinations} combinations of {name} and design need "
+            f"{needed / 2**30:.0f} GiB, more than {_MOST_BYTES >> 30}: fit the genes in parts, "
+            "with the same size_factors, or use a design of fewer distinct rows"
+        )
 
 
 def donor_column(random: Any, obs: pd.DataFrame) -> tuple[str, pd.Series]:

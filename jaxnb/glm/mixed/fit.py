@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jaxnb._progress import progress_bar
 from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
 from jaxnb.glm.mixed.data import DonorData
-from jaxnb.glm.mixed.donors import Donors
+from jaxnb.glm.mixed.donors import Donors, check_memory
 from jaxnb.glm.mixed.maximum import Maximum, maximize
 from jaxnb.glm.mixed.problem import MixedProblem, Point
 from jaxnb.glm.mixed.restricted import maximize_restricted
@@ -27,12 +27,10 @@ Ints: TypeAlias = NDArray[np.int64]
 
 # Where the search for σ begins.
 _START = 0.3
+# Restricted maximum likelihood begins where the next step to the maximum adds less than this.
+_NEAR = 1e-2
 # A maximum that is below that without donors by more than rounding is none.
 _BELOW = 1e-7
-# Bytes of the counts' weights in memory.
-_MOST_BYTES = 8 << 30
-# About the nodes of a row of the design.
-_NODES_OF_A_ROW = 20
 
 
 @dataclass
@@ -72,14 +70,7 @@ class MixedRegression:
         self._matrix = np.column_stack([donors.codes.astype(np.float64), design])
         self._only: MixedProblem | None = None
         rows = len(np.unique(self._matrix, axis=0))
-        nodes = min(rows * _NODES_OF_A_ROW, len(self._matrix))
-        needed = 8 * nodes * len(source.genes)
-        if needed > _MOST_BYTES:
-            raise ValueError(
-                f"{len(source.genes)} genes and {rows} combinations of {donors.name} and design "
-                f"need {needed / 2**30:.0f} GiB, more than {_MOST_BYTES >> 30}: fit the genes in "
-                "parts, with the same size_factors, or use a design of fewer distinct rows"
-            )
+        check_memory(len(source.genes), rows, source.rows, donors.name)
 
     def reduced(self, design: Floats) -> MixedRegression:
         """The regression on a smaller design."""
@@ -130,6 +121,7 @@ def _range(genes: slice) -> Ints:
 
 def fit_genes(problem: MixedProblem, *, restricted: bool) -> Estimates:
     """Estimates of the genes of one part."""
+    problem.determinant = restricted
     data = problem.data
     genes = np.arange(data.genes)
     plain = _without_donors(data)
@@ -139,13 +131,15 @@ def fit_genes(problem: MixedProblem, *, restricted: bool) -> Estimates:
     if busy.size:
         start = zero.take(busy)
         start.sigma = np.full(busy.size, _START)
-        best = maximize(problem, busy, start)
-        value = problem.evaluate(busy, best.point).log_likelihood
-        constant = data.histogram.log_factorials[busy]
-        lost = value - constant < plain.log_likelihood[busy] - _BELOW * (1 + np.abs(value) * 1e-6)
-        best.point.put(np.flatnonzero(lost), zero.take(busy[lost]))
         if restricted:
-            best = maximize_restricted(problem, busy, best)
+            near = maximize(problem, busy, start, tolerance=_NEAR)
+            best = maximize_restricted(problem, busy, near)
+        else:
+            best = maximize(problem, busy, start)
+            value = problem.evaluate(busy, best.point).log_likelihood
+            value -= data.histogram.log_factorials[busy]
+            lost = value < plain.log_likelihood[busy] - _BELOW * (1 + np.abs(value) * 1e-6)
+            best.point.put(np.flatnonzero(lost), zero.take(busy[lost]))
         # Without a donor's effect the fit is that of the regression without donors.
         none = best.point.sigma == 0
         best.point.put(np.flatnonzero(none), zero.take(busy[none]))

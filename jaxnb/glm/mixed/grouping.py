@@ -7,7 +7,7 @@ import pandas as pd
 
 from jaxnb.glm.design import GroupedDesign
 from jaxnb.glm.grouping import groups_of
-from jaxnb.glm.mixed.donors import donor_column
+from jaxnb.glm.mixed.donors import donor_column, donors_of
 
 __all__ = ["grouped_with_donors"]
 
@@ -21,7 +21,8 @@ def grouped_with_donors(grouped: GroupedDesign, obs: pd.DataFrame, random: str) 
         random: the column of `obs` that names their donors.
 
     Raises:
-        ValueError: there is no such column, or it has missing values.
+        TypeError: several random effects.
+        ValueError: see `jaxnb.glm.mixed.donors.donors_of`.
     """
     name, column = donor_column(random, obs)
     groups = groups_of(column, grouped.groups.of_row)
@@ -33,4 +34,6 @@ def grouped_with_donors(grouped: GroupedDesign, obs: pd.DataFrame, random: str) 
         obs=grouped.design.obs.iloc[line],
         sizes=np.bincount(groups.of_row),
     )
+    # What is wrong with them is said before the counts are read.
+    donors_of(name, lines, design, len(obs))
     return GroupedDesign(design, groups, lines)

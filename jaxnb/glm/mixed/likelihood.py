@@ -10,12 +10,17 @@ inside the exponent. With the effect written as σz the likelihood is even in σ
 where it is that of the regression without donors: an effect u with variance σ² would run to -∞ in
 log σ there.
 
-Given z, with q = 1 / (1 + αμ), the derivatives of ℓ at one pseudo-cell are those of
-`jaxnb.glm.likelihood`: s = (w - cμ) q in η, h = -μ q² (c + αw) twice in η, -(w - cμ) μ q² in η and
-α. The vector f(z) = (Σ s x, Σ ∂ℓ/∂α, z Σ s) has as its posterior mean the donor's part of the
-gradient (Fisher's identity), and the posterior mean of the second derivatives plus the posterior
-covariance of f is the donor's part of the Hessian (Louis). With the nodes held in place both are
-the exact derivatives of the quadrature.
+With s and h the first and second derivative of ℓ in η (`jaxnb.glm.mixed.nodes`), the vector
+f(z) = (Σ s x, Σ ∂ℓ/∂α, z Σ s) has as its posterior mean the donor's part of the gradient (Fisher's
+identity), and the posterior mean of the second derivatives plus the posterior covariance of f is
+the donor's part of the Hessian (Louis). With the nodes held in place both are the exact derivatives
+of the quadrature.
+
+The derivative of log det H, H = -∂²ℓ/∂β², is tr(A H') with A = H⁻¹. With δ = f - E f, S the first p
+entries of δ, and u(z) = -Σ h xᵀA x - SᵀA S, tr(A H) is the sum of E u over the donors, so that
+
+    ∂/∂θ log det H = Σ over donors of E(u δ) - E(Σ e x, Σ b, z Σ e),
+    e = h' xᵀA x + 2 h SᵀA x,    b = ∂h/∂α xᵀA x + 2 ∂s/∂α SᵀA x.
 
 References:
     T. A. Louis (1982), *Finding the observed information matrix when using the EM algorithm*,
@@ -31,56 +36,16 @@ import jax
 import jax.numpy as jnp
 
 from jaxnb._types import Array
-from jaxnb.glm.likelihood import histogram_part, per_cell_derivatives
+from jaxnb.glm.likelihood import histogram_part
 from jaxnb.glm.linear_algebra import inverse_and_log_determinant
-from jaxnb.glm.mixed.quadrature import DROP, Rule
+from jaxnb.glm.mixed.modes import placed
+from jaxnb.glm.mixed.nodes import Block, Terms, arranged, terms
+from jaxnb.glm.mixed.quadrature import Rule
 
-__all__ = ["Block", "Evaluation", "determinant_derivative", "effects", "evaluate", "given_nodes"]
+__all__ = ["Evaluation", "effects", "evaluate", "given_nodes"]
 
 # A JAX array inside the compiled function, a numpy array outside it.
 Entry: TypeAlias = Any
-
-# Linear predictors are cut here, far beyond any node that counts: squares and cubes of the means
-# stay finite.
-_LARGEST = 100.0
-# The mode places the nodes, and need not be exact; it is one Newton step better than this.
-_MODE_TOLERANCE, _MODE_STEPS = 1e-3, 50
-_END_STEPS = 10
-
-
-class Block(NamedTuple):
-    """The data of some genes.
-
-    Attributes:
-        free: 1 for the coefficients that are estimated, 0 for those held at 0, ``(genes, p)``.
-        kept: 1 for the rows whose mean is positive, ``(genes, donors, rows)``.
-        counts: weights of the counts, ``(genes, donors, rows, nodes)``.
-        center: a positive number of the size of the gene's counts, ``(genes,)``.
-        exceedances: N(x > k), ``(genes, thresholds)``.
-        thresholds: k, ``(thresholds,)``.
-        log_size_factors: ``(donors, rows, nodes)``.
-        cells: weights of the cells, ``(donors, rows, nodes)``.
-        design: ``(donors, rows, p)``.
-    """
-
-    free: Entry
-    kept: Entry
-    counts: Entry
-    center: Entry
-    exceedances: Entry
-    thresholds: Array
-    log_size_factors: Array
-    cells: Array
-    design: Array
-
-    def weights(self) -> Array:
-        """The weights of the cells of every gene, ``(genes, donors, rows, nodes)``."""
-        weights: Array = self.cells * self.kept[..., None]
-        return weights
-
-    def linear(self, beta: Array) -> Array:
-        """The linear predictor without the donors' effects, of the same shape."""
-        return jnp.einsum("drp,gp->gdr", self.design, beta)[..., None] + self.log_size_factors
 
 
 class Evaluation(NamedTuple):
@@ -92,6 +57,7 @@ class Evaluation(NamedTuple):
         gradient: ``(genes, p + 2)``.
         hessian: minus the identity where a coefficient is not free, ``(genes, p + 2, p + 2)``.
         modes: of z, where the next search may start, ``(genes, donors)``.
+        determinant: the gradient of log det(-∂²/∂β²), ``(genes, p + 2)``; empty unless asked for.
     """
 
     log_likelihood: Entry
@@ -99,20 +65,26 @@ class Evaluation(NamedTuple):
     gradient: Entry
     hessian: Entry
     modes: Entry
+    determinant: Entry
 
 
-class Terms(NamedTuple):
-    """Sums over pseudo-cells at every node, of a donor or ``(…, rows)``."""
+class _Posterior(NamedTuple):
+    """What is known at the nodes of every donor, ``(donors, nodes, genes)`` and more axes.
 
-    value: Array
-    score: Array
-    curvature: Array
-    d_alpha: Array
-    d2_alpha: Array
-    cross: Array
+    Attributes:
+        z: nodes.
+        probability: of the nodes given the counts.
+        terms: see `jaxnb.glm.mixed.nodes.Terms`.
+        integrals: the logarithms of the donors' integrals, ``(donors, genes)``.
+    """
+
+    z: Array
+    probability: Array
+    terms: Terms
+    integrals: Array
 
 
-@partial(jax.jit, static_argnames="between_ends")
+@partial(jax.jit, static_argnames=("between_ends", "determinant"))
 def evaluate(
     alpha: Array,
     beta: Array,
@@ -123,45 +95,39 @@ def evaluate(
     log_weights: Array,
     *,
     between_ends: bool,
+    determinant: bool = False,
 ) -> Evaluation:
-    """Value, gradient and Hessian for every gene; float64 throughout."""
-    rule = Rule(positions, log_weights, between_ends)
-    modes, origin, length = _placed(alpha, beta, sigma, modes, block, between_ends)
-    return _evaluation(alpha, beta, sigma, origin, length, block, rule)._replace(modes=modes)
-
-
-@partial(jax.jit, static_argnames="between_ends")
-def determinant_derivative(
-    point: tuple[Array, Array, Array],
-    direction: tuple[Array, Array, Array],
-    modes: Array,
-    block: Block,
-    positions: Array,
-    log_weights: Array,
-    *,
-    between_ends: bool,
-) -> Array:
-    """The derivative of log det(-∂²/∂β²) along a direction, ``(genes,)``.
+    """Value, gradient and Hessian for every gene; float64 throughout.
 
     Args:
-        point: α, β and σ.
-        direction: changes of α, β and σ.
-        modes: see `evaluate`.
-        block: see `evaluate`.
-        positions: see `evaluate`.
-        log_weights: see `evaluate`.
-        between_ends: see `evaluate`.
+        alpha: dispersions, ``(genes,)``.
+        beta: coefficients, ``(genes, p)``.
+        sigma: standard deviations of the donors' effects, ``(genes,)``.
+        modes: where the search for the modes begins, ``(genes, donors)``.
+        block: the data.
+        positions: of a `Rule`, like those that follow.
+        log_weights: see `positions`.
+        between_ends: see `positions`.
+        determinant: whether to evaluate the gradient of the determinant.
     """
     rule = Rule(positions, log_weights, between_ends)
-    _, origin, length = _placed(*point, modes, block, between_ends)
-    size = block.design.shape[2]
-
-    def log_determinant(alpha: Array, beta: Array, sigma: Array) -> Array:
-        found = _evaluation(alpha, beta, sigma, origin, length, block, rule)
-        return inverse_and_log_determinant(-found.hessian[:, :size, :size])[1]
-
-    derivative: Array = jax.jvp(log_determinant, point, direction)[1]
-    return derivative
+    cells = arranged(alpha, beta, block)
+    modes, origin, length = placed(cells, sigma, modes.T, between_ends=between_ends)
+    nodes = _posterior(alpha, beta, sigma, origin, length, block, rule, 2 if determinant else 1)
+    value, magnitude, first, second = histogram_part(
+        alpha[:, None], block.exceedances, block.thresholds, block.center
+    )
+    value += jnp.sum(nodes.integrals, axis=0)
+    magnitude += jnp.sum(jnp.abs(nodes.integrals), axis=0)
+    scores = _scores(nodes, block)
+    mean = jnp.sum(nodes.probability[:, :, None] * scores, axis=1)
+    deviation = scores - mean[:, None]
+    hessian = _hessian(nodes, deviation, second, block)
+    gradient = jnp.sum(mean, axis=0).T + first[:, None] * jnp.eye(mean.shape[1])[-2]
+    change = jnp.zeros((len(alpha), 0))
+    if determinant:
+        change = _determinant(nodes, deviation, hessian, block)
+    return Evaluation(value, magnitude, gradient, hessian, modes.T, change)
 
 
 @partial(jax.jit, static_argnames="between_ends")
@@ -177,121 +143,25 @@ def effects(
 ) -> tuple[Array, Array]:
     """Posterior mean and variance of every donor's z, ``(genes, donors)``."""
     rule = Rule(positions, log_weights, between_ends)
-    start = jnp.zeros(block.kept.shape[:2])
-    _, origin, length = _placed(alpha, beta, sigma, start, block, between_ends)
-    z = _nodes(origin, length, rule)
-    terms = _terms(alpha, beta, sigma, z, block)
-    posterior, _ = _posterior(terms.value, z, length, rule)
-    mean = jnp.sum(posterior * z, axis=2)
-    return mean, jnp.sum(posterior * (z - mean[..., None]) ** 2, axis=2)
+    start = jnp.zeros((block.kept.shape[1], len(alpha)))
+    cells = arranged(alpha, beta, block)
+    _, origin, length = placed(cells, sigma, start, between_ends=between_ends)
+    nodes = _posterior(alpha, beta, sigma, origin, length, block, rule, 0)
+    mean = jnp.sum(nodes.probability * nodes.z, axis=1)
+    variance = jnp.sum(nodes.probability * (nodes.z - mean[:, None]) ** 2, axis=1)
+    return mean.T, variance.T
 
 
 def given_nodes(
-    alpha: Array, beta: Array, sigma: Array, z: Array, length: Array, block: Block, rule: Rule
+    alpha: Array, beta: Array, sigma: Array, origin: Array, length: Array, block: Block, rule: Rule
 ) -> Array:
     """The log-likelihood without Σ log x! with the nodes held in place, ``(genes,)``."""
-    terms = _terms(alpha, beta, sigma, z, block)
-    _, values = _posterior(terms.value, z, length, rule)
+    nodes = _posterior(alpha, beta, sigma, origin, length, block, rule, 0)
     constant = histogram_part(alpha[:, None], block.exceedances, block.thresholds, block.center)[0]
-    return constant + jnp.sum(values, axis=1)
+    return constant + jnp.sum(nodes.integrals, axis=0)
 
 
-def _placed(
-    alpha: Array, beta: Array, sigma: Array, modes: Array, block: Block, between_ends: bool
-) -> tuple[Array, Array, Array]:
-    """The modes of z, and the origin and length of the nodes of every donor."""
-    w, c, eta = block.counts, block.weights(), block.linear(beta)
-    a, s = alpha[:, None, None, None], sigma[:, None]
-
-    def derivatives(z: Array) -> tuple[Array, Array]:
-        mu = jnp.exp(jnp.minimum(eta + (s * z)[..., None, None], _LARGEST))
-        q = 1 / (1 + a * mu)
-        first = jnp.sum((w - c * mu) * q, axis=(2, 3))
-        second = jnp.sum(mu * q * q * (c + a * w), axis=(2, 3))
-        return s * first - z, 1 + s * s * second
-
-    def going_on(state: Any) -> Any:
-        _, _, _, step, count = state
-        return (jnp.max(jnp.abs(step)) > _MODE_TOLERANCE) & (count < _MODE_STEPS)
-
-    def better(state: Any) -> Any:
-        z, low, high, _, count = state
-        first, second = derivatives(z)
-        # The curvature is at least 1, so that the mode is between z and z + first. Newton's method
-        # alone can cycle: for large means the first derivative hardly changes with z.
-        low = jnp.maximum(low, jnp.where(first > 0, z, z + first))
-        high = jnp.minimum(high, jnp.where(first > 0, z + first, z))
-        new = z + first / second
-        new = jnp.where((new < low) | (new > high), (low + high) / 2, new)
-        return new, low, high, new - z, count + 1
-
-    far = jnp.full_like(modes, jnp.inf)
-    modes, *_ = jax.lax.while_loop(going_on, better, (modes, -far, far, far, 0))
-    curvature = derivatives(modes)[1]
-    if not between_ends:
-        return modes, modes, 1 / jnp.sqrt(curvature)
-
-    def value(z: Array) -> Array:
-        mu = jnp.exp(jnp.minimum(eta + (s * z)[..., None, None], _LARGEST))
-        log1p_t = jnp.log1p(a * mu)
-        linear = w * ((s * z)[..., None, None] - log1p_t)
-        return jnp.sum(linear - c * mu * _ratio(a * mu, log1p_t), axis=(2, 3)) - z * z / 2
-
-    top = value(modes)
-
-    def nearer(_: Array, z: Array) -> Array:
-        # Newton's method comes from outside and never passes the end, since the fall is convex.
-        return z - jnp.minimum(value(z) - top + DROP, 0) / derivatives(z)[0]
-
-    # With a curvature of at least 1 the ends are nearer than this.
-    reach = jnp.sqrt(2 * DROP)
-    low = jax.lax.fori_loop(0, _END_STEPS, nearer, modes - reach)
-    high = jax.lax.fori_loop(0, _END_STEPS, nearer, modes + reach)
-    return modes, low, high - low
-
-
-def _nodes(origin: Array, length: Array, rule: Rule) -> Array:
-    nodes: Array = origin[..., None] + length[..., None] * rule.positions
-    return nodes
-
-
-def _posterior(value: Array, z: Array, length: Array, rule: Rule) -> tuple[Array, Array]:
-    """Probabilities of the nodes, ``(genes, donors, nodes)``, and the log of the integrals."""
-    exponent = value - z * z / 2 + rule.log_weights + jnp.log(length)[..., None]
-    integral = jax.scipy.special.logsumexp(exponent, axis=2)
-    return jnp.exp(exponent - integral[..., None]), integral
-
-
-def _terms(alpha: Array, beta: Array, sigma: Array, z: Array, block: Block) -> Terms:
-    """Sums over pseudo-cells; `value` and the derivatives in α over a donor's rows too."""
-    a = alpha[:, None, None, None, None]
-    w, c = block.counts[:, :, None], block.weights()[:, :, None]
-    shift = sigma[:, None, None] * z
-    eta = jnp.minimum(block.linear(beta)[:, :, None] + shift[..., None, None], _LARGEST)
-    mu = jnp.exp(eta)
-    log1p_t = jnp.log1p(a * mu)
-    # Without the barrier the compiler repeats these in each of the sums that follow.
-    barrier: Any = jax.lax.optimization_barrier
-    mu, q, log1p_t = barrier((mu, 1 / (1 + a * mu), log1p_t))
-    relative = log1p_t - jnp.log1p(a * block.center[:, None, None, None, None])
-    residual, weight = w - c * mu, mu * q * q
-    first, second = per_cell_derivatives(a, mu, q, log1p_t, w, c)
-    return Terms(
-        jnp.sum(w * (eta - relative) - c * mu * _ratio(a * mu, log1p_t), axis=(3, 4)),
-        jnp.sum(residual * q, axis=4),
-        -jnp.sum(weight * (c + a * w), axis=4),
-        jnp.sum(first, axis=(3, 4)),
-        jnp.sum(second, axis=(3, 4)),
-        -jnp.sum(residual * weight, axis=4),
-    )
-
-
-def _ratio(t: Array, log1p_t: Array) -> Array:
-    """log(1 + t) / t, also at 0."""
-    return jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
-
-
-def _evaluation(
+def _posterior(
     alpha: Array,
     beta: Array,
     sigma: Array,
@@ -299,49 +169,77 @@ def _evaluation(
     length: Array,
     block: Block,
     rule: Rule,
-) -> Evaluation:
-    design, size = block.design, block.design.shape[2]
-    z = _nodes(origin, length, rule)
-    terms = _terms(alpha, beta, sigma, z, block)
-    posterior, integrals = _posterior(terms.value, z, length, rule)
-    value, magnitude, first, second = histogram_part(
-        alpha[:, None], block.exceedances, block.thresholds, block.center
-    )
-    value += jnp.sum(integrals, axis=1)
-    magnitude += jnp.sum(jnp.abs(integrals), axis=1)
+    order: int,
+) -> _Posterior:
+    z = origin[:, None] + length[:, None] * rule.positions[:, None]
+    sums = terms(arranged(alpha, beta, block), (sigma * z)[:, None], order=order)
+    exponent = jnp.sum(sums.value, axis=1) - z * z / 2 + rule.log_weights[:, None]
+    exponent += jnp.log(length)[:, None]
+    integrals = jax.scipy.special.logsumexp(exponent, axis=1)
+    return _Posterior(z, jnp.exp(exponent - integrals[:, None]), sums, integrals)
 
-    scores = jnp.concatenate(
+
+def _scores(nodes: _Posterior, block: Block) -> Array:
+    """f of the module's text, ``(donors, nodes, p + 2, genes)``."""
+    score = nodes.terms.score
+    return jnp.concatenate(
         [
-            jnp.einsum("gdjr,drp->gdjp", terms.score, design) * block.free[:, None, None],
-            terms.d_alpha[..., None],
-            (z * jnp.sum(terms.score, axis=3))[..., None],
+            _by_column(score, block) * block.free.T,
+            jnp.sum(nodes.terms.d_alpha, axis=1)[:, :, None],
+            (nodes.z * jnp.sum(score, axis=1))[:, :, None],
         ],
-        axis=3,
+        axis=2,
     )
-    mean = jnp.einsum("gdj,gdjk->gdk", posterior, scores)
-    deviation = scores - mean[:, :, None]
-    covariance = jnp.einsum("gdjk,gdjl->gkl", posterior[..., None] * deviation, deviation)
+
+
+def _by_column(values: Array, block: Block) -> Array:
+    """Sums over a donor's rows, times the columns of the design: a new axis before the genes."""
+    found: Array = jnp.einsum("drkg,drp->dkpg", values, block.design)
+    return found
+
+
+def _hessian(nodes: _Posterior, deviation: Array, in_alpha: Array, block: Block) -> Array:
+    design, size = block.design, block.design.shape[2]
+    sums, probability = nodes.terms, nodes.probability
+    covariance = jnp.einsum("dkpg,dkqg->gpq", probability[:, :, None] * deviation, deviation)
 
     def expected(values: Array, power: int) -> Array:
-        """Posterior means of a row's values times a power of z."""
-        return jnp.einsum("gdj,gdjr->gdr", posterior * z**power, values)
+        """Posterior means of a row's values times a power of z, ``(donors, rows, genes)``."""
+        return jnp.sum((probability * nodes.z**power)[:, None] * values, axis=2)
 
-    curvature = [expected(terms.curvature, power) for power in range(3)]
-    cross = [expected(terms.cross, power) for power in range(2)]
-    hessian = covariance
-    both = jnp.einsum("gdr,drp,drq->gpq", curvature[0], design, design)
+    curvature = [expected(sums.curvature, power) for power in range(3)]
+    cross = [expected(sums.cross, power) for power in range(2)]
+    in_beta = jnp.einsum("drg,drp,drq->gpq", curvature[0], design, design)
+    in_beta *= block.free[:, :, None] * block.free[:, None, :]
+    in_beta -= (1 - block.free)[:, :, None] * jnp.eye(size)
+    mixed = jnp.stack([cross[0], curvature[1]])
+    mixed = jnp.einsum("adrg,drp->gpa", mixed, design) * block.free[:, :, None]
+    in_alpha += jnp.sum(expected(sums.d2_alpha, 0), axis=(0, 1))
+    of_scales = jnp.stack([jnp.sum(values, axis=(0, 1)) for values in (cross[1], curvature[2])])
+    both = jnp.stack([jnp.stack([in_alpha, of_scales[0]]), of_scales])
+    both = jnp.moveaxis(both, 2, 0)
+    return covariance + jnp.block([[in_beta, mixed], [jnp.matrix_transpose(mixed), both]])
+
+
+def _determinant(nodes: _Posterior, deviation: Array, hessian: Array, block: Block) -> Array:
+    """The gradient of log det(-∂²/∂β²), see the module's text."""
+    design, size, sums = block.design, block.design.shape[2], nodes.terms
     mask = block.free[:, :, None] * block.free[:, None, :]
-    unit = (1 - block.free)[:, :, None] * jnp.eye(size)
-    hessian = hessian.at[:, :size, :size].add(both * mask - unit)
-    for column, sums in ((size, cross[0]), (size + 1, curvature[1])):
-        mixed = jnp.einsum("gdr,drp->gp", sums, design) * block.free
-        hessian = hessian.at[:, :size, column].add(mixed)
-        hessian = hessian.at[:, column, :size].add(mixed)
-    alpha_sigma = jnp.sum(cross[1], axis=(1, 2))
-    hessian = hessian.at[:, size, size + 1].add(alpha_sigma)
-    hessian = hessian.at[:, size + 1, size].add(alpha_sigma)
-    in_alpha = second + jnp.sum(posterior * terms.d2_alpha, axis=(1, 2))
-    hessian = hessian.at[:, size, size].add(in_alpha)
-    hessian = hessian.at[:, size + 1, size + 1].add(jnp.sum(curvature[2], axis=(1, 2)))
-    gradient = jnp.sum(mean, axis=1).at[:, size].add(first)
-    return Evaluation(value, magnitude, gradient, hessian, origin)
+    inverse = inverse_and_log_determinant(-hessian[:, :size, :size])[0] * mask
+    own = jnp.einsum("drp,drq,gpq->drg", design, design, inverse)[:, :, None]
+    along = jnp.einsum("dkpg,gpq->dkqg", deviation[:, :, :size], inverse)
+    of_rows = jnp.einsum("dkqg,drq->drkg", along, design)
+    u = -jnp.sum(sums.curvature * own, axis=1)
+    u -= jnp.sum(along * deviation[:, :, :size], axis=2)
+    e = sums.third * own + 2 * sums.curvature * of_rows
+    b = sums.curvature_d_alpha * own + 2 * sums.cross * of_rows
+    change = jnp.concatenate(
+        [
+            _by_column(e, block) * block.free.T,
+            jnp.sum(b, axis=1)[:, :, None],
+            (nodes.z * jnp.sum(e, axis=1))[:, :, None],
+        ],
+        axis=2,
+    )
+    weighted = nodes.probability[:, :, None] * (u[:, :, None] * deviation - change)
+    return jnp.sum(weighted, axis=(0, 1)).T

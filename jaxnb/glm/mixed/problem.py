@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
@@ -10,13 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb.glm.mixed.data import DonorData
-from jaxnb.glm.mixed.likelihood import (
-    Block,
-    Evaluation,
-    determinant_derivative,
-    effects,
-    evaluate,
-)
+from jaxnb.glm.mixed.likelihood import Evaluation, effects, evaluate
+from jaxnb.glm.mixed.nodes import Block
 from jaxnb.glm.mixed.quadrature import Rule, rule_numbers, rule_of
 
 __all__ = ["MixedProblem", "Point"]
@@ -24,9 +20,12 @@ __all__ = ["MixedProblem", "Point"]
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
-# Entries of an array over genes, donors, rows, nodes of size factors and nodes of the effect.
-_BLOCK_ENTRIES = 1 << 17
-_NARROWEST, _WIDEST = 4, 256
+# Entries of an array over genes, donors, rows and nodes of the effect: it stays in the cache of a
+# CPU, and the last block of every iteration is not too empty.
+_BLOCK_ENTRIES = 1 << 13
+_NARROWEST, _WIDEST = 8, 256
+# With fewer genes, more nodes than are needed cost less than compiling another program.
+_MANY_GENES = 5000
 
 
 @dataclass
@@ -63,18 +62,24 @@ class MixedProblem:
 
     Attributes:
         data: counts by donor.
+        determinant: whether evaluations have the derivatives that restricted likelihood needs. One
+            choice for all of a fit: each is compiled.
         doubled: whether to use twice the nodes, to check them.
+        fewer_rules: whether to use every second rule alone, of which each is compiled.
         modes: of the donors' effects where they were last searched, ``(genes, donors)``.
         evaluations: how many genes have been evaluated so far, for measurements.
     """
 
     data: DonorData
+    determinant: bool = False
     doubled: bool = False
+    fewer_rules: bool = field(init=False)
     modes: Floats = field(init=False)
     evaluations: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         data = self.data
+        self.fewer_rules = data.genes < _MANY_GENES
         self.modes = np.zeros((data.genes, data.donors))
         with jax.enable_x64(True):
             self._shared = tuple(
@@ -97,34 +102,17 @@ class MixedProblem:
             np.empty((genes.size, size)),
             np.empty((genes.size, size, size)),
             np.empty((genes.size, self.data.donors)),
+            np.empty((genes.size, size if self.determinant else 0)),
         )
+        function = partial(evaluate, determinant=self.determinant)
         for rule, where in self._by_rule(at.sigma):
             for mine, block in self.blocks(genes[where], nodes=rule.positions.size):
                 own = where[mine]
                 here = at.take(own)
-                result = self._call(evaluate, rule, here, self.modes[genes[own]], block)
+                result = self._call(function, rule, here, self.modes[genes[own]], block)
                 for entry, new in zip(found, result, strict=True):
                     entry[own] = new
         self.modes[genes] = found.modes
-        return found
-
-    def determinant_derivative(self, genes: Ints, at: Point, direction: Point) -> Floats:
-        """The derivative of log det(-∂²/∂β²) along a direction, ``(genes,)``."""
-        found = np.empty(genes.size)
-        for rule, where in self._by_rule(at.sigma):
-            for mine, block in self.blocks(genes[where], nodes=rule.positions.size):
-                own = where[mine]
-                with jax.enable_x64(True):
-                    result = determinant_derivative(
-                        _arrays(at.take(own)),
-                        _arrays(direction.take(own)),
-                        self.modes[genes[own]],
-                        block,
-                        rule.positions,
-                        rule.log_weights,
-                        between_ends=rule.between_ends,
-                    )
-                found[own] = result
         return found
 
     def effects(self, at: Point) -> tuple[Floats, Floats]:
@@ -139,13 +127,17 @@ class MixedProblem:
 
     def _by_rule(self, sigma: Floats) -> Iterator[tuple[Rule, Ints]]:
         numbers = rule_numbers(sigma)
+        if self.fewer_rules:
+            numbers |= 1
         for number in np.unique(numbers).tolist():
             yield rule_of(number, doubled=self.doubled), np.flatnonzero(numbers == number)
 
     def _call(self, function: Callable[..., Any], rule: Rule, at: Point, *rest: Any) -> Any:
         with jax.enable_x64(True):
             found = function(
-                *_arrays(at),
+                at.alpha,
+                at.beta,
+                at.sigma,
                 *rest,
                 rule.positions,
                 rule.log_weights,
@@ -156,7 +148,7 @@ class MixedProblem:
     def blocks(self, genes: Ints, *, nodes: int) -> Iterator[tuple[Ints, Block]]:
         """Positions in `genes`, the last one repeated to fill a block, and the block's data."""
         data = self.data
-        affordable = max(_BLOCK_ENTRIES // (data.counts[0].size * nodes), 1)
+        affordable = max(_BLOCK_ENTRIES // (data.kept[0].size * nodes), 1)
         # Powers of 2: few shapes, each of which is compiled.
         needed = 1 << max(data.genes - 1, 0).bit_length()
         width = max(_NARROWEST, min(1 << affordable.bit_length() - 1, needed, _WIDEST))
@@ -176,7 +168,3 @@ class MixedProblem:
                     *by_donor,
                 ),
             )
-
-
-def _arrays(at: Point) -> tuple[Floats, Floats, Floats]:
-    return at.alpha, at.beta, at.sigma

@@ -41,7 +41,7 @@ def maximize_restricted(problem: MixedProblem, genes: Ints, start: Maximum) -> M
     """Maximize the adjusted profile log-likelihood over σ, from the maximum of the likelihood.
 
     Args:
-        problem: the data.
+        problem: the data, with `determinant`.
         genes: which genes.
         start: of every gene.
     """
@@ -65,8 +65,8 @@ def maximize_restricted(problem: MixedProblem, genes: Ints, start: Maximum) -> M
         beta = found.step + found.paths[..., 0] * rho[:, None]
         beta_path = found.paths[..., 1] + found.paths[..., 0] * path[:, None]
         alpha_by_rho = now.alpha + 1 / scale
-        direction = Point(alpha_by_rho * path, beta_path, np.ones(active.size))
-        half = 0.5 * problem.determinant_derivative(genes[active], now, direction)
+        direction = np.column_stack([beta_path, alpha_by_rho * path, np.ones(active.size)])
+        half = 0.5 * np.sum(here.determinant * direction, axis=1)
         derivative = found.gradient[:, 1] + found.hessian[:, 0, 1] * rho - half
         curvature = found.hessian[:, 1, 1] + found.hessian[:, 0, 1] * path
         away = np.maximum(np.abs(beta).max(axis=1, initial=0), np.abs(rho))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._types import Array
-from jaxnb.glm.mixed.likelihood import Block
+from jaxnb.glm.mixed.nodes import Block, arranged, means, terms
 from jaxnb.glm.mixed.problem import MixedProblem
 from jaxnb.glm.mixed.quadrature import hermite
 
@@ -26,7 +26,6 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Entry: TypeAlias = Any
 
-_LARGEST = 100.0
 # The mode places the nodes, and need not be exact.
 _MODE_TOLERANCE, _MODE_STEPS = 1e-3, 50
 # No step towards the mode changes the linear predictor by more.
@@ -121,22 +120,16 @@ def donor_scores(
         positions: pairs of standardized nodes.
         log_weights: of the nodes.
     """
-    w, c, eta = block.counts, block.weights(), block.linear(beta)
-    a = alpha[:, None, None, None]
+    cells = arranged(alpha, beta, block)
     loadings = jnp.stack([jnp.full_like(slope, scales[0]), scales[1] * slope], axis=2)
 
-    def rows(z: Array) -> tuple[Array, Array]:
-        """Derivatives in the rows' linear predictors, ``(genes, donors, rows)``."""
-        shift = jnp.einsum("gdk,drk->gdr", z, loadings)
-        mu = jnp.exp(jnp.minimum(eta + shift[..., None], _LARGEST))
-        q = 1 / (1 + a * mu)
-        first = jnp.sum((w - c * mu) * q, axis=3)
-        return first, jnp.sum(mu * q * q * (c + a * w), axis=3)
-
     def newton(z: Array) -> tuple[Array, Array, Array, Array]:
-        first, second = rows(z)
-        g = jnp.einsum("gdr,drk->gdk", first, loadings) - z
-        h = jnp.einsum("gdr,drk,drl->gdkl", second, loadings, loadings)
+        mu = means(cells.mu, jnp.einsum("dgk,drk->drg", z, loadings))
+        q = 1 / (1 + alpha * mu)
+        first = jnp.sum((cells.counts - cells.weights * mu) * q, axis=0)
+        second = jnp.sum(mu * q * q * (cells.weights + alpha * cells.counts), axis=0)
+        g = jnp.einsum("drg,drk->dgk", first, loadings) - z
+        h = jnp.einsum("drg,drk,drl->dgkl", second, loadings, loadings)
         h11, h22, h12 = 1 + h[..., 0, 0], 1 + h[..., 1, 1], h[..., 0, 1]
         determinant = h11 * h22 - h12 * h12
         step = jnp.stack(
@@ -155,40 +148,38 @@ def donor_scores(
         step *= jnp.minimum(1, _LONGEST_STEP / jnp.maximum(moved, 1e-300))
         return z + step, jnp.max(jnp.abs(step)), count + 1
 
-    modes, *_ = jax.lax.while_loop(going_on, better, (modes, jnp.inf, 0))
+    modes, *_ = jax.lax.while_loop(going_on, better, (jnp.moveaxis(modes, 0, 1), jnp.inf, 0))
     _, h22, h12, determinant = newton(modes)
     # The Cholesky factor of the inverse of the curvature.
     c11 = jnp.sqrt(h22 / determinant)
     c21, c22 = -h12 / (determinant * c11), 1 / jnp.sqrt(h22)
-    y1, y2 = positions[:, 0], positions[:, 1]
-    z1 = modes[..., :1] + c11[..., None] * y1
-    z2 = modes[..., 1:] + c21[..., None] * y1 + c22[..., None] * y2
-    shift = scales[0] * z1[..., None] + scales[1] * z2[..., None] * slope[:, None]
-    linear = jnp.minimum(eta[:, :, None] + shift[..., None], _LARGEST)
-    w, c, a = w[:, :, None], c[:, :, None], a[..., None]
-    mu = jnp.exp(linear)
-    log1p_t = jnp.log1p(a * mu)
-    barrier: Any = jax.lax.optimization_barrier
-    mu, q, log1p_t = barrier((mu, 1 / (1 + a * mu), log1p_t))
-    t = a * mu
-    ratio = jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
-    value = jnp.sum(w * (linear - log1p_t) - c * mu * ratio, axis=(3, 4))
-    exponent = value - (z1 * z1 + z2 * z2) / 2 + log_weights + jnp.log(c11 * c22)[..., None]
-    integral = jax.scipy.special.logsumexp(exponent, axis=2)
-    posterior = jnp.exp(exponent - integral[..., None])
+    y1, y2 = positions[:, :1], positions[:, 1:]
+    # (donors, nodes, genes)
+    z1 = modes[:, None, :, 0] + c11[:, None] * y1
+    z2 = modes[:, None, :, 1] + c21[:, None] * y1 + c22[:, None] * y2
+    shift = scales[0] * z1[:, None] + scales[1] * z2[:, None] * slope[..., None, None]
+    sums = terms(cells, shift, order=0)
+    exponent = jnp.sum(sums.value, axis=1) - (z1 * z1 + z2 * z2) / 2
+    exponent += log_weights[:, None] + jnp.log(c11 * c22)[:, None]
+    integral = jax.scipy.special.logsumexp(exponent, axis=1)
+    posterior = jnp.exp(exponent - integral[:, None])
 
     ones = jnp.ones((*block.design.shape[:2], 1))
     design = jnp.concatenate([block.design, ones], axis=2)
     free = jnp.concatenate([block.free, jnp.ones((len(alpha), 1))], axis=1)
-    of_rows = jnp.sum((w - c * mu) * q, axis=4)
-    curvature = jnp.einsum("gdj,gdjr->gdr", posterior, jnp.sum(mu * q * q * (c + a * w), axis=4))
-    scores = jnp.einsum("gdjr,drp->gdjp", of_rows, design) * free[:, None, None]
-    mean = jnp.einsum("gdj,gdjp->gdp", posterior, scores)
-    deviation = scores - mean[:, :, None]
-    covariance = jnp.einsum("gdjp,gdjq->gdpq", posterior[..., None] * deviation, deviation)
-    expected = jnp.einsum("gdr,drp,drq->gdpq", curvature, design, design)
+    curvature = jnp.sum(posterior[:, None] * sums.curvature, axis=2)
+    scores = jnp.einsum("drkg,drp->dkpg", sums.score, design) * free.T
+    mean = jnp.sum(posterior[:, :, None] * scores, axis=1)
+    deviation = scores - mean[:, None]
+    covariance = jnp.einsum("dkpg,dkqg->gdpq", posterior[:, :, None] * deviation, deviation)
+    expected = -jnp.einsum("drg,drp,drq->gdpq", curvature, design, design)
     mask = free[:, None, :, None] * free[:, None, None, :]
-    return DonorScores(jnp.sum(integral, axis=1), mean, expected * mask - covariance, modes)
+    return DonorScores(
+        jnp.sum(integral, axis=0),
+        jnp.moveaxis(mean, 2, 0),
+        expected * mask - covariance,
+        jnp.moveaxis(modes, 1, 0),
+    )
 
 
 def fit_at_scales(

@@ -1,0 +1,76 @@
+"""Where the integrand over a donor's random effect has its mode, and how wide it is there."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxnb._types import Array
+from jaxnb.glm.mixed.nodes import Cells, means, ratio
+from jaxnb.glm.mixed.quadrature import DROP
+
+__all__ = ["placed"]
+
+# The mode places the nodes, and need not be exact; it is one Newton step better than this.
+_TOLERANCE, _STEPS = 1e-3, 50
+_END_STEPS = 10
+
+
+def placed(
+    cells: Cells, sigma: Array, modes: Array, *, between_ends: bool
+) -> tuple[Array, Array, Array]:
+    """The modes of z, and the origin and length of the nodes, each ``(donors, genes)``.
+
+    Args:
+        cells: the data at given coefficients.
+        sigma: standard deviations of the effects, ``(genes,)``.
+        modes: where the search begins, ``(donors, genes)``.
+        between_ends: whether the nodes are those of a rule between two ends.
+    """
+    w, c, a = cells.counts, cells.weights, cells.alpha
+
+    def derivatives(z: Array) -> tuple[Array, Array]:
+        mu = means(cells.mu, (sigma * z)[:, None])
+        q = 1 / (1 + a * mu)
+        first = jnp.sum((w - c * mu) * q, axis=(0, 2))
+        second = jnp.sum(mu * q * q * (c + a * w), axis=(0, 2))
+        return sigma * first - z, 1 + sigma * sigma * second
+
+    def going_on(state: Any) -> Any:
+        _, _, _, step, count = state
+        return (jnp.max(jnp.abs(step)) > _TOLERANCE) & (count < _STEPS)
+
+    def better(state: Any) -> Any:
+        z, low, high, _, count = state
+        first, second = derivatives(z)
+        # The curvature is at least 1, so that the mode is between z and z + first. Newton's method
+        # alone can cycle: for large means the first derivative hardly changes with z.
+        low = jnp.maximum(low, jnp.where(first > 0, z, z + first))
+        high = jnp.minimum(high, jnp.where(first > 0, z + first, z))
+        new = z + first / second
+        new = jnp.where((new < low) | (new > high), (low + high) / 2, new)
+        return new, low, high, new - z, count + 1
+
+    far = jnp.full_like(modes, jnp.inf)
+    modes, *_ = jax.lax.while_loop(going_on, better, (modes, -far, far, far, 0))
+    if not between_ends:
+        return modes, modes, 1 / jnp.sqrt(derivatives(modes)[1])
+
+    def value(z: Array) -> Array:
+        shift = (sigma * z)[:, None]
+        mu = means(cells.mu, shift)
+        log1p_t = jnp.log1p(a * mu)
+        changing = w * (shift - log1p_t) - c * mu * ratio(a * mu, log1p_t)
+        return jnp.sum(changing, axis=(0, 2)) - z * z / 2
+
+    top = value(modes)
+
+    def nearer(_: Array, z: Array) -> Array:
+        # Newton's method comes from outside and never passes the end, since the fall is convex.
+        return z - jnp.minimum(value(z) - top + DROP, 0) / derivatives(z)[0]
+
+    # With a curvature of at least 1 the ends are nearer than this.
+    reach = jnp.sqrt(2 * DROP)
+    low = jax.lax.fori_loop(0, _END_STEPS, nearer, modes - reach)
+    high = jax.lax.fori_loop(0, _END_STEPS, nearer, modes + reach)
+    return modes, low, high - low

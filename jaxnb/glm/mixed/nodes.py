@@ -1,0 +1,159 @@
+r"""Sums over a donor's pseudo-cells, as functions of its random effect.
+
+A donor's cells enter the marginal likelihood by L = Σ ℓ(η + shift), over its rows and pseudo-cells,
+and by derivatives of that, at every node of a quadrature rule. With q = 1 / (1 + αμ) the
+derivatives of ℓ at one pseudo-cell are
+
+    s = (w - cμ) q in η,    h = -μ q² (c + αw) twice in η,    h (2q - 1) three times in η,
+    -(w - cμ) μ q² in η and α,    -μ q² (w - 2 μ q (c + αw)) twice in η and once in α,
+
+and those of `jaxnb.glm.likelihood` in α.
+
+Genes are the last axis here and pseudo-cells the first, over which the sums are accumulated one
+after the other: a processor then does neighboring genes at once, and nothing of the size of
+pseudo-cells times nodes is written to memory. Means are products of exp(η) and exp(shift), which
+spares an exponential for every pair.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxnb._types import Array
+from jaxnb.glm.likelihood import per_cell_derivatives
+
+__all__ = ["LARGEST", "Block", "Cells", "Terms", "arranged", "means", "ratio", "terms"]
+
+# A JAX array inside the compiled function, a numpy array outside it.
+Entry = Any
+
+# Linear predictors are cut here, far beyond any node that counts: squares and cubes of the means
+# stay finite.
+LARGEST = 100.0
+
+
+class Block(NamedTuple):
+    """The data of some genes.
+
+    Attributes:
+        free: 1 for the coefficients that are estimated, 0 for those held at 0, ``(genes, p)``.
+        kept: 1 for the rows whose mean is positive, ``(genes, donors, rows)``.
+        counts: weights of the counts, ``(genes, donors, rows, nodes)``.
+        center: a positive number of the size of the gene's counts, ``(genes,)``.
+        exceedances: N(x > k), ``(genes, thresholds)``.
+        thresholds: k, ``(thresholds,)``.
+        log_size_factors: ``(donors, rows, nodes)``.
+        cells: weights of the cells, ``(donors, rows, nodes)``.
+        design: ``(donors, rows, p)``.
+    """
+
+    free: Entry
+    kept: Entry
+    counts: Entry
+    center: Entry
+    exceedances: Entry
+    thresholds: Array
+    log_size_factors: Array
+    cells: Array
+    design: Array
+
+
+class Cells(NamedTuple):
+    """Pseudo-cells of some genes at given coefficients, ``(nodes, donors, rows, genes)``.
+
+    Attributes:
+        alpha: dispersions, ``(genes,)``.
+        center: as in `Block`.
+        counts: weights w of the counts.
+        weights: weights c of the cells.
+        eta: linear predictors without random effects.
+        mu: their exponentials.
+    """
+
+    alpha: Array
+    center: Array
+    counts: Array
+    weights: Array
+    eta: Array
+    mu: Array
+
+
+class Terms(NamedTuple):
+    """Sums over pseudo-cells, ``(donors, rows, nodes of the effect, genes)``.
+
+    Attributes:
+        value: of ℓ.
+        score: of ∂ℓ/∂η.
+        curvature: of ∂²ℓ/∂η².
+        d_alpha: of ∂ℓ/∂α.
+        d2_alpha: of ∂²ℓ/∂α².
+        cross: of ∂²ℓ/∂η∂α.
+        third: of ∂³ℓ/∂η³.
+        curvature_d_alpha: of ∂³ℓ/∂η²∂α.
+    """
+
+    value: Array
+    score: Array
+    curvature: Array
+    d_alpha: Any = None
+    d2_alpha: Any = None
+    cross: Any = None
+    third: Any = None
+    curvature_d_alpha: Any = None
+
+
+def arranged(alpha: Array, beta: Array, block: Block) -> Cells:
+    """The pseudo-cells of a block of genes at coefficients ``(genes, p)``."""
+    linear = jnp.einsum("drp,gp->drg", block.design, beta)
+    eta = jnp.moveaxis(block.log_size_factors, 2, 0)[..., None] + linear
+    counts = jnp.transpose(block.counts, (3, 1, 2, 0))
+    weights = jnp.moveaxis(block.cells, 2, 0)[..., None] * jnp.moveaxis(block.kept, 0, 2)
+    return Cells(alpha, block.center, counts, weights, eta, jnp.exp(jnp.minimum(eta, LARGEST)))
+
+
+def means(mu: Array, shift: Array) -> Array:
+    """μ exp(shift), cut."""
+    return jnp.minimum(mu * jnp.exp(jnp.minimum(shift, LARGEST)), jnp.exp(LARGEST))
+
+
+def terms(cells: Cells, shift: Array, *, order: int) -> Terms:
+    """The sums at some nodes.
+
+    Args:
+        cells: the pseudo-cells.
+        shift: what the random effects add to linear predictors, ``(donors, rows or 1, nodes of the
+            effect, genes)``.
+        order: 0 for `value`, `score` and `curvature`, 1 for those with one or two derivatives too,
+            2 for all.
+    """
+    a, growth = cells.alpha, jnp.exp(jnp.minimum(shift, LARGEST))
+    # The same constant is taken off the sum over the histogram, see
+    # `jaxnb.glm.likelihood.histogram_part`.
+    constant = jnp.log1p(a * cells.center)
+
+    def added(sums: list[Array], one: tuple[Array, ...]) -> tuple[list[Array], None]:
+        w, c, eta, mu = (entry[:, :, None] for entry in one)
+        linear = jnp.minimum(eta + shift, LARGEST)
+        mu = jnp.minimum(mu * growth, jnp.exp(LARGEST))
+        t = a * mu
+        log1p_t, q = jnp.log1p(t), 1 / (1 + t)
+        residual, both, weight = w - c * mu, c + a * w, mu * q * q
+        value = w * (linear - log1p_t + constant) - c * mu * ratio(t, log1p_t)
+        found = [value, residual * q, -weight * both]
+        if order > 0:
+            found += per_cell_derivatives(a, mu, q, log1p_t, w, c)
+            found.append(-residual * weight)
+        if order > 1:
+            found += [weight * both * (1 - 2 * q), weight * (2 * mu * q * both - w)]
+        return [total + term for total, term in zip(sums, found, strict=True)], None
+
+    shape = (*cells.eta.shape[1:3], *shift.shape[2:])
+    start = [jnp.zeros(shape)] * (3, 6, 8)[order]
+    pairs = cells.counts, cells.weights, cells.eta, cells.mu
+    return Terms(*jax.lax.scan(added, start, pairs)[0])
+
+
+def ratio(t: Array, log1p_t: Array) -> Array:
+    """log(1 + t) / t, also at 0."""
+    return jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
