@@ -62,7 +62,14 @@ html_theme_options = {
     "source_branch": "main",
     "source_directory": "docs/",
     "footer_icons": [{"name": "Source", "url": SOURCE, "html": "source on GitHub", "class": ""}],
-    "light_css_variables": {"color-brand-primary": "#0072B2", "color-brand-content": "#0072B2"},
+    "light_css_variables": {
+        "color-brand-primary": "#0072B2",
+        "color-brand-content": "#0072B2",
+        # All sections of the sidebar are visible in a window of 900 pixels.
+        "sidebar-item-spacing-vertical": "0.2rem",
+        "sidebar-caption-space-above": "0.6rem",
+        "sidebar-tree-space-above": "0.2rem",
+    },
     "dark_css_variables": {"color-brand-primary": "#56B4E9", "color-brand-content": "#56B4E9"},
 }
 html_show_sphinx = False
@@ -176,6 +183,8 @@ def _listed(kind: str, names: list[str], options: str = "") -> str:
 def _fill_in_lists(app: Sphinx, page: str, source: list[str]) -> None:
     for mark, text in _lists().items():
         source[0] = source[0].replace(mark, text)
+    # The blank line that ends an expected output is for doctest, not for a reader.
+    source[0] = source[0].replace("\n\n```\n", "\n```\n")
 
 
 def _name_the_unions(

@@ -1,6 +1,6 @@
 """Distribution functions, quantiles and entropies of the count distributions.
 
-Each has its logarithm in either tail, under jit and vmap, with derivatives in every parameter.
+All of them work under jit and vmap, and have derivatives with respect to every parameter.
 """
 
 from jaxnb.cdf import functions as _functions
