@@ -24,7 +24,7 @@ from jaxnb.glm.coefficients import (
 from jaxnb.glm.likelihood import Evaluation
 from jaxnb.glm.problem import Problem
 
-__all__ = ["LARGEST_DISPERSION", "DispersionFit", "fit_dispersion"]
+__all__ = ["LARGEST_DISPERSION", "DispersionFit", "fit_dispersion", "refined"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -41,6 +41,8 @@ _NEAR_PATH = 1e-3
 # or due to coefficients that are not exactly on the path.
 _SMALL_STEP = 1e-2
 _MAX_ITER = 80
+# The same near a maximum: from so far in ρ.
+_FEW_ITER, _NEIGHBORHOOD = 12, 0.5
 
 
 @dataclass
@@ -172,17 +174,33 @@ def _refine(
     lower, upper = _rho(low.alpha, scale), _rho(high.alpha, scale)
     rho = _first_guess(low, high, lower, upper, scale)
     nearer_high = rho - lower > upper - rho
-    alpha = _alpha(rho, scale)
     origin = np.where(nearer_high, high.alpha, low.alpha)
     path = np.where(nearer_high[:, None], high.path, low.path)
     beta = np.where(nearer_high[:, None], high.beta, low.beta)
     change = _d_alpha(origin, scale) * (rho - _rho(origin, scale))
     beta = beta + _shortened(path * change[:, None])
-    converged = np.zeros(owner.size, bool)
-    active = np.arange(owner.size)
+    alpha, beta, converged = _newton(problem, gene, rho, beta, lower, upper, cox_reid, _MAX_ITER)
+    _keep_highest(problem, gene, owner, alpha, beta, converged, fit, cox_reid)
+
+
+def _newton(
+    problem: Problem,
+    gene: Ints,
+    rho: Floats,
+    beta: Floats,
+    lower: Floats,
+    upper: Floats,
+    cox_reid: bool,
+    rounds: int,
+) -> tuple[Floats, Floats, Bools]:
+    """Maxima within bounds of ρ, which are moved: dispersions, coefficients and convergence."""
+    scale = problem.scale[gene]
+    alpha = _alpha(rho, scale)
+    converged = np.zeros(gene.size, bool)
+    active = np.arange(gene.size)
     settled = fit_coefficients(problem, gene, alpha, beta, tolerance=_NEAR_PATH, cox_reid=cox_reid)
     beta, here = settled.beta, settled.evaluation
-    for _ in range(_MAX_ITER):
+    for _ in range(rounds):
         unit = _d_alpha(alpha[active], scale[active])
         first = here.derivative * unit
         second = here.curvature * unit**2 + first
@@ -212,7 +230,32 @@ def _refine(
             tolerance=_NEAR_PATH, cox_reid=cox_reid,
         )  # fmt: skip
         beta[active], here = settled.beta, settled.evaluation
-    _keep_highest(problem, gene, owner, alpha, beta, converged, fit, cox_reid)
+    return alpha, beta, converged
+
+
+def refined(problem: Problem, genes: Ints, fit: DispersionFit, *, cox_reid: bool) -> Bools:
+    """Put the maxima next to those of `fit` in their place; which of them there are."""
+    scale = problem.scale[genes]
+    alpha, beta = fit.alpha[genes], fit.beta[genes]
+    settled = np.zeros(genes.size, bool)
+    zero = np.flatnonzero(alpha == 0)
+    if zero.size:
+        found = fit_coefficients(problem, genes[zero], alpha[zero], beta[zero], cox_reid=cox_reid)
+        beta[zero] = found.beta + found.evaluation.step
+        settled[zero] = found.converged & (found.evaluation.derivative <= 0)
+        fit.poisson_derivative[genes[zero]] = found.evaluation.derivative
+    rest = np.flatnonzero(alpha > 0)
+    if rest.size:
+        rho = _rho(alpha[rest], scale[rest])
+        lower, upper = np.maximum(rho - _NEIGHBORHOOD, 0.0), rho + _NEIGHBORHOOD
+        alpha[rest], beta[rest], settled[rest] = _newton(
+            problem, genes[rest], rho, beta[rest], lower, upper, cox_reid, _FEW_ITER
+        )
+    here = problem.evaluate(genes, alpha, beta, cox_reid=cox_reid)
+    fit.alpha[genes], fit.beta[genes] = alpha, beta
+    fit.log_likelihood[genes] = here.log_likelihood - problem.data.histogram.log_factorials[genes]
+    fit.adjusted[genes] = fit.log_likelihood[genes] + here.adjustment
+    return settled
 
 
 def _keep_highest(

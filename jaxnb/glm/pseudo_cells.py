@@ -3,11 +3,12 @@
 All sums over the cells of one design row are of the form Σ wᵢ f(log sᵢ), with s the size factors
 and f analytic for |Im| < π. They are replaced by sums over Chebyshev nodes in log s
 (`jaxnb.fit.chebyshev`), so that the time of a fit does not depend on the number of cells. Where
-that saves nothing, because a covariate is continuous or the cells are few, the cells are kept.
+that saves nothing, because a covariate is continuous or the cells are few, the cells are kept, and
+`jaxnb.glm.representatives` stand for them in a search if they are many.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy import sparse
 from jaxnb.fit import CountStatistics
 from jaxnb.fit.chebyshev import Panels, nodes_for
 from jaxnb.glm.histogram import Histogram, histogram, histogram_of_statistics
+from jaxnb.glm.representatives import Representatives, representatives_of
 
 __all__ = ["TOLERANCE", "PseudoCells", "pseudo_cells", "pseudo_cells_of_statistics"]
 
@@ -27,6 +29,8 @@ Ints: TypeAlias = NDArray[np.int64]
 TOLERANCE = 1e-13
 # Entries of a dense array of counts, 128 MiB.
 _DENSE_ENTRIES = 1 << 24
+# Thresholds of parts are a multiple of these.
+_THRESHOLDS = 32
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class PseudoCells:
         exposures: weighted size factors added up over the cells of a row, ``(rows,)`` or
             ``(genes, rows)``.
         totals: counts added up over the cells of a row, ``(genes, rows)``.
+        representatives: some of the cells that stand for all in a search; None without such.
     """
 
     rows: Floats
@@ -53,6 +58,7 @@ class PseudoCells:
     histogram: Histogram
     exposures: Floats
     totals: Floats
+    representatives: Representatives | None = None
 
     @property
     def genes(self) -> int:
@@ -78,34 +84,43 @@ def pseudo_cells(
         weights: what the log-likelihoods of cells, or of single counts, are multiplied with, shape
             ``(cells,)`` or ``(cells, genes)``; None for 1.
     """
-    rows, row_of = np.unique(design, axis=0, return_inverse=True)
-    row_of, log_factors = row_of.ravel(), np.log(size_factors)
+    rows, row_of = _distinct_rows(design)
+    log_factors = np.log(size_factors)
     x = sparse.csc_array(counts)
     of_cells = np.ones(len(row_of)) if weights is None else weights
+    indicator = _indicator(row_of, len(rows))
     # A row without many cells needs a node per cell.
     if offsets is None and of_cells.ndim == 1 and 4 * len(rows) <= len(row_of):
         basis, node_row, nodes = _basis(row_of, len(rows), log_factors)
         if 2 * len(nodes) <= len(row_of):
-            weighted = np.ascontiguousarray((basis.T @ _scaled(x, of_cells)).toarray().T)
+            weighted = np.ascontiguousarray((basis.T @ _scaled(x, weights)).toarray().T)
             cells = np.asarray(basis.T @ of_cells)
-            exposures = _indicator(row_of, len(rows)) @ (of_cells * size_factors)
+            exposures = indicator @ (of_cells * size_factors)
             yield PseudoCells(
                 rows, node_row, nodes, cells, weighted,
-                *_summaries(x, of_cells, row_of, len(rows), exposures),
+                *_summaries(x, weights, indicator @ _scaled(x, weights), exposures),
+                representatives_of(rows[node_row], nodes),
             )  # fmt: skip
             return
+    chosen = None
+    if offsets is None and of_cells.ndim == 1:
+        chosen = representatives_of(design, log_factors)
     step = max(1, _DENSE_ENTRIES // len(row_of))
     for start in range(0, x.shape[1], step):
         genes = slice(start, start + step)
         columns = x[:, genes]
         mine = of_cells if of_cells.ndim == 1 else of_cells[:, genes]
         logs = log_factors if offsets is None else log_factors[:, None] + offsets[:, genes]
-        weighted = np.ascontiguousarray(_scaled(columns, mine).toarray().T, dtype=np.float64)
-        exposures = _indicator(row_of, len(rows)) @ (mine.T * np.exp(logs).T).T
-        yield PseudoCells(
+        given = None if weights is None else mine
+        weighted = np.ascontiguousarray(_scaled(columns, given).toarray().T, dtype=np.float64)
+        exposures = indicator @ (mine.T * np.exp(logs).T).T
+        # Not by a product of sparse matrices: nearly every cell is a row of its own.
+        totals = indicator @ weighted.T
+        part = PseudoCells(
             rows, row_of, logs.T, mine.T, weighted,
-            *_summaries(columns, mine, row_of, len(rows), exposures.T),
+            *_summaries(columns, given, totals, exposures.T), chosen,
         )  # fmt: skip
+        yield part if step >= x.shape[1] else replace(part, histogram=_padded(part.histogram))
 
 
 def pseudo_cells_of_statistics(statistics: CountStatistics, rows: Floats) -> PseudoCells:
@@ -144,25 +159,47 @@ def _indicator(row_of: Ints, rows: int) -> Any:
     return sparse.csr_array((np.ones(row_of.size), (row_of, cells)), shape=(rows, row_of.size))
 
 
-def _scaled(x: Any, weights: Floats) -> Any:
-    """Counts times weights of cells, or of single counts."""
+def _scaled(x: Any, weights: Floats | None) -> Any:
+    """Counts times weights of cells, or of single counts; None for 1."""
+    if weights is None:
+        return x
     if weights.ndim == 1:
         return sparse.csc_array(sparse.diags_array(weights) @ x)
     return sparse.csc_array(x.multiply(weights))
 
 
 def _summaries(
-    x: Any, weights: Floats, row_of: Ints, rows: int, exposures: Floats
+    x: Any, weights: Floats | None, totals: Any, exposures: Floats
 ) -> tuple[Histogram, Floats, Floats]:
     """What a gene's pseudo-cells have besides their weights."""
-    gene = np.repeat(np.arange(x.shape[1]), np.diff(x.indptr))
-    of_counts = weights[x.indices] if weights.ndim == 1 else weights[x.indices, gene]
-    totals = (_indicator(row_of, rows) @ _scaled(x, weights)).toarray().T
+    of_counts = None
+    if weights is not None:
+        gene = np.repeat(np.arange(x.shape[1]), np.diff(x.indptr))
+        of_counts = weights[x.indices] if weights.ndim == 1 else weights[x.indices, gene]
+    if sparse.issparse(totals):
+        totals = totals.toarray()
     return (
         histogram(x, of_counts),
         exposures,
-        np.ascontiguousarray(totals, dtype=np.float64),
+        np.ascontiguousarray(totals.T, dtype=np.float64),
     )
+
+
+def _padded(counted: Histogram) -> Histogram:
+    """With more thresholds, so that the parts of a matrix run the same programs."""
+    more = -counted.thresholds.size % _THRESHOLDS
+    thresholds = np.pad(counted.thresholds, (0, more), mode="edge")
+    exceedances = np.pad(counted.exceedances, ((0, 0), (0, more)))
+    return Histogram(exceedances, thresholds, counted.log_factorials)
+
+
+def _distinct_rows(design: Floats) -> tuple[Floats, Ints]:
+    """`numpy.unique` of rows, without its comparisons of whole rows."""
+    order = np.lexsort(design.T[::-1])
+    first = np.append(True, np.any(np.diff(design[order], axis=0) != 0, axis=1))
+    row_of = np.empty(len(design), np.int64)
+    row_of[order] = np.cumsum(first) - 1
+    return design[order[first]], row_of
 
 
 def _basis(row_of: Ints, rows: int, log_factors: Floats) -> tuple[Any, Ints, Floats]:

@@ -8,6 +8,22 @@ _GLM = ("glm",)
 
 REGRESSION = (
     Fault(
+        "glm-light-uncorrected",
+        "what was found on representatives is not corrected by derivatives in the coefficients",
+        "glm/problem.py",
+        "zip(self.linear, (value, by_beta, by_alpha), strict=True)",
+        "zip(self.linear, (value, 0 * by_beta, by_alpha), strict=True)",
+        _GLM,
+    ),
+    Fault(
+        "glm-representatives-mixed-groups",
+        "representatives take the cells of all groups for one group's",
+        "glm/representatives.py",
+        "found[..., group.nodes] = values[..., group.members] @ group.basis",
+        "found[..., group.nodes] = np.roll(values, 1, -1)[..., group.members] @ group.basis",
+        _GLM,
+    ),
+    Fault(
         "glm-threshold-offset",
         "the model at the threshold has the means of the model at 0",
         "glm/source.py",
