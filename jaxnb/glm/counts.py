@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from jaxnb._errors import layer_names
+from jaxnb._warnings import warn
+from jaxnb.io.names import SUMMARIES
 
 __all__ = ["CountData", "aligned", "count_data", "without_offsets"]
 
@@ -46,6 +48,9 @@ def count_data(
         obs: one line per row of `data`; None for ``data.obs`` of AnnData.
         allow_non_integer: accept estimated counts.
 
+    Warns:
+        UserWarning: columns are named like the summaries of htseq-count and STAR.
+
     Raises:
         TypeError: `layer` without AnnData.
         ValueError: no such layer; no rows or no genes; an `obs` of another length or with other
@@ -56,6 +61,11 @@ def count_data(
         raise ValueError(
             f"the counts must be a matrix with rows (cells or samples) and columns (genes), not "
             f"of shape {matrix.shape}"
+        )
+    if summaries := [str(name) for name in genes if name in SUMMARIES]:
+        warn(
+            f"{_some(summaries)}: reads that are of no gene are tested like genes, and are part of "
+            "the totals; leave these columns out"
         )
     obs = _matching(obs, own_obs, matrix.shape[0])
     x = sparse.csc_array(matrix)

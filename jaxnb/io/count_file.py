@@ -11,18 +11,11 @@ from numpy.typing import NDArray
 
 from jaxnb._errors import InputError
 from jaxnb.io.matrices import Matrix
-from jaxnb.io.names import Names
+from jaxnb.io.names import SUMMARIES, Names
 from jaxnb.io.stored import Fields
 from jaxnb.io.values import check_counts, check_not_empty, check_values, fractions
 
 __all__ = ["CountFile", "CountMatrix", "genes_only", "readable", "without_summaries"]
-
-# The rows below the genes in the files of htseq-count, before and since its version 0.6, and STAR.
-_SUMMARIES = frozenset(
-    "__no_feature __ambiguous __too_low_aQual __not_aligned __alignment_not_unique no_feature "
-    "ambiguous too_low_aQual not_aligned alignment_not_unique N_unmapped N_multimapping "
-    "N_noFeature N_ambiguous".split()
-)
 
 
 @dataclass(frozen=True)
@@ -194,7 +187,7 @@ def genes_only(opened: CountFile) -> CountFile:
 
 def without_summaries(opened: CountFile) -> CountFile:
     """Without what tools that count reads write below the genes, such as ``__no_feature``."""
-    summaries = np.array([name in _SUMMARIES for name in opened.genes.tolist()], bool)
+    summaries = np.array([name in SUMMARIES for name in opened.genes.tolist()], bool)
     if not summaries.any() or summaries.all():
         return opened
     names = ", ".join(opened.genes[summaries].tolist())

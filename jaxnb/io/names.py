@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from jaxnb._errors import InputError
 
-__all__ = ["Names", "kind_of_names", "listed", "refuse_transposed"]
+__all__ = ["SUMMARIES", "Names", "kind_of_names", "listed", "refuse_transposed"]
+
+# The rows below the genes in the files of htseq-count, before and since its version 0.6, and STAR.
+SUMMARIES = frozenset(
+    "__no_feature __ambiguous __too_low_aQual __not_aligned __alignment_not_unique no_feature "
+    "ambiguous too_low_aQual not_aligned alignment_not_unique N_unmapped N_multimapping "
+    "N_noFeature N_ambiguous".split()
+)
 
 Names = NDArray[np.str_] | None
 Kind = Literal["cells", "genes"]

@@ -142,3 +142,11 @@ def test_obs_without_a_sample(de, inputs):
     status, printed = de("--design", "~ condition", "--test", "condition")
     assert status == 2
     assert "has no line for s0 (1 of 12 rows)" in printed.err
+
+
+def test_help_says_what_the_columns_are(capsys):
+    with pytest.raises(SystemExit):
+        main(["de", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "fold change / se does not give their p-values" in text
+    assert "shrunken with fewer than 100 rows and at least 50 genes" in text

@@ -234,3 +234,9 @@ def test_many_distinct_rows_take_little_memory():
     assert fit.status.tolist()[1] == "separated"
     assert fit.coefficients.iloc[1, 1] == -np.inf
     assert peak < 200e6
+
+
+def test_summaries_of_reads_are_no_genes():
+    counts = pd.DataFrame([[3, 7], [2, 9]], ["a", "b"], ["gene", "__no_feature"])
+    with pytest.warns(UserWarning, match="__no_feature: reads that are of no gene"):
+        count_data(counts)

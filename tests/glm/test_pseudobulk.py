@@ -63,6 +63,9 @@ def test_cells_of_donors_as_replicates_are_warned_of():
         glm.fit(COUNTS, "~ disease", obs=OBS)
     with pytest.raises(UserWarning, match="disease is the same in all rows of one donor"):
         warn_of_pseudoreplication(design_of("~ depth + disease", OBS), OBS)
+    seurat = OBS.rename(columns={"donor": "orig.ident"})
+    with pytest.raises(UserWarning, match=r"rows of one orig\.ident, of which obs has"):
+        warn_of_pseudoreplication(design_of("~ disease", seurat), seurat)
 
 
 @pytest.mark.filterwarnings("error")

@@ -10,6 +10,7 @@ from jaxnb import glm
 from jaxnb.glm import pseudo_cells as of_cells
 from jaxnb.glm.correction import coefficients_at, dispersions
 from jaxnb.glm.dispersion import fit_dispersion
+from jaxnb.glm.fold_changes import _modes
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.pseudo_cells import pseudo_cells
 from jaxnb.glm.representatives import representatives_of
@@ -106,6 +107,14 @@ def test_the_same_as_without_them(cox_reid):
         coefficients_at(problem, alpha, None), coefficients_at(exact, alpha, None), strict=True
     ):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    # What is not corrected
+    light, covariance = (
+        part.covariance(everyone, fit.alpha, fit.beta) for part in (problem.light, exact)
+    )
+    np.testing.assert_allclose(light, covariance, rtol=1e-4, atol=1e-8)
+    age = np.array([0.0, 0.0, 1.0])
+    light, modes = (_modes(part, fit.alpha, fit.beta, age, 0.3) for part in (problem.light, exact))
+    np.testing.assert_allclose(light, modes, atol=1e-5)
 
 
 @pytest.mark.slow
