@@ -6,6 +6,7 @@ import threading
 import jax
 import pytest
 from torch_bridge.cases import (
+    CASES,
     NEGATIVE_BINOMIAL,
     ZERO_INFLATED,
     bridge,
@@ -40,7 +41,8 @@ def test_gradcheck(case):
     )
 
 
-@one_case(ZERO_INFLATED)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=repr)
 def test_second_derivatives_are_differences_of_the_first(case):
     """Of the first derivative in a mean, in that mean and in the parameter after it."""
     mu, other, *rest = parameters(case)
@@ -78,7 +80,7 @@ def test_derivative_in_the_counts():
 
 
 @one_case(ZERO_INFLATED)
-@pytest.mark.parametrize("counts_first", [True, False])
+@pytest.mark.parametrize("counts_first", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_mixed_derivative_in_a_count_and_a_mean(case, counts_first):
     """In either order; of the functions on arrays, the derivative in x of that in mu.
 

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from torch_bridge.cases import MIXTURE, bridge, one_case, parameters, torch
+from torch_bridge.cases import bridge, one_case, parameters, torch
 
 
 def on_log_scale(case, which):
@@ -32,7 +32,7 @@ def chain_rule_holds(case, which):
     return given, value.detach()
 
 
-@one_case(MIXTURE)
+@one_case()
 def test_logarithms_give_what_the_function_on_arrays_gives_and_the_chain_rule(case):
     given, value = chain_rule_holds(case, ("mu", "theta"))
     with jax.enable_x64(True):
@@ -47,6 +47,7 @@ def test_one_parameter_may_be_given_by_its_logarithm(case, which):
     chain_rule_holds(case, which)
 
 
+@pytest.mark.slow
 def test_second_derivatives_in_logarithms():
     x = torch.tensor([0.0, 3.0], dtype=torch.float64)
     leaves = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in ([0.3, 2], [1, -1])]
