@@ -1,4 +1,4 @@
-"""Check the built site: internal links and anchors lead somewhere, nothing is loaded from afar.
+"""Check the built site: links lead somewhere, nothing is loaded from elsewhere, figures are drawn.
 
 python docs/check_site.py [docs/_build/html]
 """
@@ -33,12 +33,14 @@ class Page(HTMLParser):
 
 
 def faults(site: pathlib.Path) -> list[str]:
-    """One line for each link that leads nowhere and each file that is loaded from elsewhere."""
+    """One line for each fault."""
     pages = {file.resolve(): Page(file) for file in sorted(site.rglob("*.html"))}
     found = []
     for file, page in pages.items():
         name = file.relative_to(site.resolve())
         found += [f"{name} loads {s}" for s in page.loaded if urlsplit(s).netloc]
+        if "&lt;Figure size" in file.read_text(encoding="utf-8"):
+            found.append(f"{name} shows the name of a figure instead of the figure")
         for link in [*page.links, *page.loaded]:
             if urlsplit(link).scheme or urlsplit(link).netloc:
                 continue

@@ -6,6 +6,8 @@ import inspect
 import os
 import pathlib
 
+import numpy as np
+import numpy.typing as npt
 from docutils import nodes
 from numpyro.distributions.util import lazy_property
 from sphinx.addnodes import pending_xref
@@ -140,7 +142,12 @@ def linkcode_resolve(domain: str, info: dict[str, str]) -> str | None:
 
 _WRITTEN_OUT = {
     stringify_annotation(alias, "smart"): name
-    for name, alias in (("ArrayLike", ArrayLike), ("DTypeLike", DTypeLike))
+    for name, alias in (
+        ("ArrayLike", ArrayLike),
+        ("ArrayLike", npt.ArrayLike),
+        ("DTypeLike", DTypeLike),
+        ("NDArray", npt.NDArray[np.float64]),
+    )
 }
 
 
@@ -190,7 +197,7 @@ def _fill_in_lists(app: Sphinx, page: str, source: list[str]) -> None:
 def _name_the_unions(
     app: Sphinx, what: str, name: str, of: object, options: object, signature: str, returned: str
 ) -> tuple[str, str] | None:
-    """In signatures, say ArrayLike and not the eight types that it consists of."""
+    """In signatures, say ArrayLike and NDArray and not what they consist of."""
     if not signature:
         return None
     for written_out, alias in _WRITTEN_OUT.items():
