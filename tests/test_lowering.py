@@ -219,7 +219,8 @@ def test_our_cpu_code_is_recognized():
         with jax.enable_x64(dtype == "float64"):
             traced = jax.jit(total(jaxnb.log_nb_positive)).trace(*shapes(3, dtype))
             program = lowered(traced, "cpu")
-        assert sum(f"dense<{bits}>" in program for bits in BITS_ON_CPU) == 2
+        found = sum(f"dense<{bits}>" in program for bits in BITS_ON_CPU)
+        assert found == (2 if dtype == "float64" else 1)
         assert barriers_on_cpu(program)
         assert "bitcast_convert" in program
         assert data_dependent_conditionals(program)

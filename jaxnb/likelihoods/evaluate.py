@@ -85,7 +85,8 @@ class Likelihood(NamedTuple):
         ordinary: Of (scales, x, parameters, eps), where the cheaper state holds.
         first: The outputs, each `VALUE` or the place of an argument, x being that at 0.
         product: The rows of the Hessian, by the places of arguments, times a vector.
-        fits: Whether separating the value from its derivatives gains nothing on TPU.
+        fits: Whether separating the value from its derivatives gains nothing on TPU, if thetas are
+            fewer than counts.
     """
 
     name: str
@@ -258,7 +259,7 @@ def _evaluated(
         return result
 
     in_stages = partial(everywhere, in_stages=x.dtype == jnp.float32)
-    on_tpu = everywhere if likelihood.fits else in_stages
+    on_tpu = everywhere if likelihood.fits and all(small) else in_stages
     result: tuple[Array, ...] = lax.platform_dependent(
         (x, *parameters), eps, before, directions, cpu=on_cpu, tpu=on_tpu, default=in_stages
     )

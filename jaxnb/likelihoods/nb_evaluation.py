@@ -133,11 +133,11 @@ class NegativeBinomial:
         x, mu, t, d, r = self._inside()
         d = d._replace(log_scale=jnp.where(point.fraction, d.scale_less_log, d.log_scale))
         value = nb_kernel.log_nb(x, mu, t, d, r, large=True, inverse_square=back.inverse_square())
-        of_mean = jnp.where(point.under, point.own_x * point.log_r, back.of_mean())
+        of_under = jnp.where(point.under, point.own_x * point.log_under, 0.0)
         at_zero = point.under & (point.own_x == 0)
-        value = jnp.where(at_zero, value * point.r, value + of_mean) + self._of_far_count()
+        value = jnp.where(at_zero, value * point.r, value + of_under) + back.of_mean_or_far()
         value = value + self._r.unscaled(point.theta * point.log_r_over)
-        at_zero = jnp.where(moved.small, value / moved.up, value)
+        at_zero = value * moved.down
         return self._with_ends(jnp.where(point.own_x > 0, value - moved.log_up, at_zero))
 
     def value_of_positive(self, inverse_positive: Array) -> Array:
@@ -149,25 +149,16 @@ class NegativeBinomial:
         """
         point, moved = self.point, self.move
         arguments = self._inside()
-        if point is None or moved is None:
+        back = self._fraction
+        if point is None or moved is None or back is None:
             return nb_kernel.log_nb(*arguments, factor=inverse_positive)
         value = nb_kernel.log_nb(*arguments, large=True, factor=inverse_positive)
-        value = value + (point.own_x - 1) * point.log_r + self._of_far_count()
+        value = value + (point.own_x - 1) * point.log_under + back.of_mean_or_far()
         value = value + self._r.unscaled(point.theta * point.log_r_over)
         return self._with_ends(value, fewest=1)
 
     def _inside(self) -> tuple[Array, Array, Array, Dispersion, nb_kernel.Ratios]:
         return self._x_in, self._mu_in, self._t_in, self._d, self._r
-
-    def _of_far_count(self) -> Array:
-        """What form `far` adds to the value."""
-        point = self.point
-        assert point is not None
-        far = point.further > 0
-        log_q = -jnp.log1p(jnp.where(far, (point.theta / point.mu) * point.r_over, 0.0))
-        theta = self._r.unscaled(jnp.where(far, point.theta, 0.0))
-        of_gamma = (theta - 1) * point.log_further
-        return self._r.unscaled(point.further * log_q) + of_gamma
 
     def _with_ends(self, value: Array, fewest: int = 0) -> Array:
         """Where x cannot occur, or an argument is NaN; a mean of 0 has the fewest counts."""
@@ -318,7 +309,7 @@ class NegativeBinomial:
         of_small = self.theta.value * (self._phi_of_minus_q() + self.q * self.q)
         of_small = of_small - self.count * (self.p * self.q)
         derivative = jnp.where(moved.small & (point.own_x > 0), of_small, derivative)
-        return jnp.where(moved.small & (point.own_x == 0), derivative / moved.up, derivative)
+        return jnp.where(moved.small & (point.own_x == 0), derivative * moved.down, derivative)
 
     def _phi_of_minus_q(self) -> Array:
         """phi(-q) = log(p) + q."""

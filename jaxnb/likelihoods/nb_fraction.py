@@ -39,7 +39,7 @@ from jaxnb.special.gamma import (
     trigamma_remainder_difference,
     trigamma_remainder_steps_difference,
 )
-from jaxnb.special.log1p import log, log1p_minus_x
+from jaxnb.special.log1p import log, log1p, log1p_minus_x
 
 __all__ = ["Fraction"]
 
@@ -74,24 +74,37 @@ class Fraction:
         Where theta < 2 of that times theta, since the two nearly cancel if x is small.
         """
         x, n = self._x, self._n
-        n_ratio = jnp.where(self._small, 1 + x / self._t, n)
-        inverse_step = ((x + 1) / (x + 2)) * (n_ratio / (n + 1))
+        n_ratio = jnp.where(self._small, 1 + x * self._d.inverse, n)
+        inverse_step = ((x + 1) * n_ratio) / ((x + 2) * (n + 1))
         return jnp.where(self._p.fraction, inverse_step * inverse_step, 1.0)
 
-    def _log1p_u(self) -> Array:
-        one_plus_u = self._one_plus_u
-        u = jnp.where(self._p.fraction, (self._mu - (self._x + 1)) * self._inverse_m, 0.0)
-        near = u < 1
-        phi_u = log1p_minus_x(jnp.where(near, u, 0.0), jnp.where(near, one_plus_u, 1.0))
-        return jnp.where(near, phi_u + u, log(jnp.where(near, 1.0, one_plus_u)))
+    def _u(self) -> Array:
+        return (self._mu - (self._x + 1)) * self._inverse_m
 
-    def of_mean(self) -> Array:
-        """What the mean adds to the value, else 0."""
-        p, log1p_u = self._p, self._log1p_u()
-        ratio = p.r * self.m_ratio
-        normal = p.fraction & (ratio >= float(np.finfo(ratio.dtype).tiny))
-        log_ratio = jnp.where(normal, log(jnp.where(normal, ratio, 1.0)), p.log_r - log1p_u)
-        return jnp.where(p.fraction, self._x * log_ratio - self._t * log1p_u, 0.0)
+    def _log1p_u(self) -> Array:
+        return log1p(jnp.where(self._p.fraction, self._u(), 0.0), self._one_plus_u)
+
+    def of_mean_or_far(self) -> Array:
+        """What the mean adds to the value, or what form `far` of `ranges` does, else 0.
+
+        A count is not of both forms, and both have the form a log(ratio) - b log(1 + u), so that
+        one evaluation serves them.
+        """
+        p, fraction, far = self._p, self._p.fraction, self._p.further > 0
+        of_far = jnp.where(far, (p.theta / p.mu) * p.r_over, 0.0)
+        log1p_u = log1p(
+            jnp.where(fraction, self._u(), of_far),
+            jnp.where(fraction, self._one_plus_u, 1 + of_far),
+        )
+        ratio = jnp.where(fraction, p.r * self.m_ratio, p.x_ratio)
+        if p.normal:
+            log_ratio = log(ratio)
+        else:
+            normal = ratio >= float(np.finfo(ratio.dtype).tiny)
+            log_ratio = jnp.where(normal, log(jnp.where(normal, ratio, 1.0)), p.log_r - log1p_u)
+        a = jnp.where(fraction, self._x, jnp.where(far, p.theta * p.scale.up, 1.0) - 1)
+        b = jnp.where(fraction, self._t, p.further)
+        return a * log_ratio - p.scale.up * (b * log1p_u)
 
     def _ratios(self) -> tuple[Array, Array]:
         """c and phi(c); next to x = 1, w and phi(w)."""

@@ -54,6 +54,7 @@ class ThetaMove(NamedTuple):
         nothing: Whether theta is 0.
         small: Whether it is below the range.
         up: The factor of form `small`, else 1.
+        down: Its reciprocal.
         log_up: Its logarithm.
         value: Theta, positive.
         log_value: Its logarithm, if that was given.
@@ -65,6 +66,7 @@ class ThetaMove(NamedTuple):
     nothing: Array
     small: Array
     up: Array
+    down: Array
     log_up: Array
     value: Array
     log_value: Array | None
@@ -108,16 +110,19 @@ def theta_within(b: Array, scale: Scale, *, materialized: bool, everywhere: bool
     if scale == "log":
         log_up = jnp.clip(float(np.log(within.theta)) - b, 0.0, _FAR)
         up = jnp.exp(jnp.minimum(log_up, float(np.log(largest_up))))
+        down = 1 / up
         nothing = b < -_INFINITE
     else:
         quotient = product_of_any(b, 1 / within.theta)
-        up = 1 / jnp.clip(quotient, 1 / largest_up, 1.0)
+        down = jnp.clip(quotient, 1 / largest_up, 1.0)
+        up = 1 / down
         log_up, nothing = jnp.log(up), quotient == 0
     high = jnp.where(moved < within.small_theta, within.mu_of_small_theta, within.mu)
     move = ThetaMove(
         nothing=nothing,
         small=theta < within.theta,
         up=up,
+        down=down,
         log_up=log_up,
         value=theta,
         log_value=b if scale == "log" else None,
@@ -183,9 +188,12 @@ class Point(NamedTuple):
         huge: Whether everything was scaled down.
         scale: By what.
         further: x - x_0 of form `far`, else 0.
+        x_ratio: x / x_0, else 1.
         log_further: log(x / x_0).
         r: mu / mu_0 of forms `under` and `fraction`, else 1.
         log_r: Its logarithm, bounded.
+        log_under: The same in form `under`, else 0 (on the log scale that of form `fraction`).
+        normal: Whether r is a normal number, as it may not be on the log scale.
         r_over: mu_0 / mu of form `over`, else 1.
         log_r_over: Its logarithm, bounded.
         inverse_mu: 1 / mu of the mean given, bounded.
@@ -203,9 +211,12 @@ class Point(NamedTuple):
     huge: Array
     scale: Rescaling
     further: Array
+    x_ratio: Array
     log_further: Array
     r: Array
     log_r: Array
+    log_under: Array
+    normal: bool
     r_over: Array
     log_r_over: Array
     inverse_mu: Array
@@ -246,10 +257,10 @@ def move(
     alone = theta.value < within.small_theta
     huge = (above > 0) & ~alone & (~few | (theta.value > within.large_theta))
     # even, and up to one more, so that rounding leaves nothing above
-    power = jnp.clip(2 * jnp.ceil((above + 1) / 2), 0.0, -float(info.minexp) - 2)
-    power = jnp.where(huge, power, 0.0)
-    down, root, up = map(power_of_two, (-power, -power / 2, power))
-    scale = Rescaling(down, root, up, power * LOG_2)
+    most = -float(info.minexp) / 2 - 1
+    half = jnp.where(huge, jnp.clip(jnp.ceil((above + 1) / 2), 0.0, most), 0.0)
+    root, root_up = power_of_two(-half), power_of_two(half)
+    scale = Rescaling(root * root, root, root_up * root_up, half * (2 * LOG_2))
     if theta.log_value is None:
         t = theta.value * scale.down
     else:
@@ -273,29 +284,37 @@ def move(
         under, over = scaled < low, scaled > theta.high
         log_high = jnp.log(theta.high)
         to_target = jnp.maximum(jnp.minimum(log_mu, log_high) - jnp.log(target), -_FAR)
-        log_r = jnp.where(under | fraction, to_target, 0.0)
+        log_r = log_under = jnp.where(under | fraction, to_target, 0.0)
         log_r_over = jnp.where(over, jnp.maximum(log_high - log_mu, -_FAR), 0.0)
         r, r_over = jnp.exp(log_r), jnp.exp(log_r_over)
     else:
         scaled = (mu * scale.down) * theta.up
         under, over = scaled < low, scaled > theta.high
-        r = jnp.minimum(scaled, theta.high) / target
+        inverse_target = 1 / target
+        r = jnp.minimum(scaled, theta.high) * inverse_target
         # for those next to 0 without a product that underflows
-        of_small = (jnp.minimum(lifted * scale.down, low * _LIFT) / (target * _LIFT)) * theta.up
-        r = jnp.maximum(jnp.where(under, of_small, r), tiny)
+        of_small = jnp.minimum(lifted * scale.down, low * _LIFT) * (inverse_target / _LIFT)
+        r = jnp.maximum(jnp.where(under, of_small * theta.up, r), tiny)
         r = jnp.where(under | fraction, r, 1.0)
         log_r = jnp.log(r)
         r_over = theta.high / jnp.where(over, mu, theta.high)
-        log_r_over = jnp.where(over, jnp.log(jnp.maximum(r_over, tiny)) - theta.log_up, 0.0)
-        r_over = jnp.where(over, r_over / theta.up, 1.0)
+        # one logarithm for both ends
+        of_end = jnp.where(under & ~fraction, r, 1.0)
+        log_end = jnp.log(jnp.where(over, jnp.maximum(r_over, tiny), of_end))
+        log_under = jnp.where(over, 0.0, log_end)
+        log_r_over = jnp.where(over, log_end - theta.log_up, 0.0)
+        r_over = jnp.where(over, r_over * theta.down, 1.0)
 
-    of_small = jnp.minimum(_LIFT / jnp.maximum(jnp.where(mu > 1, 1.0, lifted), tiny), highest)
+    # of a mean that is not infinite, so that its product with one is 1
+    large = mu > 1
+    divisor = jnp.where(large, jnp.clip(mu, 1.0, highest / 4), jnp.maximum(lifted, tiny))
+    inverse_mu = jnp.minimum(jnp.where(large, 1.0, _LIFT) / divisor, highest)
     t = jnp.where(huge, t, d.theta)
     mu_moved = jnp.where(fraction, target, jnp.clip(scaled, low, theta.high))
     highest_x = jnp.minimum(t + mu_moved, highest / within.x_per_m) * within.x_per_m
     of_small_theta = jnp.where(over, within.small_count, jnp.minimum(highest_x, theta.high))
     x_near = jnp.minimum(x_moved, jnp.where(alone, of_small_theta, highest_x))
-    far = x_moved > x_near
+    x_ratio = jnp.where(x_moved > x_near, x_moved / x_near, 1.0)
     return Point(
         jnp.where(fraction, x_moved + 2, x_near),
         mu_moved,
@@ -308,12 +327,14 @@ def move(
         huge=huge,
         scale=scale,
         further=x_moved - x_near,
-        log_further=jnp.log(jnp.where(far, x_moved / x_near, 1.0)),
+        x_ratio=x_ratio,
+        log_further=jnp.log(x_ratio),
         r=r,
         log_r=log_r,
+        log_under=log_under,
+        normal="log" not in scales,
         r_over=r_over,
         log_r_over=log_r_over,
-        # of a mean that is not infinite, so that its product with one is 1
-        inverse_mu=jnp.where(mu > 1, 1 / jnp.clip(mu, 1.0, highest / 4), of_small),
+        inverse_mu=inverse_mu,
         nothing=lifted == 0 if scales[0] == "linear" else mean < -_INFINITE,
     )

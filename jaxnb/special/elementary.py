@@ -93,9 +93,12 @@ def split_binary(y: Array) -> tuple[Array, Array, Array, Array]:
 
 def power_of_two(k: Array) -> Array:
     """2**k for whole k within the exponents of normal numbers, without rounding."""
+    k = lax.stop_gradient(k)
+    if k.dtype == jnp.float32:  # of which every platform has a bit cast
+        return _power_by_bits(k)
     largest = int(np.finfo(k.dtype).maxexp) - 1
     power: Array = lax.platform_dependent(
-        lax.stop_gradient(k), cpu=_power_by_bits, default=lambda k: power_by_products(k, largest)
+        k, cpu=_power_by_bits, default=lambda k: power_by_products(k, largest)
     )
     return power
 

@@ -12,7 +12,6 @@ from jaxnb.special.elementary import (
     LOG_2,
     LOG_2_HIGH,
     LOG_2_LOW,
-    power_by_products,
     reciprocal,
     split_binary,
 )
@@ -21,6 +20,7 @@ from jaxnb.special.polynomial import horner
 __all__ = [
     "double_atanh",
     "log",
+    "log1p",
     "log1p_minus_x",
     "log1p_minus_x_near_zero",
     "log_of_any",
@@ -48,6 +48,8 @@ def log1p_minus_x(u: Array, one_plus_u: Array) -> Array:
         The value in the dtype of `u`, within 4 ulp for exact arguments (2.5 for 99 in 100); the
         derivative is taken with respect to `u` alone.
     """
+    if u.dtype == jnp.float32:  # off CPU, too: selects and a logarithm cost more
+        return _fusible_log1p_minus_x(u, one_plus_u)
     value: Array = lax.platform_dependent(
         u, one_plus_u, cpu=_fusible_log1p_minus_x, default=_native_log1p_minus_x
     )
@@ -73,17 +75,29 @@ def _fusible_log1p_minus_x(u: Array, one_plus_u: Array) -> Array:
 def _native_log1p_minus_x(u: Array, one_plus_u: Array) -> Array:
     # Beyond 1/6 and 16/3 the two parts differ enough to be subtracted.
     middle = (one_plus_u > 1 / 6) & (one_plus_u < 16 / 3)
-    k = sum((one_plus_u >= edge).astype(u.dtype) for edge in (1 / 3, 2 / 3, 4 / 3, 8 / 3)) - 2
-    k = jnp.where(middle, k, 0.0)
-    power = power_by_products(k, 2)
-    scaled = jnp.where(middle, u, 0.0) / power
-    f = scaled + (1 / power - 1)
+    k, power, inverse_power = (_by_exponent(one_plus_u, middle, base) for base in (None, 2.0, 0.5))
+    f = jnp.where(middle, u, 0.0) * inverse_power + (inverse_power - 1)
     near = (
         f * (1 - power)
         + (k * LOG_2_HIGH + (1 - power))
         + (log1p_minus_x_near_zero(f) + k * LOG_2_LOW)
     )
     return jnp.where(middle, near, jnp.log(jnp.where(middle, 1.0, one_plus_u)) - u)
+
+
+def _by_exponent(y: Array, middle: Array, base: float | None) -> Array:
+    """k, or a base to its power, with 2/3 <= 2**-k y < 4/3 for 1/3 <= y < 8/3; beyond, -2 and 2.
+
+    By selects: cheaper than to compute a power and to divide by it. 0 or 1 outside of the middle.
+    """
+
+    def at(k: int) -> float:
+        return float(k) if base is None else base**k
+
+    value = jnp.full_like(y, at(2))
+    for k, edge in ((1, 8 / 3), (0, 4 / 3), (-1, 2 / 3), (-2, 1 / 3)):
+        value = jnp.where(y < edge, at(k), value)
+    return jnp.where(middle, value, at(0))
 
 
 @jax.custom_jvp
@@ -102,6 +116,14 @@ def _fusible_log(y: Array) -> Array:
     k, _, _, mantissa = split_binary(y)
     f = mantissa - 1
     return k * LOG_2 + (f + log1p_minus_x_near_zero(f))
+
+
+def log1p(u: Array, one_plus_u: Array) -> Array:
+    """log(1 + u) for u > -1; relative error below 3 ulp. Arguments as for `log1p_minus_x`."""
+    near = jnp.abs(u) <= 1 / 3
+    small = jnp.where(near, u, 0.0)
+    of_large = log(jnp.where(near, 1.0, one_plus_u))
+    return jnp.where(near, small + log1p_minus_x_near_zero(small), of_large)
 
 
 def log_of_any(y: Array) -> Array:

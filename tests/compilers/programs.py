@@ -24,6 +24,7 @@ DEVICES = 4
 # What is compiled by default.
 _OFTEN = (
     "*_log_prob value",
+    "nb_log_prob value, full theta",
     "nb_log_prob gradient*",
     "zinb_log_prob gradient",
     "mixture_nb_log_prob gradient",
@@ -31,10 +32,7 @@ _OFTEN = (
     "nb_log_cdf value",
     "nb_quantile",
     "nb_entropy value",
-    "nb_kl_divergence value",
-    "negative_binomial*",
-    "fit climb",
-    "regression profile",
+    "negative_binomial",
 )
 _SELDOM = ("poisson_*", "zip_*", "*int32", "*only", "*logarithms", "*float64", "*_mixture*")
 

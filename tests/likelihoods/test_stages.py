@@ -48,6 +48,7 @@ def test_stages_change_nothing(name, monkeypatch):
     ("dtype", "shape", "cuda", "tpu"),
     [
         ("float32", (3,), True, False),
+        ("float32", (4, 3), True, True),
         ("float64", (4, 3), False, False),
     ],
 )
