@@ -32,8 +32,7 @@ def thinned_blood(options):
     """Counts of the bundled cells with donors, obs and size factors."""
     rng = np.random.default_rng(options.seed)
     data = pbmc68k()
-    counts = np.asarray(data.counts)
-    totals = counts.sum(axis=1)
+    counts, totals = data.counts.toarray(), data.total_counts
     donor = rng.permutation(np.arange(len(counts)) % options.donors)
     effects = rng.normal(0, 0.4, (options.donors, counts.shape[1]))
     effects -= effects.max(axis=0)
