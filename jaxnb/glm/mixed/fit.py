@@ -27,8 +27,6 @@ Ints: TypeAlias = NDArray[np.int64]
 
 # Where the search for σ begins.
 _START = 0.3
-# Restricted maximum likelihood begins where the next step to the maximum adds less than this.
-_NEAR = 1e-2
 # A maximum that is below that without donors by more than rounding is none.
 _BELOW = 1e-7
 
@@ -131,15 +129,13 @@ def fit_genes(problem: MixedProblem, *, restricted: bool) -> Estimates:
     if busy.size:
         start = zero.take(busy)
         start.sigma = np.full(busy.size, _START)
+        best = maximize(problem, busy, start)
+        value = problem.evaluate(busy, best.point).log_likelihood
+        constant = data.histogram.log_factorials[busy]
+        lost = value - constant < plain.log_likelihood[busy] - _BELOW * (1 + np.abs(value) * 1e-6)
+        best.point.put(np.flatnonzero(lost), zero.take(busy[lost]))
         if restricted:
-            near = maximize(problem, busy, start, tolerance=_NEAR)
-            best = maximize_restricted(problem, busy, near)
-        else:
-            best = maximize(problem, busy, start)
-            value = problem.evaluate(busy, best.point).log_likelihood
-            value -= data.histogram.log_factorials[busy]
-            lost = value < plain.log_likelihood[busy] - _BELOW * (1 + np.abs(value) * 1e-6)
-            best.point.put(np.flatnonzero(lost), zero.take(busy[lost]))
+            best = maximize_restricted(problem, busy, best)
         # Without a donor's effect the fit is that of the regression without donors.
         none = best.point.sigma == 0
         best.point.put(np.flatnonzero(none), zero.take(busy[none]))

@@ -22,7 +22,7 @@ Bools: TypeAlias = NDArray[np.bool_]
 SMALLEST_SD = 1e-3
 _FROM_ZERO = 0.1
 _MAX_ITER = 100
-# What the last step may add to the log-likelihood.
+# A step that is expected to add less than this to the log-likelihood is the last one.
 _TOLERANCE = 1e-9
 # Rounding of the log-likelihood, relative to its terms, and the error of quadrature.
 _ROUNDING, _QUADRATURE = 1e-14, 1e-8
@@ -43,16 +43,13 @@ class Maximum:
     at_limit: Bools
 
 
-def maximize(
-    problem: MixedProblem, genes: Ints, start: Point, *, tolerance: float = _TOLERANCE
-) -> Maximum:
+def maximize(problem: MixedProblem, genes: Ints, start: Point) -> Maximum:
     """Maximize over β, α and σ by Newton's method, with steps that are shortened until it rises.
 
     Args:
         problem: the data.
         genes: which genes.
         start: of every gene; σ may be 0.
-        tolerance: a step that is expected to add less than this to the log-likelihood is the last.
     """
     scale = problem.data.center[genes]
     at, trial = start.copy(), start.copy()
@@ -73,7 +70,7 @@ def maximize(
         length[active] = np.where(accepted, 1.0, length[active] / 4)
         now = Evaluation(*(entry[active] for entry in best))
         step, gain = _step(profile(now, at.alpha[active], scale[active]), at, active, scale)
-        converged[active] = gain < tolerance
+        converged[active] = gain < _TOLERANCE
         moved = _moved(at.take(active), step, scale[active], length[active])
         trial.put(active, moved)
         # The last step is taken without looking back.
