@@ -172,18 +172,20 @@ def move(scales: Scales, x: Array, a: Array, b: Array, *, rescale: bool = True) 
     # log((theta + mu) / (theta + mu_in)), and the changes of p and q, from the ratio of the means
     above = jnp.maximum(log_mu - log_mu_in, 0.0)
     reach = float(np.log(huge)) - 1
-    excess = jnp.expm1(jnp.minimum(above, reach))
+    bounded = jnp.minimum(above, reach)
     q_in = mu_in / (theta_in + mu_in)
-    m_ratio = 1 + q_in * excess
+    # in powers of mu_in / mu, whose derivatives are no products of large numbers with small ones
+    fallen = -jnp.expm1(-bounded)
+    m_per_mu = jnp.exp(-bounded) + q_in * fallen
     return Moved(
         x_in,
         mu_in,
         theta_in,
         log_theta=-up * LOG_2,
         log_mu=jnp.minimum(log_mu - log_mu_in, 0.0),
-        log_m=jnp.log1p(q_in * excess) + jnp.maximum(above - reach, 0.0),
-        p=-(1 - q_in) * q_in * (excess / m_ratio),
-        q_ratio=(1 + excess) / m_ratio,
+        log_m=jnp.log1p(q_in * jnp.expm1(bounded)) + jnp.maximum(above - reach, 0.0),
+        p=-(1 - q_in) * q_in * (fallen / m_per_mu),
+        q_ratio=1 / m_per_mu,
         scale=lax.stop_gradient(down * power_of_two(powers.x)),
         rest=lax.stop_gradient(jnp.where(of_all, _rest(x_in, mu_in, theta_in), 0.0)),
     )

@@ -39,7 +39,9 @@ from jaxnb.likelihoods.arguments import (
     promote,
     required,
 )
+from jaxnb.likelihoods.negative_binomial import NEGATIVE_BINOMIAL
 from jaxnb.likelihoods.original_names import log_zinb_positive
+from jaxnb.likelihoods.primitives import outputs
 from jaxnb.special.elementary import two_sum
 from jaxnb.special.log1p import log1p_minus_x, log_of_any
 
@@ -178,7 +180,8 @@ def _parts(scales: Scales, x: Array, a: Array, b: Array) -> _Parts:
     # theta stays far below its stand-in.
     scale = jnp.where(theta > 2.0**30, 2.0**-64, jnp.where(mu > 2.0**96, 2.0**-32, 1.0))
     scale = jnp.where(jnp.maximum(x, mu) > 2.0**60, scale, 1.0)
-    poisson = theta * scale >= largest(x.dtype)
+    limit = float(np.log(np.finfo(x.dtype).max)) * 1.5 if scales[1] == "log" else jnp.inf
+    poisson = (theta * scale >= largest(x.dtype)) | (b >= limit)
     x, mu, theta = x * scale, mu * scale, jnp.where(poisson, largest(x.dtype), theta * scale)
     log_theta = jnp.minimum(log_theta, jnp.log(largest(x.dtype) / scale))
 
@@ -190,6 +193,9 @@ def _parts(scales: Scales, x: Array, a: Array, b: Array) -> _Parts:
     far_c = jnp.abs(log_c) > _FAR
     far = far_c | ((jnp.abs(log_s) > _FAR) & (x > 0))
 
+    sum_of_both = theta + mu
+    sum_exact = sum_of_both > 2 * float(np.finfo(x.dtype).tiny)
+    sum_of_both = jnp.where(sum_exact, sum_of_both, 1.0)
     share_of_theta, share_of_mu = 1 / (1 + mu_over_theta), 1 / (1 + theta_over_mu)
     difference, error = two_sum(jnp.where(far_c, 1.0, x), -jnp.where(far_c, 1.0, mu))
     n, m = (jnp.where(far_c, 1.0, theta + value) for value in (x, mu))
@@ -215,7 +221,7 @@ def _parts(scales: Scales, x: Array, a: Array, b: Array) -> _Parts:
         one_plus_c=one_plus_c,
         share_of_theta=share_of_theta,
         share_of_mu=share_of_mu,
-        x_over_m=x_over_theta * share_of_theta,
+        x_over_m=jnp.where(sum_exact, x / sum_of_both, x_over_theta * share_of_theta),
     )
 
 
@@ -232,11 +238,12 @@ def _on_both_scales(scale: str, value: Array) -> tuple[Array, Array]:
 def _ratio(a: Array, b: Array, log_ratio: Array) -> tuple[Array, Array]:
     """a / b, at most the largest number, and log(1 + a / b).
 
-    By the logarithms where the arguments could be inexact.
+    By the logarithms where the arguments, or the quotient, are next to the ends of the range.
     """
     info = np.finfo(a.dtype)
-    low, high = 2.0 ** (info.minexp * 3 // 4), 2.0 ** (info.maxexp * 3 // 4)
+    low, high = 2 * float(info.tiny), float(info.max) / 2
     exact = (jnp.minimum(a, b) > low) & (jnp.maximum(a, b) < high)
+    exact &= jnp.abs(log_ratio) < float(np.log(info.max)) - 1
     direct = jnp.where(exact, a, 1.0) / jnp.where(exact, b, 1.0)
     largest_log = float(np.log(info.max)) * (1 - 1e-6)
     ratio = jnp.where(exact, direct, jnp.exp(jnp.minimum(log_ratio, largest_log)))
@@ -257,7 +264,15 @@ def _deviance(scales: Scales, x: Array, a: Array, b: Array) -> Array:
 def _deviance_jvp(
     scales: Scales, primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
 ) -> tuple[Array, Array]:
-    p = _parts(scales, *primals)
+    derivatives = _derivatives(scales, *primals)
+    terms = [d * tangent for d, tangent in zip(derivatives, tangents, strict=True)]
+    return _deviance(scales, *primals), sum(terms[1:], terms[0])
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _derivatives(scales: Scales, x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """In x, the mean and theta, each on its scale."""
+    p = _parts(scales, x, a, b)
     along_x = -2 * jnp.where(p.far, p.log_s, p.s + log1p_minus_x(p.s, p.one_plus_s))
     # theta (mu - x) / m in three forms, and theta phi(c), of which none underflows where it is used
     apart = p.theta * p.share_of_mu - p.x * p.share_of_theta
@@ -265,9 +280,14 @@ def _deviance_jvp(
         close = jnp.where(p.share_of_theta > 0.5, p.share_of_theta * (p.mu - p.x), -p.theta * p.c)
         along_mean = 2 * jnp.where(p.far_c, apart, close) / p.scale
     else:
-        relative = jnp.where(p.x == 0, 1.0, (p.mu - p.x) / jnp.where(p.x == 0, 1.0, p.mu))
-        lowest = float(np.finfo(p.x.dtype).min) / 4
-        along_mean = 2 * p.share_of_theta * jnp.maximum(relative, lowest)
+        # in the order in which nothing over- or underflows that the product does not
+        info = np.finfo(a.dtype)
+        mean = jnp.where(p.x == 0, 1.0, jnp.minimum(a, float(info.max)))
+        apart = jnp.where(p.x == 0, 1.0, (p.mu - p.x) / p.scale)
+        share, relative = p.share_of_theta, apart / mean
+        of_large = jnp.where(share > 2 * float(info.tiny), share * relative, b * (relative / mean))
+        per_mean = jnp.where(mean > 1, of_large, (share / mean) * apart)
+        along_mean = _bounded(2 * per_mean)
     phi_c = log1p_minus_x(p.c, p.one_plus_c)
     if scales[1] == "log":
         far = p.theta * p.log_c + apart
@@ -275,8 +295,108 @@ def _deviance_jvp(
         close = jnp.where(small, -p.theta * p.c * p.c / 2, p.theta * phi_c)
         along_theta = -2 * jnp.where(p.far_c, far, close) / p.scale
     else:
-        along_theta = -2 * jnp.where(p.far_c, p.log_c + (p.share_of_mu - p.x_over_m), phi_c)
-    along_theta = jnp.where(p.poisson, 0.0, along_theta)
-    x_tangent, mean_tangent, theta_tangent = tangents
-    tangent = along_x * x_tangent + along_mean * mean_tangent + along_theta * theta_tangent
-    return _deviance(scales, *primals), tangent
+        along_theta = _bounded(
+            -2 * jnp.where(p.far_c, p.log_c + (p.share_of_mu - p.x_over_m), phi_c)
+        )
+    return along_x, along_mean, jnp.where(p.poisson, 0.0, along_theta)
+
+
+@_derivatives.defjvp
+def _derivatives_jvp(
+    scales: Scales, primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]
+) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
+    """With n = x + theta, d_xx = 2 theta / (x n), d_x_theta = 2 c / n, and `_d_theta_d_theta`.
+
+    Those in the mean are -2 times those of the log-probability: what the deviance has besides does
+    not depend on it.
+    """
+    p = _parts(scales, *primals)
+    ratios = _second_ratios(p)
+    theta_over_n = p.theta / ratios.n
+    in_x = 2 * theta_over_n / jnp.where(p.x == 0, 1.0, p.x) * p.scale
+    in_x = jnp.where(p.x == 0, 0.0, _bounded(in_x))
+    mixed = ratios.theta_c_over_n if scales[1] == "log" else ratios.c_over_n
+    mixed = jnp.where(p.poisson | (p.x == 0), 0.0, _bounded(2 * mixed))
+    along_x, along_mean, along_theta = tangents
+    of_mean = partial(_along_mean, scales, primals)
+    no_x, no_mean, no_theta = map(jnp.zeros_like, primals)
+    return _derivatives(scales, *primals), (
+        in_x * along_x + of_mean(along_mean, no_mean, no_theta) + mixed * along_theta,
+        of_mean(along_x, along_mean, along_theta),
+        mixed * along_x
+        + of_mean(no_x, no_mean, along_mean)
+        + _d_theta_d_theta(scales, p, ratios) * along_theta,
+    )
+
+
+def _along_mean(scales: Scales, primals: tuple[Array, Array, Array], *direction: Array) -> Array:
+    """The change of the derivative in the mean along a direction."""
+
+    def d_mean(x: Array, a: Array, b: Array) -> Array:
+        floor = jnp.zeros((), x.dtype)
+        return -2 * outputs(NEGATIVE_BINOMIAL, (1,), x, a, b, floor, scales)[0]
+
+    return _bounded(jax.jvp(d_mean, primals, direction)[1])
+
+
+def _bounded(derivative: Array) -> Array:
+    """Finite, so that its product with a tangent of 0 is 0."""
+    highest = float(np.finfo(derivative.dtype).max)
+    return jnp.clip(derivative, -highest, highest)
+
+
+class _SecondRatios(NamedTuple):
+    """What second derivatives consist of, with u = c / (1 + c) = (x - mu) / n.
+
+    Attributes:
+        below: Whether c is below -1/2.
+        n: x + theta, with the factor that these carry.
+        c: Bounded.
+        u: 0 where `below`.
+        c_over_n: c / n.
+        theta_c_over_n: theta c / n.
+    """
+
+    below: Array
+    n: Array
+    c: Array
+    u: Array
+    c_over_n: Array
+    theta_c_over_n: Array
+
+
+def _second_ratios(p: _Parts) -> _SecondRatios:
+    tiny = float(np.finfo(p.x.dtype).tiny)
+    c = _bounded(jnp.where(p.far_c, p.x_over_m - p.share_of_mu, p.c))
+    n, m = (jnp.maximum(value + p.theta, tiny) for value in (p.x, p.mu))
+    below = c < -0.5
+    near, one_plus = (jnp.where(below | p.far_c, y, z) for y, z in ((0.0, c), (1.0, p.one_plus_c)))
+    u = jnp.where(below, 0.0, jnp.where(p.far_c, 1.0, near / one_plus))
+    # c may overflow where c / n = u / m does not
+    c_over_n = jnp.where(below, c / n, u / m) * p.scale
+    theta_c_over_n = jnp.where(below, c * (p.theta / n), u * p.share_of_theta)
+    return _SecondRatios(below, n, c, u, c_over_n, theta_c_over_n)
+
+
+def _d_theta_d_theta(scales: Scales, p: _Parts, r: _SecondRatios) -> Array:
+    """The second derivative in theta, -2 c**2 / n, or in log(theta).
+
+    The latter is, with u = c / (1 + c),
+
+        -2 theta (phi(c) + theta c**2 / n) = 2 theta (log(m / n) + u + q c u)
+                                           = 2 theta (log(m / n) + c (theta (1 + q) + q x) / n),
+
+    of which the first form is phi(-u) + q c u, right also at x = mu, and the second one right where
+    x is far below it.
+    """
+    if scales[1] == "linear":
+        return jnp.where(p.poisson, 0.0, _bounded(-2 * r.c * r.c_over_n))
+    other = r.below | p.far_c
+    u, m_over_n = jnp.where(other, 0.0, r.u), 1 / jnp.where(other, 1.0, p.one_plus_c)
+    small = jnp.abs(u) < float(np.finfo(u.dtype).eps) / 4
+    of_phi = jnp.where(small, -p.theta * u * u / 2, p.theta * log1p_minus_x(-u, m_over_n))
+    of_phi = jnp.where(p.far_c, p.theta * (1 - p.log_c), of_phi)
+    close = of_phi + (p.share_of_mu * p.share_of_theta) * (p.x - p.mu) * r.u
+    of_counts = p.theta * (1 + p.share_of_mu) + p.share_of_mu * p.x
+    above = -p.theta * p.log_c + (p.theta / r.n) * (jnp.where(r.below, r.c, 0.0) * of_counts)
+    return jnp.where(p.poisson, 0.0, 2 * jnp.where(r.below, above, close) / p.scale)

@@ -60,7 +60,8 @@ def reciprocal(y: Array) -> Array:
 @reciprocal.defjvp
 def _reciprocal_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     inverse = reciprocal(*primals)
-    return inverse, -inverse * inverse * tangents[0]
+    # in this order: the square may overflow where the product does not
+    return inverse, -inverse * (inverse * tangents[0])
 
 
 def _iterated_reciprocal(y: Array) -> Array:

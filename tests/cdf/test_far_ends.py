@@ -56,7 +56,7 @@ def values_and_derivatives():
 def exact(point):
     """Both logarithms, and their derivatives in the logarithms of mean and theta."""
     x, mu, theta = map(mpmath.mpf, map(float, point))
-    t = exact_tails.nb(x, mu, theta)
+    t = exact_tails.TAILS["negative_binomial"](x, mu, theta)
     small = min(t.cdf, t.sf)
     logs = mpmath.log(small), mpmath.log1p(-small)
     logs = logs if t.cdf == small else logs[::-1]
@@ -125,3 +125,22 @@ def test_subnormal_parameters():
     of_theta = jax.jit(lambda theta: cdf.nb_log_sf(0.0, 1.0, theta))(small)
     expected = np.log(small * -np.log(small.astype(float)))
     np.testing.assert_allclose(of_theta, expected, rtol=4 * EPS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("upper", [False, True])
+def test_second_derivatives_are_numbers_for_means_far_above_every_count(upper):
+    rng = np.random.default_rng(0)
+    mu, theta = (
+        np.ldexp(rng.uniform(1, 2, 4096), rng.integers(*powers, 4096)).astype("f")
+        for powers in ((60, 127), (-60, 60))
+    )
+    x = np.floor(np.exp(rng.uniform(0, 80, 4096))).astype("f")
+    function = cdf.nb_log_sf if upper else cdf.nb_log_cdf
+
+    def gradient(mu):
+        value, pull = jax.vjp(lambda *p: function(x, *p), mu, theta)
+        return pull(jnp.ones_like(value))
+
+    along_mu = jax.jit(lambda mu: jax.jvp(gradient, (mu,), (jnp.ones_like(mu),))[1])(mu)
+    assert np.isfinite(along_mu).all()

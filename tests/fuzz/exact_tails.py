@@ -1,4 +1,4 @@
-"""The distribution functions of every distribution and their derivatives, by mpmath.
+"""The distribution functions of every distribution and their derivatives.
 
 The negative binomial's two tails are beta integrals (for theta = inf gamma integrals) by numerical
 integration over the logarithm of the odds, in which the integrand is log-concave: it is computed
@@ -6,9 +6,12 @@ outwards from the point in question, on the side of it where the integrand falls
 formula of the package: the derivatives are those under the integral sign.
 """
 
+import math
+from functools import partial, wraps
 from typing import NamedTuple
 
-import mpmath
+from fuzz import reals
+from fuzz.reals import number
 from mpmath import mpf
 
 _RELATIVE = 40  # digits wanted of each tail
@@ -22,44 +25,45 @@ class Tails(NamedTuple):
     d_cdf: tuple[mpf, ...]
 
 
-def digits(*arguments: mpf) -> int:
+def digits(*arguments: number) -> int:
     """What is needed so that differences of log-gammas of such arguments are right."""
-    sizes = [abs(int(mpmath.log10(a))) for a in arguments if 0 < a < mpmath.inf]
+    floats = [abs(float(a)) for a in arguments]
+    sizes = [abs(int(math.log10(a))) for a in floats if 0 < a < math.inf]
     return _RELATIVE + 20 + 2 * max(sizes, default=0)
 
 
-def nb(x: mpf, mu: mpf, theta: mpf) -> Tails:
+def nb(x: number, mu: number, theta: number) -> Tails:
     """The negative binomial's, with the derivatives in mean and theta."""
     if x < 0:
-        return Tails(mpf(0), mpf(1), (mpf(0), mpf(0)))
-    with mpmath.workdps(digits(x, mu, theta)):
-        return _poisson(x, mu) if theta == mpmath.inf else _nb(x, mu, theta)
+        return Tails(number(0), number(1), (number(0), number(0)))
+    with reals.digits(digits(x, mu, theta)):
+        return _poisson(x, mu) if theta == reals.infinity else _nb(x, mu, theta)
 
 
-def _nb(x: mpf, mu: mpf, theta: mpf) -> Tails:
+def _nb(x: number, mu: number, theta: number) -> Tails:
     a, b, m = theta, x + 1, theta + mu
-    log_p, log_q = -mpmath.log1p(mu / theta), -mpmath.log1p(theta / mu)
+    log_p, log_q = -reals.log1p(mu / theta), -reals.log1p(theta / mu)
     if x == 0:
-        zero = mpmath.exp(a * log_p)
+        zero = reals.exp(a * log_p)
         d_theta = zero * (log_p + mu / m)
-        return Tails(zero, -mpmath.expm1(a * log_p), (-zero * theta / m, d_theta))
-    log_beta = mpmath.loggamma(a) + mpmath.loggamma(b) - mpmath.loggamma(a + b)
+        return Tails(zero, -reals.expm1(a * log_p), (-zero * theta / m, d_theta))
+    log_beta = reals.loggamma(a) + reals.loggamma(b) - reals.loggamma(a + b)
 
-    def log_t(z: mpf) -> mpf:  # of t with the odds (theta / mu) exp(z)
-        return -mpmath.log1p(mu / theta * mpmath.exp(-z))
+    def log_t(z: number) -> number:  # of t with the odds (theta / mu) exp(z)
+        return -reals.log1p(mu / theta * reals.exp(-z))
 
-    def log_density(z: mpf) -> mpf:
-        return a * log_t(z) - b * mpmath.log1p(theta / mu * mpmath.exp(z))
+    def log_density(z: number) -> number:
+        return a * log_t(z) - b * reals.log1p(theta / mu * reals.exp(z))
 
     at = a * log_p + b * log_q
     slope = a * mu / m - b * theta / m
     lower = slope > 0
     curvature = (a + b) * theta * mu / m**2
-    front = mpmath.exp(at - log_beta)
-    centered = mpmath.digamma(a + b) - mpmath.digamma(a)
+    front = reals.exp(at - log_beta)
+    centered = reals.digamma(a + b) - reals.digamma(a)
     found = {}
     # the smaller tail, and the one that falls faster
-    center = mpmath.log(mu / theta)
+    center = reals.log(mu / theta)
     for lower in (slope > 0, slope <= 0):
         total, of_log = _outwards(log_density, log_t, at, slope, curvature, lower, center)
         along_a = front * (of_log + centered * total)
@@ -72,22 +76,22 @@ def _nb(x: mpf, mu: mpf, theta: mpf) -> Tails:
     return _complete(found[lower][0], lower, (d_mu, d_theta))
 
 
-def _poisson(x: mpf, mu: mpf) -> Tails:
+def _poisson(x: number, mu: number) -> Tails:
     b = x + 1
     if x == 0:
-        zero = mpmath.exp(-mu)
-        return Tails(zero, -mpmath.expm1(-mu), (-zero, mpf(0)))
-    at = b * mpmath.log(mu) - mu
+        zero = reals.exp(-mu)
+        return Tails(zero, -reals.expm1(-mu), (-zero, number(0)))
+    at = b * reals.log(mu) - mu
 
-    def log_density(z: mpf) -> mpf:
-        return b * (mpmath.log(mu) - z) - mu * mpmath.exp(-z)
+    def log_density(z: number) -> number:
+        return b * (reals.log(mu) - z) - mu * reals.exp(-z)
 
     total, _ = _outwards(log_density, lambda z: z, at, mu - b, mu, mu > b)
-    front = mpmath.exp(at - mpmath.loggamma(b))
-    return _complete(front * total, mu > b, (-front / mu, mpf(0)))
+    front = reals.exp(at - reals.loggamma(b))
+    return _complete(front * total, mu > b, (-front / mu, number(0)))
 
 
-def _complete(tail: mpf, lower: bool, d_cdf: tuple[mpf, ...]) -> Tails:
+def _complete(tail: number, lower: bool, d_cdf: tuple[mpf, ...]) -> Tails:
     other = 1 - tail
     return Tails(tail, other, d_cdf) if lower else Tails(other, tail, d_cdf)
 
@@ -99,20 +103,20 @@ def _outwards(log_density, log_t, at, slope, curvature, lower, center=0):
     distance to the singularities at center + i pi, until nothing is left of it.
     """
     sign = -1 if lower else 1
-    step = 2 / (abs(slope) + mpmath.sqrt(slope**2 + 4 * curvature))
+    step = 2 / (abs(slope) + reals.sqrt(slope**2 + 4 * curvature))
     nodes, weights = _rule()
-    total = of_log = start = fall = mpf(0)
+    total = of_log = start = fall = number(0)
     while fall < 2.4 * _RELATIVE + 10:
-        step = min(step, max(4, abs(sign * start - center) / 2))
+        step = reals.exact(min(step, max(4, abs(sign * start - center) / 2)))
         while (after := at - log_density(sign * (start + step))) - fall > 10:
             step /= 2
         half, middle = step / 2, start + step / 2
         for t, w in zip(nodes, weights, strict=True):
             z = sign * (middle + half * t)
-            density = mpmath.exp(log_density(z) - at) * (w * half)
+            density = reals.exp(log_density(z) - at) * (w * half)
             total += density
             of_log += density * log_t(z)
-        start, fall, step = start + step, after, step * 2
+        start, fall, step = reals.exact(start + step), after, step * 2
     return total, of_log
 
 
@@ -122,46 +126,48 @@ _RULE: list = []
 def _rule():
     """Gauss and Legendre's, of 30 nodes."""
     if not _RULE:
-        with mpmath.workdps(_RELATIVE + 20):
+        with reals.digits(_RELATIVE + 20):
             n = 30
             nodes, weights = [], []
             for k in range(1, n + 1):
-                t = mpmath.cos(mpmath.pi * (k - mpf("0.25")) / (n + mpf("0.5")))
+                t = number(math.cos(math.pi * (k - 0.25) / (n + 0.5)))
                 for _ in range(8):
-                    p, before = mpf(1), mpf(0)
+                    p, before = number(1), number(0)
                     for j in range(n):
                         p, before = ((2 * j + 1) * t * p - j * before) / (j + 1), p
                     slope = n * (t * p - before) / (t * t - 1)
-                    t -= p / slope
+                    t = reals.exact(t - p / slope)
                 nodes.append(t)
                 weights.append(2 / ((1 - t * t) * slope * slope))
             _RULE.extend((nodes, weights))
     return _RULE
 
 
-def zero_inflated(x: mpf, mu: mpf, theta: mpf, q: mpf) -> Tails:
-    return _inflated(nb(x, mu, theta), q)
+def zero_inflated(x: number, mu: number, theta: number, q: number) -> Tails:
+    return _inflated(x, nb(x, mu, theta), q)
 
 
-def zero_truncated(x: mpf, mu: mpf, theta: mpf) -> Tails:
+def zero_truncated(x: number, mu: number, theta: number) -> Tails:
     if x < 1:
-        return Tails(mpf(0), mpf(1), (mpf(0), mpf(0)))
-    zero, t = nb(mpf(0), mu, theta), nb(x, mu, theta)
-    with mpmath.workdps(digits(x, mu, theta)):
+        return Tails(number(0), number(1), (number(0), number(0)))
+    zero, t = nb(number(0), mu, theta), nb(x, mu, theta)
+    with reals.digits(digits(x, mu, theta)):
         sf = t.sf / zero.sf
         # d(S / S_0) = (dS - S / S_0 dS_0) / S_0
         d_cdf = tuple((d - sf * d_0) / zero.sf for d, d_0 in zip(t.d_cdf, zero.d_cdf, strict=True))
         return Tails((t.cdf - zero.cdf) / zero.sf, sf, d_cdf)
 
 
-def hurdle(x: mpf, mu: mpf, theta: mpf, q: mpf) -> Tails:
-    return _inflated(zero_truncated(x, mu, theta), q)
+def hurdle(x: number, mu: number, theta: number, q: number) -> Tails:
+    return _inflated(x, zero_truncated(x, mu, theta), q)
 
 
-def mixture(x: mpf, mu_1: mpf, mu_2: mpf, theta_1: mpf, theta_2: mpf, q: mpf) -> Tails:
+def mixture(
+    x: number, mu_1: number, mu_2: number, theta_1: number, theta_2: number, q: number
+) -> Tails:
     first, second = nb(x, mu_1, theta_1), nb(x, mu_2, theta_2)
-    with mpmath.workdps(digits(x, mu_1, mu_2, theta_1, theta_2)):
-        of_1, of_2 = 1 / (1 + mpmath.exp(-q)), 1 / (1 + mpmath.exp(q))
+    with reals.digits(digits(x, mu_1, mu_2, theta_1, theta_2)):
+        of_1, of_2 = 1 / (1 + reals.exp(-q)), 1 / (1 + reals.exp(q))
         d_1, d_2 = ([w * d for d in t.d_cdf] for w, t in ((of_1, first), (of_2, second)))
         along_q = of_1 * of_2 * (first.cdf - second.cdf)
         return Tails(
@@ -171,9 +177,11 @@ def mixture(x: mpf, mu_1: mpf, mu_2: mpf, theta_1: mpf, theta_2: mpf, q: mpf) ->
         )
 
 
-def _inflated(t: Tails, q: mpf) -> Tails:
-    with mpmath.workdps(mpmath.mp.dps + 60):
-        of_zero, of_rest = 1 / (1 + mpmath.exp(-q)), 1 / (1 + mpmath.exp(q))
+def _inflated(x: number, t: Tails, q: number) -> Tails:
+    if x < 0:
+        return Tails(number(0), number(1), (*(0 * d for d in t.d_cdf), number(0)))
+    with reals.digits(digits(x, q) + 60):
+        of_zero, of_rest = 1 / (1 + reals.exp(-q)), 1 / (1 + reals.exp(q))
         return Tails(
             of_zero + of_rest * t.cdf,
             of_rest * t.sf,
@@ -181,10 +189,27 @@ def _inflated(t: Tails, q: mpf) -> Tails:
         )
 
 
+def _known(function):
+    """The function of floating-point numbers, in numbers of mpmath."""
+
+    @wraps(function)
+    def of(*arguments) -> Tails:
+        return reals.repeated(partial(once, *arguments))
+
+    def once(*arguments) -> Tails:
+        tails = function(*(number(float(a)) for a in arguments))
+        with reals.digits(digits(*arguments)):
+            cdf, sf = reals.known(tails.cdf), reals.known(tails.sf)
+            error = min(cdf, sf) * mpf(10) ** -30
+            return Tails(cdf, sf, tuple(reals.known(d, error) for d in tails.d_cdf))
+
+    return of
+
+
 TAILS = {
-    "negative_binomial": nb,
-    "zero_inflated_negative_binomial": zero_inflated,
-    "zero_truncated_negative_binomial": zero_truncated,
-    "hurdle_negative_binomial": hurdle,
-    "negative_binomial_mixture": mixture,
+    "negative_binomial": _known(nb),
+    "zero_inflated_negative_binomial": _known(zero_inflated),
+    "zero_truncated_negative_binomial": _known(zero_truncated),
+    "hurdle_negative_binomial": _known(hurdle),
+    "negative_binomial_mixture": _known(mixture),
 }

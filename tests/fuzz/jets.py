@@ -1,9 +1,8 @@
-"""Numbers that carry their first and second derivatives, in mpmath's precision."""
+"""Numbers that carry their first and second derivatives, of many digits."""
 
-import mpmath
-from mpmath import mpf
+from fuzz import reals
 
-ZERO = mpf(0)
+ZERO = reals.number(0)
 
 
 class Jet:
@@ -20,13 +19,13 @@ class Jet:
         n = len(values)
         no_second = [ZERO] * (n * (n + 1) // 2)
         return [
-            cls(mpf(value), [mpf(i == k) for i in range(n)], no_second)
+            cls(reals.number(value), [reals.number(int(i == k)) for i in range(n)], no_second)
             for k, value in enumerate(values)
         ]
 
     def constant(self, value):
         """A number that depends on none of them."""
-        return Jet(mpf(value), [ZERO] * len(self.first), [ZERO] * len(self.second))
+        return Jet(reals.number(value), [ZERO] * len(self.first), [ZERO] * len(self.second))
 
     def through(self, value, d, dd):
         """A function of this number, by its value and derivatives there."""
@@ -77,7 +76,7 @@ class Jet:
         return -self + other
 
     def __truediv__(self, other):
-        return self * (other.reciprocal() if isinstance(other, Jet) else 1 / mpf(other))
+        return self * (other.reciprocal() if isinstance(other, Jet) else 1 / reals.number(other))
 
     def __rtruediv__(self, other):
         return self.reciprocal() * other
@@ -85,6 +84,14 @@ class Jet:
     def reciprocal(self):
         r = 1 / self.value
         return self.through(r, -r * r, 2 * r**3)
+
+    def known(self):
+        """The same in numbers of mpmath."""
+        return Jet(
+            reals.known(self.value),
+            [reals.known(f) for f in self.first],
+            [reals.known(s) for s in self.second],
+        )
 
     def hessian(self):
         """The whole of it, as lists."""
@@ -98,29 +105,29 @@ def _pairs(n):
 
 
 def log(a):
-    return a.through(mpmath.log(a.value), 1 / a.value, -1 / a.value**2)
+    return a.through(reals.log(a.value), 1 / a.value, -1 / a.value**2)
 
 
 def log1p(a):
     r = 1 / (1 + a.value)
-    return a.through(mpmath.log1p(a.value), r, -r * r)
+    return a.through(reals.log1p(a.value), r, -r * r)
 
 
 def exp(a):
-    e = mpmath.exp(a.value)
+    e = reals.exp(a.value)
     return a.through(e, e, e)
 
 
 def expm1(a):
-    e = mpmath.exp(a.value)
-    return a.through(mpmath.expm1(a.value), e, e)
+    e = reals.exp(a.value)
+    return a.through(reals.expm1(a.value), e, e)
 
 
 def sqrt(a):
-    root = mpmath.sqrt(a.value)
+    root = reals.sqrt(a.value)
     return a.through(root, 1 / (2 * root), -1 / (4 * root**3))
 
 
 def loggamma(a):
     z = a.value
-    return a.through(mpmath.loggamma(z), mpmath.digamma(z), mpmath.psi(1, z))
+    return a.through(reals.loggamma(z), reals.digamma(z), reals.trigamma(z))

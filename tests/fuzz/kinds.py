@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from fuzz import likelihoods, sums, tails
+from fuzz import likelihoods, properties, residuals, sums, tails
 from fuzz.findings import Report
 from fuzz.points import REGIONS
 
@@ -33,16 +33,19 @@ def _of_nb(kind):
 
 KINDS = {
     "likelihoods": _in_regions(likelihoods.log_probabilities, scales=(False, True)),
-    # mixed second derivatives underflow to 0 where mean and theta differ by more than 1e19
-    "deviance": _of_nb(_in_regions(likelihoods.deviances, REGIONS[:1], scales=(False, True))),
+    # its curvature in log(theta) has few digits where counts and means are both above 1e28
+    "deviance": _of_nb(_in_regions(likelihoods.deviances, REGIONS[:2], scales=(False, True))),
     "tails": _in_regions(tails.log_tails, REGIONS[:2]),
     "complements": _plain(tails.complements),
     "quantiles": _in_regions(tails.quantiles, REGIONS[:1]),
+    "residuals": _in_regions(residuals.residuals, REGIONS[:2]),
     "entropy": _plain(sums.entropies),
     "moments": _plain(sums.moments_and_modes),
     "samplers": lambda name, dtype: (
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())
     ),
+    "hessians": _in_regions(properties.hessians, REGIONS[:2]),
+    "inverses": _plain(properties.inverses),
 }
 """Of a distribution and a dtype, what there is to run."""
 

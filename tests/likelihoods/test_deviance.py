@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
+from fuzz import likelihoods
+from fuzz.points import REGIONS
 
 from jaxnb.likelihoods import nb_deviance
 
@@ -75,27 +77,43 @@ def test_the_usual_form_loses_the_derivative_in_theta():
     np.testing.assert_allclose(jax.grad(nb_deviance, 2)(x, mu, theta), right, rtol=1e-6)
 
 
-def test_the_hessian_is_symmetric_and_that_of_the_closed_form():
-    x, mu, theta = 7.0, 5.0, 2.0
-    hessian = np.array(jax.hessian(nb_deviance, (0, 1, 2))(x, mu, theta))
-    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-6)
-    m = mu + theta
+# the last ones far from each other: a product of two shares of theta would underflow
+SECOND = np.array(
+    [
+        *((7, 5, 2), (5, 0.15214701, 1e3), (5, 0.15214701, 38115.066), (5, 0.15214701, 1e9)),
+        *((3, 1e30, 2), (4, 1e25, 1e-3), (1e6, 1e-3, 5), (2, 1e-15, 1e15), (1e20, 3, 1e-12)),
+    ],
+    np.float32,
+)
+
+
+def test_hessians_are_symmetric_and_those_of_the_closed_form():
+    hessian = jax.vmap(jax.hessian(nb_deviance, (0, 1, 2)))(*SECOND.T)
+    x, mu, theta = SECOND.T.astype(float)
+    m, n = mu + theta, x + theta
     c = (x - mu) / m
-    expected = [
-        2 * (1 / x - 1 / (x + theta)),
-        2 * (theta * (2 * x * mu + x * theta - mu**2)) / (mu * m) ** 2,
-        2 * c * (-(x - mu) / m**2) / (1 + c),
-    ]
-    np.testing.assert_allclose(np.diag(hessian), expected, rtol=2e-6)
+    expected = {
+        (0, 0): 2 * theta / (x * n),
+        (0, 1): -2 * theta / (mu * m),
+        (0, 2): 2 * c / n,
+        (1, 1): 2 * theta * (2 * x / mu + x * theta / mu**2 - 1) / m**2,
+        (1, 2): -2 * c / m,
+        (2, 2): -2 * c * c / n,
+    }
+    for (i, j), exact in expected.items():
+        for got in (hessian[i][j], hessian[j][i]):
+            np.testing.assert_allclose(got, exact, rtol=2e-6, atol=1e-37, err_msg=f"{i}, {j}")
 
 
-def test_mixed_derivatives_agree_in_either_order_where_theta_is_large():
-    x, mu = np.float32(5), np.float32(0.15214701)
-    theta = np.float32([1e3, 38115.066, 1e6, 1e9])
-    hessian = jax.vmap(jax.hessian(nb_deviance, (0, 2)), (None, None, 0))(x, mu, theta)
-    exact = 2 * (float(x) - float(mu)) / ((theta.astype(float) + mu) * (theta.astype(float) + x))
-    np.testing.assert_allclose(hessian[0][1], exact, rtol=1e-6)
-    np.testing.assert_allclose(hessian[1][0], exact, rtol=1e-6)
+@pytest.mark.slow
+@pytest.mark.parametrize("log_scale", [False, True])
+def test_two_derivatives_over_many_magnitudes(log_scale):
+    for region in REGIONS[:2]:
+        report = likelihoods.deviances(
+            "negative_binomial", "float32", 768, 3, region=region, log_scale=log_scale,
+            orders=("jvp of vjp",),
+        )  # fmt: skip
+        assert not report.findings, report.summary()
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,14 @@ FUNCTIONS = (
         _SPECIAL,
     ),
     Fault(
+        "special-reciprocal-derivative",
+        "the square of a reciprocal overflows before it is multiplied",
+        "special/elementary.py",
+        "return inverse, -inverse * (inverse * tangents[0])",
+        "return inverse, -(inverse * inverse) * tangents[0]",
+        _SPECIAL,
+    ),
+    Fault(
         "special-trigamma-step",
         "the second step of the trigamma recurrence is that of the first",
         "special/gamma.py",
@@ -215,6 +223,14 @@ FUNCTIONS = (
         "along_theta = -2 * jnp.where(p.far_c, far, close) / p.scale",
         "along_theta = 2 * jnp.where(p.far_c, far, close) / p.scale",
         (*_LIKELIHOODS, "test_residuals.py", "distributions"),
+    ),
+    Fault(
+        "likelihood-deviance-mixed",
+        "the derivative of the deviance in the count and theta has the wrong sign",
+        "likelihoods/deviance.py",
+        "0.0, _bounded(2 * mixed))",
+        "0.0, _bounded(-2 * mixed))",
+        _LIKELIHOODS,
     ),
     Fault(
         "likelihood-deviance-nan-logits",

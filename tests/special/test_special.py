@@ -62,6 +62,12 @@ def test_reciprocal_is_the_same_formula_everywhere(dtype):
     np.testing.assert_allclose(elementary._iterated_reciprocal(jnp.asarray(y)), 1 / y, rtol=3e-7)
 
 
+def test_the_derivative_of_a_reciprocal_does_not_overflow_before_it_is_multiplied():
+    y, tangents = np.float32(1e-24), np.float32([0, 1e-15])
+    found = jax.vmap(lambda t: jax.jvp(elementary.reciprocal, (y,), (t,))[1])(tangents)
+    np.testing.assert_allclose(found, [0, -1e33], rtol=1e-6)
+
+
 def test_split_binary(dtype):
     y = np.concatenate([spread(dtype, 1e-37, 1e37), np.array([2 / 3, 1, 4 / 3, 2], dtype)])
     k, power, inverse_power, mantissa = map(np.asarray, elementary.split_binary(jnp.asarray(y)))
