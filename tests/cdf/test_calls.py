@@ -1,0 +1,40 @@
+"""What the functions of every distribution hand to the one that evaluates tails."""
+
+import importlib
+import pkgutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnb.cdf import functions
+
+MODULES = [module.name for module in pkgutil.iter_modules(functions.__path__)]
+VALUES = {"mu": 2.0, "theta": 1.0, "zi_logits": -0.5, "mixture_logits": 0.5}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("logarithm", [True, False])
+@pytest.mark.parametrize("tail", ["cdf", "sf"])
+@pytest.mark.parametrize("name", MODULES)
+def test_every_function_asks_for_its_own_tail(name, tail, logarithm, monkeypatch):
+    module = importlib.import_module(f"{functions.__name__}.{name}")
+    asked = []
+
+    def log_tail(kernel, function, upper, x, **given):
+        asked.append((function, upper, list(given)))
+        return jnp.log(0.25)
+
+    monkeypatch.setattr(module, "log_tail", log_tail)
+    called = f"{name}_log_{tail}" if logarithm else f"{name}_{tail}"
+    given = {"mixture_nb": ("mu_1", "mu_2", "theta_1", "mixture_logits")}.get(name) or (
+        *(("mu",) if name in ("poisson", "zip") else ("mu", "theta")),
+        *(("zi_logits",) if name in ("zinb", "hurdle_nb", "zip") else ()),
+    )
+    values = {argument: VALUES[argument.rstrip("_12")] for argument in given}
+    got = getattr(module, called)(3.0, **values)
+    np.testing.assert_allclose(got, np.log(0.25) if logarithm else 0.25, rtol=1e-6)
+    ((function, upper, handed),) = asked
+    assert function == called
+    assert upper == (tail == "sf")
+    assert set(given) <= set(handed)
