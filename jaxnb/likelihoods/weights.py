@@ -15,12 +15,14 @@ from jaxnb.special.elementary import reciprocal
 
 __all__ = ["Weights", "root_odds"]
 
-_LARGEST_EXPONENT: Final = 85.0  # e**-85 is a normal number of float32
+# e**-85 and e**-700 are normal numbers.
+_LARGEST_EXPONENT: Final = {"float32": 85.0, "float64": 700.0}
 
 
 def root_odds(t: Array) -> Array:
     """exp(-t / 2), bounded so that neither it nor its inverse overflows."""
-    return jnp.exp(jnp.clip(-0.5 * t, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
+    largest = _LARGEST_EXPONENT[t.dtype.name]
+    return jnp.exp(jnp.clip(-0.5 * t, -largest, largest))
 
 
 class Weights:

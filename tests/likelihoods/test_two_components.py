@@ -1,11 +1,13 @@
 """The logarithm of a mixture of two, from the logarithms of its parts."""
 
 import jax
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
 
 from jaxnb.likelihoods.two_components import log_two_components
+from jaxnb.likelihoods.weights import Weights, root_odds
 
 
 def exact(a, d, q):
@@ -57,3 +59,17 @@ def test_derivatives_in_the_log_odds(points):
     curvature = after * not_after - before * not_before
     scale = after * not_after + before * not_before
     assert (np.abs(second(*arguments) - curvature) <= 1e-5 * scale + 1e-30).all()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("dtype", "t"), [("float32", 80.0), ("float64", 600.0)])
+def test_weights_far_below_one_are_not_cut_off(dtype, t):
+    """e**-170 was the smallest weight in float64 too."""
+    with jax.enable_x64(dtype == "float64"):
+        odds = jnp.asarray([t, -t], dtype)
+        weights = Weights(root_odds(odds))
+        one, two = weights.times_one(jnp.ones_like(odds)), weights.times_two(jnp.ones_like(odds))
+    expected = [1, np.exp(-t)]
+    rtol = t * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(one, expected, rtol=rtol)
+    np.testing.assert_allclose(two, expected[::-1], rtol=rtol)

@@ -249,6 +249,14 @@ FUNCTIONS = (
         _LIKELIHOODS,
     ),
     Fault(
+        "likelihood-weights-cut-off",
+        "the smallest weight of a component is that of float32 in float64",
+        "likelihoods/weights.py",
+        '"float64": 700.0',
+        '"float64": 85.0',
+        ("likelihoods/test_two_components.py",),
+    ),
+    Fault(
         "likelihood-log-odds-second",
         "the second derivative in the log-odds has the wrong sign",
         "likelihoods/two_components.py",
