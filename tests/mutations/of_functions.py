@@ -211,7 +211,7 @@ FUNCTIONS = (
     Fault(
         "likelihood-deviance-of-zero",
         "the deviance of a zero is lost where theta is much larger than the mean",
-        "likelihoods/deviance.py",
+        "likelihoods/deviance_kernel.py",
         "of_theta = jnp.where(small, -p.mu, p.theta * p.log_c)",
         "of_theta = p.theta * p.log_c",
         (*_LIKELIHOODS, "test_residuals.py", "distributions"),
@@ -219,7 +219,7 @@ FUNCTIONS = (
     Fault(
         "likelihood-deviance-derivative",
         "the derivative of the deviance in log(theta) has the wrong sign",
-        "likelihoods/deviance.py",
+        "likelihoods/deviance_kernel.py",
         "along_theta = -2 * jnp.where(p.far_c, far, close) / p.scale",
         "along_theta = 2 * jnp.where(p.far_c, far, close) / p.scale",
         (*_LIKELIHOODS, "test_residuals.py", "distributions"),
@@ -227,7 +227,7 @@ FUNCTIONS = (
     Fault(
         "likelihood-deviance-mixed",
         "the derivative of the deviance in the count and theta has the wrong sign",
-        "likelihoods/deviance.py",
+        "likelihoods/deviance_kernel.py",
         "0.0, _bounded(2 * mixed))",
         "0.0, _bounded(-2 * mixed))",
         _LIKELIHOODS,
