@@ -29,7 +29,9 @@ def test_set_bits_are_found_once_each(size: int) -> None:
         np.testing.assert_array_equal(np.sort(found[: flags.sum()]), np.flatnonzero(flags))
 
 
-KEY = fold_key(jax.random.key(0))
+@pytest.fixture(scope="module")
+def key():
+    return fold_key(jax.random.key(0))
 
 
 def trial_of_acceptance(key, trial, index, reluctance):
@@ -39,14 +41,14 @@ def trial_of_acceptance(key, trial, index, reluctance):
     return jnp.where(uniform(word, jnp.float32) > reluctance, number, -1)
 
 
-def test_whole_and_queued_agree() -> None:
+def test_whole_and_queued_agree(key) -> None:
     size = 5 * _compaction._SMALL
     reluctance = jnp.asarray(np.random.default_rng(1).uniform(0, 0.4, size), jnp.float32)
     start = jnp.full(size, -1, jnp.int32)
     queued = jax.jit(
-        lambda start, x: _compaction._retry_queued(start, 0, trial_of_acceptance, KEY, x)
+        lambda start, x: _compaction._retry_queued(start, 0, trial_of_acceptance, key, x)
     )(start, reluctance)
-    whole = jax.jit(lambda start, x: _compaction._retry_whole(start, trial_of_acceptance, KEY, x))(
+    whole = jax.jit(lambda start, x: _compaction._retry_whole(start, trial_of_acceptance, key, x))(
         start, reluctance
     )
     np.testing.assert_array_equal(queued, whole)
@@ -54,11 +56,11 @@ def test_whole_and_queued_agree() -> None:
     assert abs(float(queued.mean()) + 1 - expected) < 0.02
 
 
-def test_settled_elements_are_left_alone() -> None:
+def test_settled_elements_are_left_alone(key) -> None:
     size = 2 * _compaction._SMALL
     draws = jnp.where(jnp.arange(size) % 7 == 0, -1, 1000).astype(jnp.int32)
     settled = accept_reject(
-        lambda: (draws, 1), trial_of_acceptance, jnp.int32, KEY, jnp.zeros(size, jnp.float32)
+        lambda: (draws, 1), trial_of_acceptance, jnp.int32, key, jnp.zeros(size, jnp.float32)
     )
     np.testing.assert_array_equal(settled, jnp.where(draws < 0, 1, 1000))
 
@@ -67,5 +69,5 @@ def test_settled_elements_are_left_alone() -> None:
 def test_what_is_never_accepted_ends_negative(size: int) -> None:
     hopeless = jnp.where(jnp.arange(size) == 3, jnp.nan, 0.2)
     start = jnp.full(size, -1, jnp.int32)
-    settled = accept_reject(lambda: (start, 0), trial_of_acceptance, jnp.int32, KEY, hopeless)
+    settled = accept_reject(lambda: (start, 0), trial_of_acceptance, jnp.int32, key, hopeless)
     np.testing.assert_array_equal(np.flatnonzero(np.asarray(settled) < 0), [3])
