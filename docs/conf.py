@@ -117,7 +117,7 @@ def _copy_notebooks() -> None:
 _copy_notebooks()
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(_HERE / "_build" / "executed" / _package_digest())
-nb_execution_timeout = 180
+nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
