@@ -122,7 +122,10 @@ def log1p(u: Array, one_plus_u: Array) -> Array:
     """log(1 + u) for u > -1; relative error below 3 ulp. Arguments as for `log1p_minus_x`."""
     near = jnp.abs(u) <= 1 / 3
     small = jnp.where(near, u, 0.0)
-    of_large = log(jnp.where(near, 1.0, one_plus_u))
+    large = jnp.where(near, 1.0, one_plus_u)
+    # by what rounding 1 + u has lost, which counts below u = 1
+    lost = jnp.where(jnp.abs(u) < 1, u - (one_plus_u - 1), 0.0) / large
+    of_large = log(large) + lost
     return jnp.where(near, small + log1p_minus_x_near_zero(small), of_large)
 
 

@@ -66,7 +66,7 @@ def test_settled_elements_are_left_alone(key) -> None:
 
 
 @pytest.mark.parametrize("size", [10, 2 * _compaction._SMALL])
-def test_what_is_never_accepted_ends_negative(size: int) -> None:
+def test_what_is_never_accepted_ends_negative(key, size: int) -> None:
     hopeless = jnp.where(jnp.arange(size) == 3, jnp.nan, 0.2)
     start = jnp.full(size, -1, jnp.int32)
     settled = accept_reject(lambda: (start, 0), trial_of_acceptance, jnp.int32, key, hopeless)
