@@ -35,7 +35,7 @@ def shrunken_contrast(
     variance = regression.variances(alpha, beta, vector[None])[:, 0]
     scale = prior_scale(beta @ vector, variance)
     found = []
-    for genes, problem in regression.light_problems():
+    for genes, problem in regression.problems():
         found.append(_modes(problem, alpha[genes], beta[genes], vector, scale))
     return np.concatenate(found)
 
@@ -68,7 +68,7 @@ def prior_scale(estimates: Floats, variances: Floats) -> float:
 def _modes(problem: Problem, alpha: Floats, beta: Floats, vector: Floats, scale: float) -> Floats:
     # Without counts in some rows only the prior holds the contrast back: all rows take part.
     separated = problem.separated
-    problem = problem.with_all_rows()
+    problem = Problem(problem.data, keep_all=True)
     everyone = np.arange(problem.data.genes)
     # A narrow Cauchy prior has a second mode near 0, which the likelihood leaves from here.
     beta = np.where(separated[:, None], initial_coefficients(problem), beta)

@@ -43,11 +43,9 @@ from jaxnb.special.polynomial import horner
 __all__ = [
     "Block",
     "Evaluation",
-    "FirstDerivatives",
     "covariance",
     "d_alpha_of_cells",
     "evaluate",
-    "first_derivatives",
     "histogram_part",
     "per_cell_derivatives",
 ]
@@ -60,20 +58,6 @@ Entry: TypeAlias = Any
 _SMALL = 0.015
 _H = tuple((-1.0) ** n * (n + 1) / (n + 2) for n in reversed(range(9)))
 _H_DERIVATIVE = tuple((8 - i) * _H[i] for i in range(8))
-
-
-class FirstDerivatives(NamedTuple):
-    """Values and first derivatives, or a linear function of (α, β) by these at the origin.
-
-    Attributes:
-        value: ``(genes,)``.
-        by_beta: ``(genes, p)``.
-        by_alpha: ``(genes,)``.
-    """
-
-    value: Entry
-    by_beta: Entry
-    by_alpha: Entry
 
 
 class Block(NamedTuple):
@@ -90,7 +74,6 @@ class Block(NamedTuple):
         design: distinct rows, or one per pseudo-cell, ``(rows, p)``.
         products: the packed products of its rows, ``(rows, p (p + 1) / 2)``.
         member: 1 where a pseudo-cell is of a row, ``(cells, rows)``; None if every one has its own.
-        linear: a linear function of α and β that is added to the log-likelihood; None for none.
     """
 
     free: Entry
@@ -103,7 +86,6 @@ class Block(NamedTuple):
     design: Array
     products: Array
     member: Array | None
-    linear: FirstDerivatives | None = None
 
     def of_rows(self, terms: Array) -> Array:
         """Sums over the pseudo-cells of every row of the design."""
@@ -165,10 +147,7 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     magnitude += jnp.sum(jnp.abs(per_count) + jnp.abs(per_cell), axis=1)
 
     residual = w - c * mu
-    score = block.of_rows(residual * q) @ design
-    if block.linear is not None:
-        score += block.linear.by_beta
-    score *= block.free
+    score = (block.of_rows(residual * q) @ design) * block.free
     weight = mu * q * q
     hessian = block.of_rows(weight * (c + a * w)) @ products
     hessian = _free(unpacked(hessian, size), block.free)
@@ -176,10 +155,6 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     cross = (block.of_rows(-residual * weight) @ design) * block.free
     step, path = times(inverse, score), times(inverse, cross)
 
-    if block.linear is not None:
-        value += block.linear.value + alpha * block.linear.by_alpha
-        value += jnp.sum(beta * block.linear.by_beta, axis=1)
-        first += block.linear.by_alpha
     h, dh = _h(t, q, log1p_t)
     first += jnp.sum(c * mu * mu * h - w * mu * q, axis=1)
     second += jnp.sum(w * mu * mu * q * q + c * mu * mu * mu * dh, axis=1)
@@ -212,28 +187,6 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     decrement = 0.5 * jnp.sum(score * step, axis=1)
     return Evaluation(
         value, magnitude, adjustment, decrement, score, step, path, derivative, curvature
-    )
-
-
-@jax.jit
-def first_derivatives(alpha: Array, beta: Array, block: Block) -> FirstDerivatives:
-    """ℓ without Σ log x! and without `Block.linear`, and its derivatives at fixed α or β."""
-    a = alpha[:, None]
-    c, w = block.cells, block.counts
-    eta = block.at_cells(beta @ block.design.T) + block.log_size_factors
-    mu = jnp.exp(eta)
-    t = a * mu
-    log1p_t, q = jnp.log1p(t), 1 / (1 + t)
-    barrier: Any = jax.lax.optimization_barrier
-    mu, q, log1p_t = barrier((mu, q, log1p_t))
-    value, _, by_alpha, _ = histogram_part(a, block.exceedances, block.thresholds, block.center)
-    per_count = w * (eta - (log1p_t - jnp.log1p(a * block.center[:, None])))
-    per_cell = c * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
-    by_cell, _ = per_cell_derivatives(a, mu, q, log1p_t, w, c)
-    return FirstDerivatives(
-        value + jnp.sum(per_count - per_cell, axis=1),
-        (block.of_rows((w - c * mu) * q) @ block.design) * block.free,
-        by_alpha + jnp.sum(by_cell, axis=1),
     )
 
 

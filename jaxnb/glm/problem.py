@@ -1,8 +1,7 @@
 """Genes of one design, evaluated in blocks of one fixed shape."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import jax
@@ -10,14 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.glm.likelihood import (
-    Block,
-    Evaluation,
-    FirstDerivatives,
-    covariance,
-    evaluate,
-    first_derivatives,
-)
+from jaxnb.glm.likelihood import Block, Evaluation, covariance, evaluate
 from jaxnb.glm.linear_algebra import packed_products
 from jaxnb.glm.pseudo_cells import PseudoCells
 from jaxnb.glm.separation import Separation, find_separation
@@ -46,7 +38,6 @@ class Problem:
         scale: a mean count of each gene, at least 1: dispersions far below its inverse do not
             matter.
         width: genes in a block.
-        linear: a linear function of α and β that is added to the log-likelihoods.
         evaluations: how many genes have been evaluated so far, for measurements.
     """
 
@@ -56,16 +47,13 @@ class Problem:
     separated: NDArray[np.bool_] = field(init=False)
     scale: Floats = field(init=False)
     width: int = field(init=False)
-    linear: FirstDerivatives | None = field(init=False, default=None)
     evaluations: int = field(init=False, default=0)
-    _all_cells: PseudoCells = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         data = self.data
         positive = np.ones_like(data.totals, bool) if self.keep_all else data.totals > 0
         self.separation = find_separation(data.rows, positive, _present(data))
         self.separated = np.any(~self.separation.kept, axis=1)
-        self._all_cells = data
         histogram = data.histogram
         # Σ x² = Σₖ N(x > k) (2k + 1)
         squares = histogram.exceedances @ (2 * histogram.thresholds + 1)
@@ -100,70 +88,6 @@ class Problem:
                 result = evaluate(alpha[where], beta[where], block, cox_reid=cox_reid)
                 parts.append(jax.device_get(result))
         return _joined(parts, genes.size)
-
-    @cached_property
-    def light(self) -> "Problem | None":
-        """The same genes with representatives of the cells; None without such."""
-        chosen, data = self.data.representatives, self.data
-        if chosen is None:
-            return None
-        factors = np.exp(data.log_size_factors)
-        part = replace(
-            data,
-            rows=data.rows[data.row_of[chosen.cells]],
-            row_of=np.arange(chosen.cells.size),
-            log_size_factors=data.log_size_factors[chosen.cells],
-            cells=chosen.sums(data.cells),
-            counts=chosen.sums(data.counts),
-            exposures=chosen.totals(data.cells * factors),
-            totals=chosen.totals(data.counts),
-            representatives=None,
-        )
-        left = part
-        separated = np.flatnonzero(self.separated)
-        if separated.size:
-            cells, exposures = (np.tile(x, (data.genes, 1)) for x in (part.cells, part.exposures))
-            kept = data.cells * self.separation.kept[separated][:, data.row_of]
-            cells[separated] = chosen.sums(kept)
-            exposures[separated] = chosen.totals(kept * factors)
-            left = replace(part, cells=cells, exposures=exposures)
-        light = Problem(left, keep_all=True)
-        free, limits = self.separation.free, self.separation.limits
-        light.separation = light.separation._replace(free=free, limits=limits)
-        light.separated, light._all_cells = self.separated, part
-        light.linear = light._nothing()
-        return light
-
-    def with_all_rows(self) -> "Problem":
-        """The same genes without regard to separation."""
-        problem = Problem(self._all_cells, keep_all=True)
-        problem.linear = None if self.linear is None else self._nothing()
-        return problem
-
-    def correct(self, exact: "Problem", genes: Ints, alpha: Floats, beta: Floats) -> None:
-        """Make values and first derivatives of a light problem exact at a point of every gene."""
-        theirs = exact.first_derivatives(genes, alpha, beta)
-        mine = self.first_derivatives(genes, alpha, beta)
-        value, by_beta, by_alpha = (a - b for a, b in zip(theirs, mine, strict=True))
-        value -= np.sum(by_beta * beta, axis=1) + by_alpha * alpha
-        assert self.linear is not None
-        for entry, found in zip(self.linear, (value, by_beta, by_alpha), strict=True):
-            entry[genes] = found
-
-    def _nothing(self) -> FirstDerivatives:
-        """A linear function that is 0, for the program that adds one."""
-        genes, size = self.data.genes, self.data.rows.shape[1]
-        return FirstDerivatives(np.zeros(genes), np.zeros((genes, size)), np.zeros(genes))
-
-    def first_derivatives(self, genes: Ints, alpha: Floats, beta: Floats) -> FirstDerivatives:
-        """`jaxnb.glm.likelihood.first_derivatives` for any genes, as numpy arrays."""
-        parts = []
-        with jax.enable_x64(True):
-            for where, block in self._blocks(genes):
-                found = first_derivatives(alpha[where], beta[where], block._replace(linear=None))
-                parts.append(jax.device_get(found))
-        joined = (np.concatenate(entries)[: genes.size] for entries in zip(*parts, strict=True))
-        return FirstDerivatives(*joined)
 
     def covariance(self, genes: Ints, alpha: Floats, beta: Floats) -> Floats:
         """Covariances of the coefficients, from the expected information, ``(genes, p, p)``."""
@@ -201,9 +125,6 @@ class Problem:
                     design,
                     products,
                     self._member,
-                    None
-                    if self.linear is None
-                    else FirstDerivatives(*(entry[mine] for entry in self.linear)),
                 ),
             )
 

@@ -3,8 +3,7 @@
 All sums over the cells of one design row are of the form Σ wᵢ f(log sᵢ), with s the size factors
 and f analytic for |Im| < π. They are replaced by sums over Chebyshev nodes in log s
 (`jaxnb.fit.chebyshev`), so that the time of a fit does not depend on the number of cells. Where
-that saves nothing, because a covariate is continuous or the cells are few, the cells are kept, and
-`jaxnb.glm.representatives` stand for them in a search if they are many.
+that saves nothing, because a covariate is continuous or the cells are few, the cells are kept.
 """
 
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from scipy import sparse
 from jaxnb.fit import CountStatistics
 from jaxnb.fit.chebyshev import Panels, nodes_for
 from jaxnb.glm.histogram import Histogram, histogram, histogram_of_statistics
-from jaxnb.glm.representatives import Representatives, representatives_of
 
 __all__ = ["TOLERANCE", "PseudoCells", "pseudo_cells", "pseudo_cells_of_statistics"]
 
@@ -47,7 +45,6 @@ class PseudoCells:
         exposures: weighted size factors added up over the cells of a row, ``(rows,)`` or
             ``(genes, rows)``.
         totals: counts added up over the cells of a row, ``(genes, rows)``.
-        representatives: some of the cells that stand for all in a search; None without such.
     """
 
     rows: Floats
@@ -58,7 +55,6 @@ class PseudoCells:
     histogram: Histogram
     exposures: Floats
     totals: Floats
-    representatives: Representatives | None = None
 
     @property
     def genes(self) -> int:
@@ -99,12 +95,8 @@ def pseudo_cells(
             yield PseudoCells(
                 rows, node_row, nodes, cells, weighted,
                 *_summaries(x, weights, indicator @ _scaled(x, weights), exposures),
-                representatives_of(rows[node_row], nodes),
             )  # fmt: skip
             return
-    chosen = None
-    if offsets is None and of_cells.ndim == 1:
-        chosen = representatives_of(design, log_factors)
     step = max(1, _DENSE_ENTRIES // len(row_of))
     for start in range(0, x.shape[1], step):
         genes = slice(start, start + step)
@@ -118,7 +110,7 @@ def pseudo_cells(
         totals = indicator @ weighted.T
         part = PseudoCells(
             rows, row_of, logs.T, mine.T, weighted,
-            *_summaries(columns, given, totals, exposures.T), chosen,
+            *_summaries(columns, given, totals, exposures.T),
         )  # fmt: skip
         yield part if step >= x.shape[1] else replace(part, histogram=_padded(part.histogram))
 

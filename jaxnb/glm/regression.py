@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._progress import progress_bar
-from jaxnb.glm.correction import coefficients_at, dispersions
+from jaxnb.glm.all_cells import dispersions, representatives
+from jaxnb.glm.coefficients import fit_coefficients, initial_coefficients
 from jaxnb.glm.dispersion import DispersionFit
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.pseudo_cells import PseudoCells, pseudo_cells
@@ -34,7 +35,7 @@ class Regression:
     ) -> None:
         self._parts, self._genes, self._progress = parts, genes, progress
         self._only: Problem | None = None
-        self._light: list[tuple[slice, Problem]] = []
+        self._limits: list[tuple[Floats, Bools]] = []
 
     @classmethod
     def of(
@@ -54,7 +55,7 @@ class Regression:
             return
         start = 0
         shown = self._progress and bool(title)
-        light = []
+        limits = []
         with progress_bar(self._genes, title, "gene", progress=shown) as bar:
             for part in self._parts():
                 problem = Problem(part)
@@ -62,25 +63,18 @@ class Regression:
                 if part.genes == self._genes:
                     self._only = problem
                 yield genes, problem
-                if problem.light is not None:
-                    light.append((genes, problem.light))
+                limits.append((problem.separation.limits, problem.separated))
                 bar.update(part.genes)
                 start += part.genes
-        self._light = light
-
-    def light_problems(self, title: str = "") -> Iterator[tuple[slice, Problem]]:
-        """The same for what may be off by 1e-6: with representatives of the cells if there are."""
-        if self._light:
-            yield from self._light
-            return
-        for genes, problem in self.problems(title):
-            yield genes, problem.light or problem
+        self._limits = limits
 
     def fit(self, *, cox_reid: bool) -> DispersionFit:
         """Dispersions and coefficients of all genes."""
-        fits = [
-            dispersions(problem, cox_reid=cox_reid) for _, problem in self.problems("dispersions")
-        ]
+        fits = []
+        for genes, problem in self.problems("dispersions"):
+            if genes.start == 0:
+                chosen = representatives(problem)  # the same for all parts
+            fits.append(dispersions(problem, chosen, cox_reid=cox_reid))
         names = vars(fits[0])
         return DispersionFit(
             **{name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names}
@@ -90,11 +84,14 @@ class Regression:
         """Coefficients, log-likelihoods and convergence at given dispersions."""
         betas, values, converged = [], [], []
         for genes, problem in self.problems("coefficients"):
-            first = None if start is None else start[genes]
-            beta, value, settled = coefficients_at(problem, alpha[genes], first)
-            betas.append(beta)
-            values.append(value - problem.data.histogram.log_factorials)
-            converged.append(settled)
+            everyone = np.arange(problem.data.genes)
+            first = initial_coefficients(problem) if start is None else start[genes]
+            found = fit_coefficients(problem, everyone, alpha[genes], first)
+            here = found.evaluation
+            betas.append(found.beta + here.step)
+            constant = problem.data.histogram.log_factorials
+            values.append(here.log_likelihood + here.decrement - constant)
+            converged.append(found.converged)
         return np.concatenate(betas), np.concatenate(values), np.concatenate(converged)
 
     def limits_of(self, contrast: Floats) -> Floats:
@@ -111,16 +108,15 @@ class Regression:
 
     def limits(self) -> tuple[Floats, Bools]:
         """Where separation drives the coefficients, ``(genes, p)``, and which genes have any."""
-        parts = [
-            (problem.separation.limits, problem.separated) for _, problem in self.light_problems()
-        ]
-        limits, separated = zip(*parts, strict=True)
+        if not self._limits:
+            self._limits = [(p.separation.limits, p.separated) for _, p in self.problems()]
+        limits, separated = zip(*self._limits, strict=True)
         return np.concatenate(limits), np.concatenate(separated)
 
     def variances(self, alpha: Floats, beta: Floats, contrasts: Floats) -> Floats:
         """V'Cov v for every gene and every row v of `contrasts`, ``(genes, contrasts)``."""
         found = []
-        for genes, problem in self.light_problems():
+        for genes, problem in self.problems():
             everyone = np.arange(problem.data.genes)
             covariances = problem.covariance(everyone, alpha[genes], beta[genes])
             found.append(np.einsum("ca,gab,cb->gc", contrasts, covariances, contrasts))

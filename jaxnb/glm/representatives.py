@@ -3,8 +3,9 @@
 Sums over the cells of one group have the form Σ cᵢ f(log sᵢ + xᵢᵀβ), with x varying within the
 group by its continuous covariates alone. f is replaced by the polynomial in log s and these
 covariates that agrees with it at some of the cells, which gives these cells weights. The error
-depends on how far f's argument varies: 1e-6 of a term is usual. So this is where maxima are
-searched for; `jaxnb.glm.correction` then corrects what is found by exact derivatives.
+depends on how far f's argument varies, and grows with the number of covariates: 1e-6 of a standard
+error with one of an ordinary effect, 1e-2 with a steep one or with two. So maxima are searched for
+here, and found on all cells (`jaxnb.glm.all_cells`).
 
 References:
     A. Sommariva and M. Vianello (2009), *Computing approximate Fekete points by QR factorizations
@@ -29,9 +30,10 @@ Ints: TypeAlias = NDArray[np.int64]
 _FEWEST_CELLS, _SHARE = 1000, 6
 # A column of more distinct values than these is continuous; the others tell groups.
 _MOST_LEVELS = 12
-# Polynomials of a group: of the largest total degree, up to 16, at which they are not more.
-_MOST_POLYNOMIALS, _LARGEST_DEGREE = 80, 16
-_RANK, _MEMBERS_FOR_PIVOTS = 1e-9, 4000
+# Polynomials of a group: of the largest total degree at which they are not more. With size factors
+# and three covariates that is 4, too few to search with.
+_MOST_POLYNOMIALS, _SMALLEST_DEGREE, _LARGEST_DEGREE = 80, 5, 16
+_RANK, _MEMBERS_FOR_PIVOTS = 1e-9, 1000
 
 
 class _Group(NamedTuple):
@@ -100,7 +102,10 @@ def representatives_of(design: Floats, log_size_factors: Floats) -> Representati
     groups, chosen, position = [], [], 0
     ends = np.cumsum(np.bincount(group_of))
     for members in np.split(np.argsort(group_of, kind="stable"), ends[:-1]):
-        first, basis = _interpolation(varying[members] / scale)
+        interpolation = _interpolation(varying[members] / scale)
+        if interpolation is None:
+            return None
+        first, basis = interpolation
         groups.append(_Group(members, slice(position, position + first.size), basis))
         chosen.append(members[first])
         position += first.size
@@ -109,8 +114,11 @@ def representatives_of(design: Floats, log_size_factors: Floats) -> Representati
     return Representatives(np.concatenate(chosen), groups)
 
 
-def _interpolation(points: Floats) -> tuple[Ints, Floats]:
-    """Points to interpolate at, and the polynomials that do, ``(points, these)``."""
+def _interpolation(points: Floats) -> tuple[Ints, Floats] | None:
+    """Points to interpolate at, and the polynomials that do, ``(points, these)``.
+
+    None where the points have so many dimensions that the degree would be too low.
+    """
     centered = points - points.mean(axis=0)
     _, sizes, directions = np.linalg.svd(np.linalg.qr(centered, mode="r"))
     rank = int(np.sum(sizes > _RANK * max(float(sizes[0]), 1.0)))
@@ -119,11 +127,11 @@ def _interpolation(points: Floats) -> tuple[Ints, Floats]:
     scores = centered @ directions[:rank].T
     low, high = scores.min(axis=0), scores.max(axis=0)
     scores = (2 * scores - low - high) / (high - low)
-    degree = max(
-        degree
-        for degree in range(_LARGEST_DEGREE + 1)
-        if degree <= 1 or comb(degree + rank, rank) <= _MOST_POLYNOMIALS
-    )
+    degrees = range(_SMALLEST_DEGREE, _LARGEST_DEGREE + 1)
+    affordable = [d for d in degrees if comb(d + rank, rank) <= _MOST_POLYNOMIALS]
+    if not affordable:
+        return None
+    degree = affordable[-1]
     if comb(degree + rank, rank) >= len(points):
         return np.arange(len(points)), np.eye(len(points))
     values = _polynomials(scores, degree)

@@ -47,7 +47,7 @@ def _profiles(regression: Regression, start: Floats) -> Floats:
     """Adjusted profile log-likelihoods on the fine grid, the largest of each gene 0."""
     values = np.empty((len(start), GRID.size))
     derivatives = np.empty_like(values)
-    for genes, problem in regression.light_problems("profiles"):
+    for genes, problem in regression.problems("profiles"):
         everyone = np.arange(problem.data.genes)
         beta = start[genes]
         for point in range(GRID.size):
