@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jaxnb._errors import InputError, optional_module
 from jaxnb.cli.de_options import add_options, check_options
 from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
-from jaxnb.cli.tables import check_table_name, stem_of_table, write_frame
+from jaxnb.cli.tables import check_table_name, stem_of_table, with_contrasts, write_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,32 +44,33 @@ def run(options: argparse.Namespace) -> None:
     # Before anything is read: without them there is no regression.
     for module in ("pandas", "formulaic"):
         optional_module(module, "python -m jaxnb de")
-    if options.markers is not None:
-        from jaxnb.cli.markers import run_markers
-
-        run_markers(options)
+    if options.markers is not None or options.by is not None:
+        if options.markers is not None:
+            from jaxnb.cli.markers import run_markers as run_many
+        else:
+            from jaxnb.cli.by import run_by as run_many
+        run_many(options)
         say(f"Read, compiled, fitted and tested in {time.perf_counter() - began:.1f} s.")
         return
     from jaxnb.cli.de_report import next_step, report
-    from jaxnb.cli.inputs import described, name_of_counts, opened_counts
+    from jaxnb.cli.inputs import name_of_counts
     from jaxnb.cli.regression import tested
+    from jaxnb.cli.rows import chosen_rows
     from jaxnb.cli.symbols import symbols_of
     from jaxnb.glm import GLMFit
 
     name = name_of_counts(options)
-    with opened_counts(options) as opened:
-        for remark in (described(opened, opened.shape), *opened.remarks):
-            note(remark)
+    with chosen_rows(options) as (opened, obs):
         outputs = _outputs(options, name, opened)
         symbols = symbols_of(options.symbols, opened)
-        fit, tables = tested(options, opened)
+        fit, tables = tested(options, opened, obs)
     if symbols is not None:
         for entry in tables:
             entry.insert(0, "symbol", symbols)
     table = tables[0]
     if outputs["table"] is not None:
         with written_whole(outputs["table"]) as draft:
-            write_frame(_together(tables), draft, outputs["table"].named, index="gene")
+            write_frame(with_contrasts(tables), draft, outputs["table"].named, index="gene")
     if outputs["outliers"] is not None and isinstance(fit, GLMFit):
         left_out = fit.outliers
         left_out.index = table.index[fit.source.genes.get_indexer(left_out.pop("gene"))]
@@ -83,21 +84,6 @@ def run(options: argparse.Namespace) -> None:
         if output is not None:
             say(f"{kind.capitalize()}: {output.named}{output.remark}")
     say(next_step(fit, table))
-
-
-def _together(tables: "list[pd.DataFrame]") -> "pd.DataFrame":
-    """One table, with a column that says of which contrast a line is, if there are several."""
-    import pandas as pd
-
-    if len(tables) == 1:
-        return tables[0]
-    named = []
-    for table in tables:
-        lines = table.copy()
-        lines.insert(0, "contrast", table.attrs["tested"])
-        lines.attrs = {}
-        named.append(lines)
-    return pd.concat(named)
 
 
 def _outputs(options: argparse.Namespace, name: str, data: "CountFile") -> dict[str, Output | None]:

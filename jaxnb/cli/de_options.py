@@ -10,6 +10,9 @@ __all__ = ["add_options", "check_options"]
 
 _DESIGN, _CONTRAST = "~ cell_type", "cell_type,CD19+ B,CD56+ NK"
 
+# Choices of size factors that fit any rows; all others are files with a line a row.
+_WITHOUT_ROWS = ("total", "median-ratio", "none", "obs:")
+
 _DESCRIPTION = """\
 Test every gene for differences between groups, or along a covariate, given batch, depth and
 whatever else the design names, by negative binomial regression.
@@ -40,6 +43,8 @@ The table written by --out has one line per gene:
 With --markers there is a line for each group and gene: the columns group, reference (with
 --reference and --pairwise), gene, and those above. P-values are adjusted within each comparison.
 All comparisons are made from one pass over the file, or two if totals are the size factors.
+With --by there is a line for each level and gene: group, gene, and those above, with contrast
+between them if there are several. The file is read, and p-values are adjusted, for each level.
 
 Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks, and added up for
 every distinct row of the design. Memory holds two blocks, 1 kB per gene and distinct row, 100 bytes
@@ -59,6 +64,8 @@ examples:
   python -m jaxnb de cells.h5ad --pseudobulk donor --design "~ sex + disease" \\
       --contrast disease,MS,none
   python -m jaxnb de cells.h5ad --random donor --design "~ disease" --contrast disease,MS,none
+  python -m jaxnb de cells.h5ad --where tissue=blood --by cell_type --pseudobulk donor \\
+      --design "~ disease" --contrast disease,MS,none
   python -m jaxnb de counts.csv --obs samples.csv --design "~ age + sex" --test age
   python -m jaxnb de cells.h5ad --markers cell_type --out markers.csv
   python -m jaxnb de screen.h5ad --markers guide --reference control
@@ -79,6 +86,13 @@ def add_options(commands: Any) -> argparse.ArgumentParser:
     add_counts(parser)
     add = parser.add_argument
     add("--obs", metavar="CSV", help="table with a line per cell or sample, names first")
+    add(
+        "--where",
+        metavar="FIELD=LEVEL,...",
+        action="append",
+        help="use the rows alone of which the field has this level, or one of these (quotes around "
+        "one that has commas); given several times, all must hold",
+    )
     add("--design", metavar="FORMULA", help='formula, such as "~ batch + condition"')
     add(
         "--contrast",
@@ -95,6 +109,11 @@ def add_options(commands: Any) -> argparse.ArgumentParser:
         metavar="FIELD",
         help="the field that names the donors of the cells: a random intercept for each, and tests "
         "that allow for few donors",
+    )
+    add(
+        "--by",
+        metavar="FIELD",
+        help="fit and test within each level of this field by itself, such as the cell type",
     )
     add(
         "--markers",
@@ -192,6 +211,12 @@ def add_options(commands: Any) -> argparse.ArgumentParser:
 
 def check_options(options: argparse.Namespace) -> None:
     """Fill in what the bundled data needs, and refuse what says nothing or too much."""
+    how = options.size_factors
+    if (options.where or options.by) and how is not None and not how.startswith(_WITHOUT_ROWS):
+        raise InputError(
+            "--where and --by take size factors from a field of the rows (--size-factors obs:FIELD)"
+            ", not from a text file"
+        )
     if options.markers is not None:
         _check_markers(options)
         return
@@ -202,6 +227,8 @@ def check_options(options: argparse.Namespace) -> None:
         options.contrast = options.contrast or [_CONTRAST]
     if options.random is not None and (options.pseudobulk or options.threshold or options.outliers):
         raise InputError("--random goes without --pseudobulk, --threshold and --outliers")
+    if options.by is not None:
+        _check_by(options)
     if options.design is None:
         raise InputError('say what may matter: --design "~ batch + condition"')
     asked = [options.contrast, options.test, options.reduced]
@@ -218,12 +245,24 @@ def check_options(options: argparse.Namespace) -> None:
             )
 
 
+def _check_by(options: argparse.Namespace) -> None:
+    """Refuse what does not go with ``--by``."""
+    unused = {
+        "--outliers": options.outliers,
+        "--checkpoint": options.checkpoint,
+        "--plot": None if options.plot == "none" else options.plot,
+    }
+    given = [name for name, value in unused.items() if value]
+    if given:
+        raise InputError(f"--by goes without {', '.join(given)}")
+
+
 def _check_markers(options: argparse.Namespace) -> None:
     """Refuse what does not go with ``--markers``."""
     unused = {
         "--design": options.design, "--contrast": options.contrast, "--test": options.test,
         "--reduced": options.reduced, "--threshold": options.threshold,
-        "--pseudobulk": options.pseudobulk, "--random": options.random,
+        "--pseudobulk": options.pseudobulk, "--random": options.random, "--by": options.by,
         "--allow-non-integer": options.allow_non_integer,
         "--plot": None if options.plot == "none" else options.plot,
     }  # fmt: skip

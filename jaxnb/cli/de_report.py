@@ -9,10 +9,11 @@ import pandas as pd
 
 from jaxnb.glm.low_counts import rows_needed
 
-__all__ = ["next_step", "remarks_on_rows", "report"]
+__all__ = ["counted", "next_step", "remarks_on_rows", "report"]
 
 _SIGNIFICANT = 0.05
 _WIDEST_NAME = 18
+_GENES_IN_A_LINE = 5
 _LINE = 100
 # Rows that are named with the outliers that they have.
 _ROWS_SHOWN = 4
@@ -60,6 +61,23 @@ def report(fit: Any, table: pd.DataFrame, top: int) -> str:
         "Fits: " + ", ".join(f"{number} {label}" for label, number in counts.items()) + "."
     )
     return "\n".join(lines)
+
+
+def counted(table: pd.DataFrame) -> str:
+    """How many genes differ, and the first of those that are higher, in one line."""
+    differ = table["p_adjusted"] < _SIGNIFICANT
+    if "log2_fold_change" not in table:
+        return f"{int(differ.sum())} genes differ"
+    higher = table[differ & (table["log2_fold_change"] > 0)]
+    order = [name for name in ("p_value", "log2_fold_change_shrunken") if name in table]
+    first = higher.sort_values(order, ascending=[True, False][: len(order)], kind="stable")
+    names = [str(name) for name in first.get("symbol", first.index)]
+    shown = ", ".join(names[:_GENES_IN_A_LINE])
+    more = ", ..." if len(names) > _GENES_IN_A_LINE else ""
+    return (
+        f"{len(higher)} genes up, {int(differ.sum()) - len(higher)} down"
+        f"{': ' if shown else ''}{shown}{more}"
+    )
 
 
 def _outliers(fit: Any) -> Iterator[str]:

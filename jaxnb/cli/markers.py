@@ -2,15 +2,16 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxnb._errors import InputError
-from jaxnb.cli.inputs import described, name_of_counts, opened_counts, reading_options
+from jaxnb.cli.de_report import counted
+from jaxnb.cli.inputs import name_of_counts
 from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
 from jaxnb.cli.regression import as_input_errors, noted_warnings, size_factors, totals_remarks
-from jaxnb.cli.samples import obs_of
+from jaxnb.cli.rows import chosen_rows, key_of_reading
 from jaxnb.cli.symbols import symbols_of
 from jaxnb.cli.tables import check_table_name, write_frame
 from jaxnb.glm.markers import labels_of, markers_of_file
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["run_markers"]
 
 _SIGNIFICANT = 0.05
-_SHOWN_GENES, _SHOWN_COMPARISONS = 5, 40
+_SHOWN_COMPARISONS = 40
 # About the bytes of the table for a gene and comparison: reserved before the fit.
 _BYTES_OF_A_LINE = 180
 
@@ -35,13 +36,10 @@ def run_markers(options: argparse.Namespace) -> None:
     Raises:
         InputError: for anything wrong with the input or the output's place.
     """
-    with opened_counts(options) as opened:
-        for remark in (described(opened, opened.shape), *opened.remarks):
-            note(remark)
+    with chosen_rows(options) as (opened, obs):
         if options.checkpoint is not None and not opened.files:
             raise InputError("--checkpoint is for a file of counts: name one")
         with noted_warnings(), as_input_errors():
-            obs = obs_of(options.obs, opened)
             levels, _ = labels_of(obs, options.markers, options.reference)
             out = _output(options, opened, len(levels))
             symbols = symbols_of(options.symbols, opened)
@@ -54,7 +52,7 @@ def run_markers(options: argparse.Namespace) -> None:
                 options.reference,
                 size_factors(options, obs, len(obs)),
                 pairwise=options.pairwise,
-                options=repr(reading_options(options)),
+                options=key_of_reading(options),
                 checkpoint=options.checkpoint,
                 dispersion=options.dispersion,
                 method=options.method,
@@ -100,22 +98,10 @@ def _report(table: "pd.DataFrame") -> str:
     ]
     comparisons = table.groupby(keys, sort=False)
     for name, found in list(comparisons)[:_SHOWN_COMPARISONS]:
-        differ = found["p_adjusted"] < _SIGNIFICANT
-        higher = found[differ & (found["log2_fold_change"] > 0)]
-        first = higher.sort_values(
-            ["p_value", "log2_fold_change_shrunken"], ascending=[True, False], kind="stable"
-        )["symbol" if "symbol" in found else "gene"]
         words = [str(entry) for entry in (name if isinstance(name, tuple) else (name,))]
-        lines.append(
-            f"{' over '.join(words)} ({cells[words[0]]} cells): {len(higher)} genes up, "
-            f"{int(differ.sum()) - len(higher)} down{_listed(first)}"
-        )
+        told = counted(found.set_index("gene"))
+        lines.append(f"{' over '.join(words)} ({cells[words[0]]} cells): {told}")
     if (more := comparisons.ngroups - _SHOWN_COMPARISONS) > 0:
         lines.append(f"and {more} more comparisons in the table")
     lines.append(f"\nAt a false discovery rate of {_SIGNIFICANT:.0%} within each comparison.")
     return "\n".join(lines)
-
-
-def _listed(genes: Any) -> str:
-    shown = ", ".join(map(str, genes[:_SHOWN_GENES]))
-    return f": {shown}{', ...' if len(genes) > _SHOWN_GENES else ''}" if shown else ""

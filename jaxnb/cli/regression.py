@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxnb._errors import InputError
 from jaxnb.cli.arguments import parts_of_contrast
-from jaxnb.cli.inputs import reading_options, remarks_on_totals
+from jaxnb.cli.inputs import remarks_on_totals
 from jaxnb.cli.outputs import note
-from jaxnb.cli.samples import obs_of
+from jaxnb.cli.rows import key_of_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,9 @@ _FEW_ROWS = 100
 
 
 def tested(
-    options: argparse.Namespace, opened: "CountFile"
+    options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFrame"
 ) -> tuple["GLMFit | MixedFit", list["pd.DataFrame"]]:
-    """Read what is known of the rows, fit, test, and say what the user should know.
+    """Fit, test, and say what the user should know.
 
     Raises:
         InputError: see `jaxnb.glm.fit` and `jaxnb.glm.GLMFit.test`.
@@ -39,7 +39,7 @@ def tested(
     from jaxnb.cli.de_report import remarks_on_rows
 
     with noted_warnings(), as_input_errors():
-        obs = _with_reference(obs_of(options.obs, opened), options.reference)
+        obs = _with_reference(obs, options.reference)
         found = _streamed(options, opened, obs) or _in_memory(options, opened, obs)
         fit = found.fit
         tables = [_asked(fit, options, contrast) for contrast in options.contrast or [None]]
@@ -93,7 +93,7 @@ def _streamed(
             random=options.random,
             checkpoint=options.checkpoint,
             progress=True,
-            options=repr(reading_options(options)),
+            options=key_of_reading(options),
         )
     except MatrixNeeded:
         return None

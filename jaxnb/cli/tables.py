@@ -13,7 +13,14 @@ from jaxnb._errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_table_name", "opened_table", "separator_of", "stem_of_table", "write_frame"]
+__all__ = [
+    "check_table_name",
+    "opened_table",
+    "separator_of",
+    "stem_of_table",
+    "with_contrasts",
+    "write_frame",
+]
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _ENDINGS = (
@@ -71,6 +78,21 @@ def opened_table(draft: Path, named: Path) -> Iterator[IO[str]]:
             io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
         ):
             yield text
+
+
+def with_contrasts(tables: "list[pd.DataFrame]") -> "pd.DataFrame":
+    """One table, with a column that says of which contrast a line is, if there are several."""
+    import pandas as pd
+
+    if len(tables) == 1:
+        return tables[0]
+    named = []
+    for table in tables:
+        lines = table.copy()
+        lines.insert(0, "contrast", table.attrs["tested"])
+        lines.attrs = {}
+        named.append(lines)
+    return pd.concat(named)
 
 
 def write_frame(table: "pd.DataFrame", draft: Path, named: Path, *, index: str) -> None:

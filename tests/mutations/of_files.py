@@ -19,6 +19,22 @@ FILES = (
         _IO_AND_CLI,
     ),
     Fault(
+        "io-chosen-rows-of-the-first-block",
+        "which cells of a block are kept is looked up in the first block",
+        "io/rows.py",
+        "block[self._kept[position : position + block.shape[0]]]",
+        "block[self._kept[: block.shape[0]]]",
+        _IO,
+    ),
+    Fault(
+        "cli-checkpoint-of-other-rows",
+        "sums over other cells are taken up from a checkpoint",
+        "cli/rows.py",
+        "repr((reading_options(options), options.where))",
+        "repr(reading_options(options))",
+        ("cli/test_by.py",),
+    ),
+    Fault(
         "io-row-in-message",
         "the message names the cell before where the entry is the first of its row",
         "io/values.py",
