@@ -130,6 +130,19 @@ def has_tests_by_default(module: ast.Module) -> bool:
     return any(not marks([*assigned, *listed]) & NOT_BY_DEFAULT for listed in decorators)
 
 
+# Their cheapest test takes 5 to 20 s of processor time.
+SECONDS_TO_COMPILE = {
+    "cdf/test_far_ends.py",
+    "distributions/test_censored_nuts.py",
+    "distributions/test_nuts.py",
+    "fuzz/test_fuzz.py",
+    "glm/mixed/test_marginal_likelihood.py",
+    "likelihoods/test_hessians.py",
+    "likelihoods/test_stages.py",
+    "likelihoods/test_transform_matrix.py",
+}
+
+
 @pytest.mark.quick
 def test_every_file_of_the_default_run_has_a_quick_test():
     """So that `pytest -m quick` looks into every part of the package."""
@@ -141,8 +154,8 @@ def test_every_file_of_the_default_run_has_a_quick_test():
             for node in ast.walk(module)
         )
         if has_tests_by_default(module) and not marked:
-            without.append(str(file.relative_to(ROOT)))
-    assert not without
+            without.append(file.relative_to(ROOT / "tests").as_posix())
+    assert set(without) == SECONDS_TO_COMPILE
 
 
 def test_a_missing_part_of_a_package_is_installed_by_the_name_of_the_package():

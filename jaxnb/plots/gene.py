@@ -220,9 +220,10 @@ def _binned(x: NDArray[Any], distributions: Distributions) -> _Binned:
 
 def _expected(distribution: CountDistribution, edges: NDArray[np.int64], cells: int) -> Floats:
     with jax.enable_x64(True):
-        # one edge after the other: the memory is that of the cells
+        # One edge after the other: the memory is that of the cells. As an array, for which residuals
+        # of the cells use the same program.
         below = [
-            np.broadcast_to(distribution.cdf(float(edge - 1)), cells).sum() if edge else 0.0
+            float(distribution.cdf(np.full(cells, edge - 1.0)).sum()) if edge else 0.0
             for edge in edges
         ]
     return np.diff(below)

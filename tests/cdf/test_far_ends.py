@@ -103,7 +103,6 @@ NAMED = np.float32(
 ).T
 
 
-@pytest.mark.quick
 def test_named_points(values_and_derivatives):
     check(NAMED, values_and_derivatives(NAMED))
 

@@ -13,8 +13,7 @@ def _cases():
         for name in DISTRIBUTIONS:
             for dtype in DTYPES:
                 often = kind in _OFTEN and (name, dtype) == ("negative_binomial", "float32")
-                quick = pytest.mark.quick if kind == "complements" else ()
-                marks = quick if often else pytest.mark.slow
+                marks = () if often else pytest.mark.slow
                 yield pytest.param(kind, name, dtype, _OFTEN.get(kind, 16), marks=marks)
 
 

@@ -337,7 +337,7 @@ def test_a_second_theta_may_be_given_by_its_logarithm_alone():
 @pytest.mark.parametrize(
     "function",
     [
-        pytest.param(jaxnb.log_mixture_nb, marks=pytest.mark.quick),
+        jaxnb.log_mixture_nb,
         pytest.param(jaxnb.mixture_nb_log_cdf, marks=pytest.mark.slow),
     ],
 )

@@ -199,7 +199,6 @@ def test_curvature_in_the_log_odds(name):
     np.testing.assert_allclose(got[:, 2, 2], expected, rtol=3e-6)
 
 
-@pytest.mark.quick
 def test_derivatives_in_x():
     """Of the extension by the gamma function, at counts that are whole and that are not."""
     x = np.array([0.0, 0.3, 1.0, 1.7, 4.0, 30.0], np.float32)

@@ -76,7 +76,6 @@ def test_deviances_of_large_integers(kind):
     np.testing.assert_array_equal(zinb_deviance(counts, 1e9, 2.0, 0.0), expected)
 
 
-@pytest.mark.quick
 @each_kind
 def test_methods_of_a_class_take_large_integers(kind):
     poisson = jaxnb.NegativeBinomial(mu=np.array([10**10]), theta=np.inf)

@@ -21,10 +21,7 @@ def on_device(*operands, default, **_):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=pytest.mark.quick if name == NB else pytest.mark.slow)
-        for name in DISTRIBUTIONS
-    ],
+    [pytest.param(name, marks=() if name == NB else pytest.mark.slow) for name in DISTRIBUTIONS],
 )
 def test_stages_change_nothing(name, monkeypatch):
     case = DISTRIBUTIONS[name]

@@ -204,7 +204,6 @@ def test_behind_custom_vjp(name):
     check(name, jax.jacfwd(lambda t: mapped(on_line(name))(t)), 1, "float32")
 
 
-@pytest.mark.quick
 def test_without_jit():
     with jax.disable_jit():
         check("nb", forward_over_reverse(plain(on_line("nb")), 2), 2, "float32")

@@ -61,7 +61,6 @@ def brute_force(gene, at, cells):
     return total
 
 
-@pytest.mark.quick
 def test_value_against_brute_force():
     cells = 45
     at = point(0.5)
