@@ -40,7 +40,7 @@ DISTRIBUTIONS = (
         "cdf/calls.py",
         "asked,\n        kernel.lowest,",
         "asked,\n        0,",
-        _CDF,
+        ("test_families.py",),
     ),
     Fault(
         "cdf-quantile-end",
