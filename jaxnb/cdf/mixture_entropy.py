@@ -13,8 +13,8 @@ of which the second sum is over what the components share: it is taken over the 
 narrower one. h(r_1) changes where the components are as likely as each other, the faster the
 farther that is from their modes, and the less probable it is.
 
-A narrower component that is `large` (`truncated_entropy`) and what it shares are taken for normal
-variables; a wider one for the negative binomial that it is.
+A narrower component of `LARGE` mean and theta and what it shares are taken for normal variables; a
+wider one for the negative binomial that it is.
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ otherwise one without zeros of entropy H_T has the entropy
 in which nothing cancels. H_T is a sum over counts (`expectation`), except where the arguments are
 so extreme that it has a closed form:
 
-`large`   mean and theta both above 2**24 (2**40 in float64): that of a normal variable of the same
-          variance, log(2 pi e mu (1 + mu / theta)) / 2, to O(1 / mu + 1 / theta).
+`large`   mean and theta both above 2**9 (2**20 in float64): that of a normal variable of the same
+          variance, log(2 pi e mu (1 + mu / theta)) / 2, less a 12th of the squared skewness
+          (Edgeworth's expansion), to O(1 / mu**2 + 1 / theta**2). Of a sum the derivative in mu,
+          about 1 / (2 mu), would lose digits: its terms are sqrt(mu) times as large.
 `spread`  mu > 2**26 theta (2**60): for counts that matter to it the probabilities are those of a
           gamma variable of scale mu / theta, to O(theta / mu), and so dH / dlog(mu) is 1 for
           theta >= 1.
@@ -32,6 +34,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxnb._types import Array
 from jaxnb.cdf.at_zero import log_probability_of_one, log_probability_of_zero
@@ -43,10 +46,13 @@ from jaxnb.special.complements import log1m_exp_of_any, one_minus_exp
 from jaxnb.special.gamma import digamma_remainder, lgamma_1p
 from jaxnb.special.log1p import log_of_any
 
-__all__ = ["LARGE", "SPREAD", "grouped", "large_entropy", "truncated_entropy"]
+__all__ = ["LARGE", "SPREAD", "grouped", "truncated_entropy"]
 
+# Mean and theta with which the divergence and what a mixture shares are taken for normal.
 LARGE = {"float32": 2.0**24, "float64": 2.0**40}
 SPREAD = {"float32": 2.0**26, "float64": 2.0**60}
+_NEARLY_NORMAL = {"float32": 2.0**9, "float64": 2.0**20}
+_ABOUT_NORMAL = 16.0  # below it log(P) is not about a constant where the mass is
 _SMALL = 2.0**-50
 
 
@@ -62,14 +68,17 @@ def grouped(log_zero: Array, log_rest: Array, rest: Array) -> Array:
     return jnp.where(certain, 0.0, jnp.exp(log_rest) * (rest - log_rest) - of_zero)
 
 
-def large_entropy(mu: Array, theta: Array) -> Array:
-    """Of a normal variable with the variance of the negative binomial."""
-    return (float(np.log(2 * np.pi * np.e)) + jnp.log(mu) + jnp.log1p(mu / theta)) / 2
+def _large_entropy(mu: Array, theta: Array) -> Array:
+    """Of a variable that is nearly normal, with the variance and the skewness of this one."""
+    ratio = mu * (1 / theta)  # the derivative of a quotient would underflow for huge means
+    normal = (float(np.log(2 * np.pi * np.e)) + jnp.log(mu) + jnp.log1p(ratio)) / 2
+    squared_skewness = (1 / mu + 2 / theta) * (2 - 1 / (1 + ratio))
+    return normal - squared_skewness / 12
 
 
 def truncated_entropy(mu: Array, theta: Array) -> Array:
     """H_T for a positive finite mean and a positive theta, infinite or not, of one shape."""
-    large = jnp.minimum(mu, theta) >= LARGE[mu.dtype.name]
+    large = jnp.minimum(mu, theta) >= _NEARLY_NORMAL[mu.dtype.name]
     few = (log_of_any(mu) < float(np.log(limits(mu.dtype).smallest_mu))) & (theta >= _SMALL)
     mu_inside, theta_inside = (jnp.where(large | few, 1.0, value) for value in (mu, theta))
     m = _moved(mu_inside, theta_inside)
@@ -77,9 +86,11 @@ def truncated_entropy(mu: Array, theta: Array) -> Array:
     log_positive = log1m_exp_of_any(log_zero)
     of_one = log_probability_of_one(m.mu, m.theta, log_zero)
     n = nodes(m.mu, m.theta)
-    total = summed(_surprise, n, m.mu, m.theta, log_positive, fewest=2) - jnp.exp(of_one) * of_one
+    about = _about(m.mu, m.theta)
+    more = summed(_surprise, n, m.mu, m.theta, log_positive, about, fewest=2)
+    total = more - jnp.exp(of_one) * (of_one + about) + about
     value = jnp.where(m.spread, _further(total, m, log_positive), total)
-    normal = large_entropy(*(jnp.where(large, value, 1.0) for value in (mu, theta)))
+    normal = _large_entropy(*(jnp.where(large, value, 1.0) for value in (mu, theta)))
     value = jnp.where(large, normal, value)
     log_two = log_of_any(jnp.where(few, mu, 1.0)) + jnp.log1p(1 / jnp.where(few, theta, 1.0))
     log_two = log_two - float(np.log(2))
@@ -107,9 +118,22 @@ def _moved(mu: Array, theta: Array) -> _Moved:
     return _Moved(mu, theta, spread, jnp.where(spread, log_ratio, limit))
 
 
-def _surprise(x: Array, weight: Weight, mu: Array, theta: Array, log_positive: Array) -> Array:
+def _about(mu: Array, theta: Array) -> Array:
+    """A constant near H_T if that is about that of a normal variable, else 0.
+
+    Probabilities have the sum 1: H_T is the sum of -P (log(P) + constant), plus the constant.
+    Terms of the derivative are then small where log(P) is about its mean.
+    """
+    mu, theta = lax.stop_gradient((mu, theta))
+    normal = jnp.minimum(mu, theta) >= _ABOUT_NORMAL
+    return jnp.where(normal, _large_entropy(*(jnp.where(normal, v, 1.0) for v in (mu, theta))), 0.0)
+
+
+def _surprise(
+    x: Array, weight: Weight, mu: Array, theta: Array, log_positive: Array, about: Array
+) -> Array:
     log_p = log_nb_within(x, mu, theta) - log_positive
-    return -weight.sign * jnp.exp(log_p + weight.log) * log_p
+    return -weight.sign * jnp.exp(log_p + weight.log) * (log_p + about)
 
 
 def _further(total: Array, m: _Moved, log_positive: Array) -> Array:

@@ -115,6 +115,14 @@ DISTRIBUTIONS = (
         _CDF,
     ),
     Fault(
+        "cdf-entropy-skewness",
+        "the entropy of a nearly normal variable grows with its skewness",
+        "cdf/truncated_entropy.py",
+        "return normal - squared_skewness / 12",
+        "return normal + squared_skewness / 12",
+        _CDF,
+    ),
+    Fault(
         "cdf-residual-upper-part",
         "the upper tail of a quantile residual takes u for 1 - u",
         "cdf/quantile_residual.py",
