@@ -220,8 +220,8 @@ def _binned(x: NDArray[Any], distributions: Distributions) -> _Binned:
 
 def _expected(distribution: CountDistribution, edges: NDArray[np.int64], cells: int) -> Floats:
     with jax.enable_x64(True):
-        # One edge after the other: the memory is that of the cells. As an array, for which residuals
-        # of the cells use the same program.
+        # One edge after the other: the memory is that of the cells. As an array, since residuals of
+        # the cells then use the same program.
         below = [
             float(distribution.cdf(np.full(cells, edge - 1.0)).sum()) if edge else 0.0
             for edge in edges
