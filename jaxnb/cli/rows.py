@@ -74,15 +74,18 @@ def _kept(choices: list[str], obs: "pd.DataFrame") -> "NDArray[np.bool_]":
                 f"--where {choice}: must be FIELD=LEVEL or FIELD=LEVEL,LEVEL; there are {fields}"
             )
         column = obs[name]
-        known = column.dropna().drop_duplicates().sort_values().map(str)
+        text = column.map(str)
         wanted = next(csv.reader([levels], skipinitialspace=True))
+        if column.dtype.kind == "f":  # 30 is 30.0
+            text, wanted = text.str.removesuffix(".0"), [w.removesuffix(".0") for w in wanted]
+        known = sorted(set(text[column.notna()]))
         for level in wanted:
-            if level not in set(known):
+            if level not in known:
                 raise InputError(
                     f"--where {choice}: {name} has no {level!r}, only "
-                    f"{listed(known.to_numpy(), _LEVELS_SHOWN)}"
+                    f"{listed(np.array(known), _LEVELS_SHOWN)}"
                 )
-        kept &= (column.map(str).isin(wanted) & column.notna()).to_numpy(bool)
+        kept &= (text.isin(wanted) & column.notna()).to_numpy(bool)
     if not kept.any():
         raise InputError(f"no row has {' and '.join(choices)}")
     return kept

@@ -23,6 +23,7 @@ def file(tmp_path: Path, folder: Path) -> str:
         {
             "donor": np.repeat([f"d{i}" for i in range(6)], 90),
             "cell": np.tile(["B", "NK, old", "only MS"], 180),
+            "age": np.repeat([30.0, 40.5, np.nan], 180),
         },
         [f"c{i}" for i in range(540)],
     )
@@ -58,11 +59,13 @@ def test_a_level_is_tested_as_if_there_were_no_others(file: str, how: list[str],
     ("words", "message"),
     [
         (["--where", "cell=T"], "cell has no 'T', only B, NK, old, only MS"),
+        (["--where", "age=30", "--where", "age=40.5"], "no row has age=30 and age=40.5"),
+        (["--where", "age=nan"], "age has no 'nan', only 30, 40.5"),
         (["--where", "cell"], "must be FIELD=LEVEL"),
-        (["--where", "sex=f"], "there are donor, cell, disease"),
+        (["--where", "sex=f"], "there are donor, cell, age, disease"),
         (["--where", "donor=d5", "--where", "disease=MS"], "no row has donor=d5 and disease=MS"),
         (["--where", "donor=d5", "--size-factors", "s.txt"], "from a field of the rows"),
-        (["--by", "sex"], "--by sex: no such field; there are donor, cell, disease"),
+        (["--by", "sex"], "--by sex: no such field; there are donor, cell, age, disease"),
         (["--by", "disease"], "in none of its levels"),
         (["--by", "cell", "--outliers", "o.csv"], "--by goes without --outliers"),
     ],
