@@ -1,6 +1,7 @@
 """Negative binomial regression: calibration, power and speed.
 
     python tests/benchmarks/glm.py null      p-values without differences, and false discoveries
+    python tests/benchmarks/glm.py depth     cells of groups of other depths, and Wilcoxon's test
     python tests/benchmarks/glm.py power     against PyDESeq2 at the same false discovery rate
     python tests/benchmarks/glm.py plugin    PyDESeq2 with its own engine and with ours
     python tests/benchmarks/glm.py speed --with-r    CPU seconds, warm, alternated with glmGamPoi
@@ -74,6 +75,28 @@ def pseudobulk_null(genes):
     calibration("pseudobulk, 6 against 6 donors", table, np.zeros(genes, bool))
 
 
+def depth(genes):
+    """200 cells against 200 that were sequenced deeper, by the default and by Wilcoxon's test."""
+    group = np.repeat(["A", "B"], 200)
+    for share in (0.0, 0.1):
+        for ratio in (1, 3, 10):
+            rng = np.random.default_rng(10 * ratio + (share > 0))
+            sizes = np.exp(rng.normal(0, 0.4, 400)) * np.where(group == "B", ratio, 1)
+            base, alpha = rng.normal(-1.6, 1.6, genes), np.exp(rng.normal(-0.3, 1, genes))
+            change = np.where(rng.random(genes) < share, rng.normal(0, 0.7, genes), 0)
+            mean = sizes[:, None] * np.exp(base + np.outer(group == "B", change))
+            counts = draw(rng, mean, alpha)
+            seen = counts.any(axis=0)
+            counts, truth = counts[:, seen], change[seen] != 0
+            fit = glm.fit(counts, "~ group", obs=pd.DataFrame({"group": group}))
+            calibration(f"depths 1 and {ratio}, default", fit.test("group", "B", "A"), truth)
+            totals = counts.sum(axis=1, keepdims=True)
+            logs = np.log1p(counts / totals * np.median(totals))
+            p = stats.mannwhitneyu(logs[:200], logs[200:]).pvalue
+            wilcoxon = {"p_value": p, "p_adjusted": stats.false_discovery_control(p)}
+            calibration(f"depths 1 and {ratio}, Wilcoxon", pd.DataFrame(wilcoxon), truth)
+
+
 def power(genes):
     """The share of true genes among as many first ones as keep false discoveries at 5 %."""
     for seed in (1, 2, 3):
@@ -134,6 +157,7 @@ def plugin(genes):
 if __name__ == "__main__":
     jobs = {
         "null": null,
+        "depth": depth,
         "power": power,
         "plugin": plugin,
         "speed": glm_speed.speed,
