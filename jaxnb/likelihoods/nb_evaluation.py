@@ -99,7 +99,17 @@ class NegativeBinomial:
             product = jnp.where(usual, value * p, (value * inverse_m) * point.theta)
             return product * smaller
 
+        def times_q(value: Array) -> Array:
+            # as above; on the log scale r underflows with the mean
+            usual = q > float(np.finfo(x.dtype).tiny) * 2.0**26
+            product = jnp.where(usual, value * q, (value * inverse_m) * point.mu)
+            if point.normal:
+                return product * (point.r * back.m_ratio)
+            root = jnp.exp(point.log_r / 2)
+            return (product * root) * (root * back.m_ratio)
+
         self._times_p: Callable[[Array], Array] = times_p
+        self._times_q: Callable[[Array], Array] = times_q
         self.p, self.q = p * smaller, q * (point.r * back.m_ratio)
         unscaled = inverse_m * point.scale.down * move_of_theta.up
         self.inverse_m = jnp.minimum(unscaled * smaller, move_of_theta.inverse)
@@ -235,7 +245,7 @@ class NegativeBinomial:
         if not self.linear_mu:
             if self.point is None:
                 return -p * (q * self.count + self.theta_q)
-            return -self._times_p(q * self.count) - p * self.theta_q
+            return -self._times_p(self._times_q(self.count)) - p * self.theta_q
         over_mu = (self.count * self.inverse_mu) * (1 + q)
         of_count = over_mu * (p * self.inverse_mu)
         if self.point is not None:
@@ -246,7 +256,8 @@ class NegativeBinomial:
     def _d_mu_d_theta(self) -> Array:
         if self.linear_mu:
             return self._c * (self.inverse_m if self.linear_theta else self.p)
-        return (self._c if self.linear_theta else self._d_log_mu) * self.q
+        of_mean = self._c if self.linear_theta else self._d_log_mu
+        return of_mean * self.q if self.point is None else self._times_q(of_mean)
 
     def _d_theta(self) -> Array:
         if not self.linear_theta:

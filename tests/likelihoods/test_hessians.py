@@ -129,6 +129,9 @@ def test_hessians_in_logarithms_are_those_of_mpmath(names):
     x, parameters = points(DISTRIBUTIONS["negative_binomial"], 12)
     pairs = list(zip(names, parameters, strict=True))
     given = [np.log(p) if name.startswith("log_") else p for name, p in pairs]
+    both = names == ("log_mu", "log_theta")
+    if both:  # mu / (mu + theta) underflows, its product with the count does not
+        x, *given = np.append([x, *given], np.float32([[5.853e28], [-72.07], [16.17]]), axis=1)
 
     def log_prob(p, x):
         return jaxnb.nb_log_prob(x, **dict(zip(names, p, strict=True)))
@@ -142,6 +145,8 @@ def test_hessians_in_logarithms_are_those_of_mpmath(names):
         expected = exact_hessian(exact, count, point)
         scale = np.abs(expected).max()
         np.testing.assert_allclose(got[k], expected, rtol=2e-4, atol=1e-5 * scale)
+    if both:
+        np.testing.assert_allclose(got[-1][0], expected[0], rtol=2e-4)
 
 
 @pytest.mark.parametrize(
