@@ -145,3 +145,5 @@ def test_derivatives_at_the_ends():
     np.testing.assert_allclose(jax.grad(nb_deviance, 1)(1e6, 100.0, np.inf), -19998.0, rtol=1e-6)
     assert jax.grad(nb_deviance, 1)(0.0, 0.0, 1.0) == 2
     assert jax.grad(nb_deviance, 2)(3.0, 2.0, np.inf) == 0
+    # of a count far below mean and theta: log(1 + theta / x) alone
+    np.testing.assert_allclose(jax.grad(nb_deviance, 0)(1.0, 1e8, 1e6), -27.61112224, rtol=1e-6)
