@@ -238,8 +238,8 @@ FILES = (
         "plots-histogram-edge",
         "the expected counts are one count off",
         "plots/gene.py",
-        "distribution.cdf(float(edge - 1))",
-        "distribution.cdf(float(edge))",
+        "np.full(cells, edge - 1.0)",
+        "np.full(cells, edge + 0.0)",
         _PLOTS,
     ),
     Fault(

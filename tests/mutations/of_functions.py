@@ -204,8 +204,8 @@ FUNCTIONS = (
         "likelihood-mixed-derivative",
         "the mixed derivative in log(mu) and theta is that in mu and theta",
         "likelihoods/nb_evaluation.py",
-        "return (self._c if self.linear_theta else self._d_log_mu) * self.q",
-        "return (self._c if self.linear_theta else self._d_log_mu) * self.inverse_m",
+        "of_mean * self.q if self.point is None",
+        "of_mean * self.inverse_m if self.point is None",
         _LIKELIHOODS,
     ),
     Fault(
