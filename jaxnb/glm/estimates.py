@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb.glm.bulk.dispersions import Flagged, bulk_dispersions
+from jaxnb.glm.conditioning import conditioned
 from jaxnb.glm.prior import DispersionPrior
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.shrinkage import shrink_dispersions
@@ -47,7 +48,8 @@ def estimates_of_samples(
     """Shrunken dispersions of few rows of counts; arguments as for `bulk_dispersions`."""
     source = with_samples(source)
     assert source.samples is not None
-    found = bulk_dispersions(source.samples, design, usable, keep_outliers=keep_outliers)
+    basis = conditioned(design).matrix
+    found = bulk_dispersions(source.samples, basis, usable, keep_outliers=keep_outliers)
     if found.flagged is not None and found.flagged.genes.size:
         source = without_outliers(source, found)
     return Estimates(

@@ -33,22 +33,26 @@ def shrunken_contrast(
 ) -> Floats:
     """Posterior modes of a contrast for all genes, natural logarithms; finite for every gene."""
     variance = regression.variances(alpha, beta, vector[None])[:, 0]
-    scale = prior_scale(beta @ vector, variance)
+    # By how much the linear predictors of the rows differ where the contrast is 1.
+    along = regression.basis.matrix @ regression.basis.inner(vector / (vector @ vector))
+    scale = prior_scale(beta @ vector, variance, float(np.ptp(along)) or 1.0)
+    inner, contrast = regression.basis.inner(beta), regression.basis.contrasts(vector)
     found = []
     for genes, problem in regression.problems():
-        found.append(_modes(problem, alpha[genes], beta[genes], vector, scale))
+        found.append(_modes(problem, alpha[genes], inner[genes], contrast, scale))
     return np.concatenate(found)
 
 
-def prior_scale(estimates: Floats, variances: Floats) -> float:
+def prior_scale(estimates: Floats, variances: Floats, unit: float = 1.0) -> float:
     """Scale of the prior: A with Σ (δ² - V)/(A + V)² = Σ A/(A + V)² for normal effects.
 
     Args:
         estimates: of all genes; those with variance 0 or not finite do not count.
         variances: squares of their standard errors.
+        unit: difference of the logarithms of two means that an effect of 1 makes.
 
     Returns:
-        √A, at least 0.01 and at most 10.
+        √A, for differences of means of at least 0.01 and at most 10.
     """
     usable = np.isfinite(estimates) & np.isfinite(variances) & (variances > 0)
     squares, v = estimates[usable] ** 2, variances[usable]
@@ -57,11 +61,11 @@ def prior_scale(estimates: Floats, variances: Floats) -> float:
         a = np.exp(log_a)
         return float(np.sum((squares - v - a) / (a + v) ** 2))
 
-    low, high = 2 * np.log(0.01), 2 * np.log(10.0)
+    low, high = 2 * np.log(0.01 / unit), 2 * np.log(10.0 / unit)
     if not usable.any() or surplus(low) <= 0:
-        return 0.01
+        return 0.01 / unit
     if surplus(high) >= 0:
-        return 10.0
+        return 10.0 / unit
     return float(np.exp(brentq(surplus, low, high) / 2))
 
 
@@ -76,6 +80,7 @@ def _modes(problem: Problem, alpha: Floats, beta: Floats, vector: Floats, scale:
     best = np.full(everyone.size, -np.inf)
     step, length = np.zeros_like(beta), np.ones(everyone.size)
     active = everyone
+    sizes = np.sqrt(np.mean(problem.data.rows**2, axis=0))
     for _ in range(_MAX_ITER):
         here = problem.evaluate(active, alpha[active], trial[active], cox_reid=False)
         delta = trial[active] @ vector
@@ -92,7 +97,7 @@ def _modes(problem: Problem, alpha: Floats, beta: Floats, vector: Floats, scale:
             share = weight * (plain @ vector) / (1 + weight * (along @ vector))
             step[mine] = plain - share[:, None] * along
         length[active] = np.where(up, 1.0, length[active] / 4)
-        small = np.abs(step[active]).max(axis=1) * length[active] < _TOLERANCE
+        small = np.abs(step[active] * sizes).max(axis=1) * length[active] < _TOLERANCE
         active = active[~small]
         if not active.size:
             break

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from jaxnb._progress import progress_bar
 from jaxnb.glm.all_cells import dispersions, representatives
 from jaxnb.glm.coefficients import fit_coefficients, initial_coefficients
+from jaxnb.glm.conditioning import Basis, conditioned
 from jaxnb.glm.dispersion import DispersionFit
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.pseudo_cells import PseudoCells, pseudo_cells
@@ -25,15 +26,23 @@ class Regression:
     """Negative binomial regression of every gene on one design.
 
     Args:
-        parts: a function that gives the data of some genes after the others, as often as asked.
+        parts: a function that gives the data of some genes after the others, as often as asked,
+            with the rows of `basis`.
         genes: how many there are.
+        basis: of the design; coefficients and contrasts of the methods are those of the design.
         progress: show progress bars if stderr is a terminal.
     """
 
     def __init__(
-        self, parts: Callable[[], Iterator[PseudoCells]], genes: int, *, progress: bool = False
+        self,
+        parts: Callable[[], Iterator[PseudoCells]],
+        genes: int,
+        basis: Basis,
+        *,
+        progress: bool = False,
     ) -> None:
         self._parts, self._genes, self._progress = parts, genes, progress
+        self.basis = basis
         self._only: Problem | None = None
         self._limits: list[tuple[Floats, Bools]] = []
 
@@ -42,9 +51,11 @@ class Regression:
         cls, counts: Any, design: Floats, size_factors: Floats, *, progress: bool = False
     ) -> "Regression":
         """From a matrix in memory, see `jaxnb.glm.pseudo_cells.pseudo_cells`."""
+        basis = conditioned(design)
         return cls(
-            partial(pseudo_cells, counts, design, size_factors),
+            partial(pseudo_cells, counts, basis.matrix, size_factors),
             counts.shape[1],
+            basis,
             progress=progress,
         )
 
@@ -76,13 +87,13 @@ class Regression:
                 chosen = representatives(problem)  # the same for all parts
             fits.append(dispersions(problem, chosen, cox_reid=cox_reid))
         names = vars(fits[0])
-        return DispersionFit(
-            **{name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names}
-        )
+        found = {name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names}
+        return DispersionFit(**found | {"beta": self.basis.outer(found["beta"])})
 
     def fit_at(self, alpha: Floats, start: Floats | None = None) -> tuple[Floats, Floats, Bools]:
         """Coefficients, log-likelihoods and convergence at given dispersions."""
         betas, values, converged = [], [], []
+        start = None if start is None else self.basis.inner(start)
         for genes, problem in self.problems("coefficients"):
             everyone = np.arange(problem.data.genes)
             first = initial_coefficients(problem) if start is None else start[genes]
@@ -92,7 +103,8 @@ class Regression:
             constant = problem.data.histogram.log_factorials
             values.append(here.log_likelihood + here.decrement - constant)
             converged.append(found.converged)
-        return np.concatenate(betas), np.concatenate(values), np.concatenate(converged)
+        beta = self.basis.outer(np.concatenate(betas))
+        return beta, np.concatenate(values), np.concatenate(converged)
 
     def limits_of(self, contrast: Floats) -> Floats:
         """Where separation drives a contrast of every gene; 0 where it stays finite."""
@@ -100,6 +112,10 @@ class Regression:
             coefficient = int(np.flatnonzero(contrast)[0])
             limits = self.limits()[0][:, coefficient]
             return np.where(limits == 0, 0.0, limits * np.sign(contrast[coefficient]))
+        return self._limits_within(self.basis.contrasts(contrast))
+
+    def _limits_within(self, contrast: Floats) -> Floats:
+        """`limits_of` a contrast of the coefficients on the basis."""
         found = [
             limits_of(contrast, problem.data.rows, problem.separation)
             for _, problem in self.problems()
@@ -110,12 +126,20 @@ class Regression:
         """Where separation drives the coefficients, ``(genes, p)``, and which genes have any."""
         if not self._limits:
             self._limits = [(p.separation.limits, p.separated) for _, p in self.problems()]
-        limits, separated = zip(*self._limits, strict=True)
-        return np.concatenate(limits), np.concatenate(separated)
+        limits, separated = (np.concatenate(entry) for entry in zip(*self._limits, strict=True))
+        return self._outer_limits(limits, separated), separated
+
+    def _outer_limits(self, limits: Floats, separated: Bools) -> Floats:
+        """Limits of the coefficients on the design from those on the basis."""
+        if self.basis.is_diagonal or not separated.any():
+            return limits
+        contrasts = self.basis.contrasts(np.eye(limits.shape[1]))
+        return np.column_stack([self._limits_within(contrast) for contrast in contrasts])
 
     def variances(self, alpha: Floats, beta: Floats, contrasts: Floats) -> Floats:
         """V'Cov v for every gene and every row v of `contrasts`, ``(genes, contrasts)``."""
         found = []
+        beta, contrasts = self.basis.inner(beta), self.basis.contrasts(contrasts)
         for genes, problem in self.problems():
             everyone = np.arange(problem.data.genes)
             covariances = problem.covariance(everyone, alpha[genes], beta[genes])

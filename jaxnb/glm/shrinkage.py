@@ -47,6 +47,7 @@ def _profiles(regression: Regression, start: Floats) -> Floats:
     """Adjusted profile log-likelihoods on the fine grid, the largest of each gene 0."""
     values = np.empty((len(start), GRID.size))
     derivatives = np.empty_like(values)
+    start = regression.basis.inner(start)
     for genes, problem in regression.problems("profiles"):
         everyone = np.arange(problem.data.genes)
         beta = start[genes]

@@ -13,6 +13,7 @@ from scipy import sparse
 from jaxnb.fit import CountStatistics
 from jaxnb.glm.bulk.dispersions import BulkDispersions
 from jaxnb.glm.bulk.regression import BulkRegression, Samples
+from jaxnb.glm.conditioning import conditioned
 from jaxnb.glm.counts import CountData
 from jaxnb.glm.pseudo_cells import PseudoCells, pseudo_cells, pseudo_cells_of_statistics
 from jaxnb.glm.regression import Regression
@@ -87,10 +88,11 @@ class Source:
             width: coefficients of the largest design, of which this one is a part.
             progress: show progress bars.
         """
-        parts = partial(self.parts, design)
+        basis = conditioned(design)
+        parts = partial(self.parts, basis.matrix)
         if self.samples is not None:
             return BulkRegression(self.samples, design, parts, width=width, progress=progress)
-        return Regression(parts, len(self.genes), progress=progress)
+        return Regression(parts, len(self.genes), basis, progress=progress)
 
     def with_offsets(self, offsets: Floats) -> "Source":
         """The same counts with size factors times exp(offset), one for each line of `obs`."""

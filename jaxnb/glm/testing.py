@@ -132,7 +132,7 @@ def _beyond(
     smaller = reduced_matrix(fit.design, vector)
 
     def at(value: float) -> _Outcome:
-        source = fit.source.with_offsets(offsets_of(design, vector, value))
+        source = fit.source.with_offsets(offsets_of(design, vector, value, smaller))
         return _compare(fit, smaller, 1, method, source)
 
     return _Outcome(*beyond_threshold(change, threshold, at))

@@ -39,16 +39,22 @@ def checked_threshold(threshold: float) -> float:
     return float(threshold)
 
 
-def offsets_of(design: Floats, vector: Floats, threshold: float) -> Floats:
+def offsets_of(design: Floats, vector: Floats, threshold: float, smaller: Floats) -> Floats:
     """What is added to the linear predictor of every row where the contrast is the threshold.
 
     Args:
         design: shape ``(rows, coefficients)``.
         vector: the contrast.
         threshold: to base 2.
+        smaller: the design with the contrast at 0. If it has an intercept, that takes a constant.
+
+    Returns:
+        With a mean of 0 if there is an intercept: a covariate far from 0 would overflow.
     """
     found: Floats = design @ vector * (threshold * np.log(2) / (vector @ vector))
-    return found
+    ones = np.ones(len(design))
+    rest = ones - smaller @ np.linalg.lstsq(smaller, ones)[0]
+    return found - found.mean() if np.abs(rest).max() < 1e-6 else found
 
 
 def beyond_threshold(

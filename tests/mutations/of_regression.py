@@ -8,6 +8,30 @@ _GLM = ("glm",)
 
 REGRESSION = (
     Fault(
+        "glm-ill-conditioned",
+        "a covariate far from 0 stays next to the intercept",
+        "glm/conditioning.py",
+        "_NEAR = 1e-3",
+        "_NEAR = 0.0",
+        _GLM,
+    ),
+    Fault(
+        "glm-unit-of-the-prior",
+        "the prior of fold changes takes every covariate for a group",
+        "glm/fold_changes.py",
+        "float(np.ptp(along)) or 1.0",
+        "1.0",
+        _GLM,
+    ),
+    Fault(
+        "glm-donors-unit-of-the-slope",
+        "the slopes of donors are searched for in the units of the covariate",
+        "glm/mixed/testing.py",
+        "return slope / unit, unit",
+        "return slope, 1.0",
+        ("glm/mixed",),
+    ),
+    Fault(
         "glm-representatives-alone",
         "what was found on representatives is taken for what all cells say",
         "glm/all_cells.py",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb.glm.bulk.counts import BulkCounts
+from jaxnb.glm.conditioning import conditioned
 from jaxnb.glm.pseudo_cells import PseudoCells
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.separation import Separation, find_separation, limits_of
@@ -79,9 +80,9 @@ class BulkRegression(Regression):
         width: int | None = None,
         progress: bool = False,
     ) -> None:
-        super().__init__(parts, samples.total, progress=progress)
+        super().__init__(parts, samples.total, conditioned(design), progress=progress)
         self.samples = samples
-        self.bulk = BulkCounts(samples.counts, samples.offsets, design, width)
+        self.bulk = BulkCounts(samples.counts, samples.offsets, self.basis.matrix, width)
 
     @cached_property
     def _rows(self) -> tuple[Floats, Ints]:
@@ -98,13 +99,13 @@ class BulkRegression(Regression):
         present = self.samples.scattered(weights @ member, others=1.0) > 0
         return find_separation(rows, positive, present)
 
-    def limits_of(self, contrast: Floats) -> Floats:
-        """See `Regression.limits_of`."""
+    def _limits_within(self, contrast: Floats) -> Floats:
         return limits_of(contrast, self._rows[0], self._separation)
 
     def limits(self) -> tuple[Floats, Bools]:
         """See `Regression.limits`."""
-        return self._separation.limits, np.any(~self._separation.kept, axis=1)
+        separated = np.any(~self._separation.kept, axis=1)
+        return self._outer_limits(self._separation.limits, separated), separated
 
     def fit_at(self, alpha: Floats, start: Floats | None = None) -> tuple[Floats, Floats, Bools]:
         """See `Regression.fit_at`."""
@@ -112,17 +113,19 @@ class BulkRegression(Regression):
         weights, free = self._left()
         chosen = alpha[samples.genes]
         everyone = np.arange(samples.genes.size)
-        first = None if start is None else start[samples.genes]
+        first = None if start is None else self.basis.inner(start[samples.genes])
         found = self.bulk.fit_at(everyone, weights, chosen, free, first)
         value = found.value + self.bulk.constant(samples.weights, chosen)
         converged = np.ones(samples.total, bool)
         converged[samples.genes] = found.converged
-        return samples.scattered(found.beta), samples.scattered(value), converged
+        beta = samples.scattered(self.basis.outer(found.beta))
+        return beta, samples.scattered(value), converged
 
     def variances(self, alpha: Floats, beta: Floats, contrasts: Floats) -> Floats:
         """See `Regression.variances`."""
         samples = self.samples
         weights, free = self._left()
+        beta, contrasts = self.basis.inner(beta), self.basis.contrasts(contrasts)
         means = self.bulk.means(np.arange(samples.genes.size), beta[samples.genes])
         covariance = self.bulk.covariance(weights, means, alpha[samples.genes], free)
         found = np.einsum("ca,gab,cb->gc", contrasts, covariance, contrasts, optimize=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._progress import progress_bar
+from jaxnb.glm.conditioning import conditioned
 from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
 from jaxnb.glm.mixed.data import DonorData
 from jaxnb.glm.mixed.donors import Donors, check_memory
@@ -17,6 +18,7 @@ from jaxnb.glm.mixed.maximum import Maximum, maximize
 from jaxnb.glm.mixed.problem import MixedProblem, Point
 from jaxnb.glm.mixed.restricted import maximize_restricted
 from jaxnb.glm.problem import Problem
+from jaxnb.glm.separation import limits_of
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 
@@ -59,13 +61,17 @@ class MixedRegression:
         design: the matrix, with a row per line of the source's obs.
         donors: of the lines.
         progress: whether to show a progress bar.
+
+    Attributes:
+        basis: of the design. Problems have its rows, and points its coefficients.
     """
 
     def __init__(
         self, source: Source, design: Floats, donors: Donors, *, progress: bool = False
     ) -> None:
         self._source, self._donors, self._progress = source, donors, progress
-        self._matrix = np.column_stack([donors.codes.astype(np.float64), design])
+        self.basis = conditioned(design)
+        self._matrix = np.column_stack([donors.codes.astype(np.float64), self.basis.matrix])
         self._only: MixedProblem | None = None
         rows = len(np.unique(self._matrix, axis=0))
         check_memory(len(source.genes), rows, source.rows, donors.name)
@@ -105,10 +111,41 @@ class MixedRegression:
             np.concatenate([here.beta for here in points]),
             np.concatenate([here.sigma for here in points]),
         )
-        return Estimates(point=point, **joined)
+        return self._outer(Estimates(point=point, **joined))
+
+    def inner(self, point: Point) -> Point:
+        """The same parameters with the coefficients on the basis, as problems take them."""
+        return replace(point, beta=self.basis.inner(point.beta))
+
+    def _outer(self, found: Estimates) -> Estimates:
+        """Estimates with the coefficients on the design."""
+        if self.basis.triangle is None:
+            return found
+        contrasts = self.basis.contrasts(np.eye(found.limits.shape[1]))
+        return replace(
+            found,
+            point=replace(found.point, beta=self.basis.outer(found.point.beta)),
+            covariance=contrasts @ found.covariance @ contrasts.T,
+            limits=found.limits
+            if self.basis.is_diagonal
+            else np.column_stack([self._limits_within(contrast) for contrast in contrasts]),
+        )
+
+    def limits_of(self, contrast: Floats) -> Floats:
+        """Where separation drives a contrast of every gene; 0 where it stays finite."""
+        return self._limits_within(self.basis.contrasts(contrast))
+
+    def _limits_within(self, contrast: Floats) -> Floats:
+        """The same of a contrast of the coefficients on the basis."""
+        found = [
+            limits_of(contrast, problem.data.cells.rows[:, 1:], problem.data.separation)
+            for _, problem in self.problems()
+        ]
+        return np.concatenate(found)
 
     def effects(self, point: Point) -> tuple[Floats, Floats]:
         """Posterior means and standard deviations of the donors' effects, ``(genes, donors)``."""
+        point = self.inner(point)
         found = [problem.effects(point.take(_range(genes))) for genes, problem in self.problems()]
         return np.concatenate([mean for mean, _ in found]), np.concatenate([sd for _, sd in found])
 
@@ -203,6 +240,9 @@ def _covariance(hessian: Floats, point: Point, free: NDArray[np.bool_]) -> Float
     inside = np.column_stack([free, point.alpha > 0, point.sigma > 0])
     information = np.where(inside[:, :, None] & inside[:, None, :], -hessian, 0.0)
     information += (~inside)[:, :, None] * np.eye(size + 2)
+    # On one scale, so that small eigenvalues are of rounding and not of the units of a covariate.
+    scale = np.sqrt(np.maximum(np.abs(np.diagonal(information, axis1=1, axis2=2)), 1e-300))
+    information /= scale[:, :, None] * scale[:, None, :]
     # If the dispersion or σ is not at a maximum, the coefficients' own part is taken.
     definite = np.linalg.eigvalsh(information)[:, 0] > 0
     own = information.copy()
@@ -210,4 +250,5 @@ def _covariance(hessian: Floats, point: Point, free: NDArray[np.bool_]) -> Float
     own[:, size, size] = own[:, size + 1, size + 1] = 1
     used = np.where(definite[:, None, None], information, own)
     found: Floats = np.linalg.pinv(used, hermitian=True)[:, :size, :size]
+    found /= scale[:, :size, None] * scale[:, None, :size]
     return found * (free[:, :, None] & free[:, None, :])

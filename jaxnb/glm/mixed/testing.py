@@ -19,7 +19,6 @@ from jaxnb.glm.mixed.fit import Estimates, MixedRegression
 from jaxnb.glm.mixed.moderation import Moderated, Variances, moderated, variances_of
 from jaxnb.glm.mixed.problem import MixedProblem, Point
 from jaxnb.glm.mixed.scores import fit_at_scales
-from jaxnb.glm.separation import limits_of
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 from jaxnb.glm.testing import LOW_COUNTS, benjamini_hochberg
@@ -131,8 +130,8 @@ def _differs_within(fit: Fitted, columns: Floats) -> bool:
 def _left_out(full: Floats, smaller: Floats) -> Floats:
     """What of the columns of a design is not in those of a smaller one."""
     rest = full - smaller @ np.linalg.lstsq(smaller, full, rcond=None)[0]
-    large = np.linalg.norm(rest, axis=0) > 1e-9 * np.linalg.norm(full, axis=0)
-    return np.round(rest[:, large], 9)
+    rest /= np.abs(full).max(axis=0)
+    return np.round(rest[:, np.abs(rest).max(axis=0) > 1e-9], 9)
 
 
 def _nested(fit: Fitted, reduced: Any) -> Design:
@@ -177,14 +176,16 @@ def _likelihood_ratio(
 
 def _by_scores(fit: Fitted, vector: Floats, *, within: bool, moderate: bool) -> _Outcome:
     """t at common standard deviations with the variance of the donors' scores."""
-    point, mean = fit.estimates.point, fit.source.mean
+    point, mean = fit.regression.inner(fit.estimates.point), fit.source.mean
+    inner = fit.regression.basis.contrasts(vector)
     usable = np.flatnonzero(_usable(fit))
     order = usable[np.argsort(mean[usable], kind="stable")]
     chosen = np.sort(order[:: max(1, order.size // _MOST_LEARNED_FROM)])
     parts: list[tuple[MixedProblem, Ints, Point]] = []
-    slope = np.zeros((1, 1))
+    slope, unit = np.zeros((1, 1)), 1.0
+    direction = fit.regression.basis.inner(vector / (vector @ vector))
     for genes, problem in fit.regression.problems():
-        slope = _slope(problem.data, vector)
+        slope, unit = _slope(problem.data, direction)
         mine = chosen[(chosen >= genes.start) & (chosen < genes.stop)]
         if mine.size:
             parts.append((problem, mine - genes.start, point.take(mine)))
@@ -198,8 +199,8 @@ def _by_scores(fit: Fitted, vector: Floats, *, within: bool, moderate: bool) -> 
         at = point.take(mine)
         everyone = np.arange(mine.size)
         here = fit_at_scales(problem, everyone, at.alpha, at.beta, scales)
-        changes.append(np.where(here.converged, here.beta @ vector, np.nan))
-        found.append(variances_of(here, vector, within=within, most_degrees=fit.donors.degrees))
+        changes.append(np.where(here.converged, here.beta @ inner, np.nan))
+        found.append(variances_of(here, inner, within=within, most_degrees=fit.donors.degrees))
     joined = Variances(*(np.concatenate(entries) for entries in zip(*found, strict=True)))
     change = np.concatenate(changes)
     if moderate:
@@ -209,15 +210,28 @@ def _by_scores(fit: Fitted, vector: Floats, *, within: bool, moderate: bool) -> 
     with np.errstate(divide="ignore", invalid="ignore"):
         se = np.sqrt(joined.model * ratio.ratio)
         statistic = change / np.where(se > 0, se, np.nan)
-    facts = {"sigma": scales.sigma, "tau": scales.tau, "prior_degrees": ratio.prior_degrees}
+    tau, prior_degrees = scales.tau / unit, ratio.prior_degrees
+    facts = {"sigma": scales.sigma, "tau": tau, "prior_degrees": prior_degrees}
     return _Outcome(statistic, 2 * stats.t.sf(np.abs(statistic), ratio.degrees), change, se, facts)
 
 
-def _slope(data: DonorData, vector: Floats) -> Floats:
-    """What a donor's own change of the contrast adds to its rows' linear predictors, centered."""
-    slope: Floats = data.design @ vector / (vector @ vector)
+def _slope(data: DonorData, direction: Floats) -> tuple[Floats, float]:
+    """What a donor's own change of the contrast adds to its rows' linear predictors.
+
+    Args:
+        data: the rows of all donors.
+        direction: of the coefficients, along which the contrast grows by 1.
+
+    Returns:
+        Centered, in units that make those of a covariate irrelevant, and this unit: twice the mean
+        square over the mean size, which is the difference where there are two values.
+    """
+    slope: Floats = data.design @ direction
     weights = data.cell_weights.sum(axis=2)
-    return slope - float(np.sum(slope * weights) / np.sum(weights))
+    slope -= float(np.sum(slope * weights) / np.sum(weights))
+    size = float(np.sum(np.abs(slope) * weights))
+    unit = 2 * float(np.sum(slope**2 * weights)) / size if size else 1.0
+    return slope / unit, unit
 
 
 def _table(
@@ -230,12 +244,7 @@ def _table(
     columns: dict[str, Any] = {"mean": fit.source.mean}
     p_value = np.where(empty, np.nan, outcome.p_value)
     if vector is not None:
-        limit = np.concatenate(
-            [
-                limits_of(vector, problem.data.cells.rows[:, 1:], problem.data.separation)
-                for _, problem in fit.regression.problems()
-            ]
-        )
+        limit = fit.regression.limits_of(vector)
         finite = limit == 0
         change, se = outcome.change, outcome.se
         if change is None or se is None:

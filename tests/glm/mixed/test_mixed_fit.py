@@ -170,3 +170,21 @@ def test_other_bad_input():
     few = OBS["donor"].isin(["d0", "d1", "d2"]).to_numpy()
     with pytest.warns(UserWarning, match="leave 1 degree of freedom"):
         glm.fit(COUNTS[few], "~ condition", obs=OBS[few], size_factors=FACTORS[few], random="donor")
+
+
+def test_where_a_covariate_is_zero_and_its_unit_do_not_matter(ml):
+    day = 20240115 + 30 * (OBS["batch"] == "y")
+    fit = fitted(obs=OBS.assign(batch=day))
+    assert fit.status.tolist() == ml.status.tolist()
+    np.testing.assert_allclose(fit.log_likelihood, ml.log_likelihood, rtol=1e-9)
+    for got, expected in (
+        (fit.coefficients, ml.coefficients),
+        (fit.standard_errors, ml.standard_errors),
+    ):
+        np.testing.assert_allclose(got["batch"] * 30, expected["batch[T.y]"], rtol=1e-6)
+        name = "condition[T.B]"
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-6)
+    np.testing.assert_allclose(fit.donor_effects, ml.donor_effects, atol=1e-7)
+    table = fit.test("batch", method="wald")
+    expected = ml.test("batch", "y", "x", method="wald")
+    np.testing.assert_allclose(table["p_value"], expected["p_value"], rtol=1e-6)

@@ -69,6 +69,24 @@ def test_within_donors(fit):
         fit.test("time", "late", "early", method="lr-f")
 
 
+def test_unit_and_zero_of_a_covariate_within_donors_do_not_matter():
+    late, ones = OBS["time"] == "late", np.ones(CELLS)
+    own = 0.5 * RNG.normal(0, 1, (DONORS, GENES))[DONOR] * late.to_numpy()[:, None]
+    counts = RNG.poisson(RNG.gamma(2, 0.5, ETA.shape) * np.exp(ETA + own))
+    tables = []
+    for time in (late.astype(float), 2024 + 1e-3 * late):
+        fit = glm.fit(
+            counts, "~ condition + time", obs=OBS.assign(time=time), random="donor",
+            size_factors=ones, dispersion="ml",
+        )  # fmt: skip
+        tables.append(fit.test("time"))
+    expected, table = tables
+    assert expected.attrs["tau"] > 0.2
+    assert table.attrs["tau"] * 1e-3 == pytest.approx(expected.attrs["tau"], rel=1e-4)
+    np.testing.assert_allclose(table["se"] * 1e-3, expected["se"], rtol=1e-4)
+    np.testing.assert_allclose(table["p_value"], expected["p_value"], rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_likelihood_ratios(fit):
     chi = fit.test("condition", "B", "A", method="lr")
