@@ -8,6 +8,14 @@ _GLM = ("glm",)
 
 REGRESSION = (
     Fault(
+        "glm-mixed-limit-not-told",
+        "a random_sd next to the largest value is called converged",
+        "glm/mixed/restricted.py",
+        "np.full(genes.size, np.inf)",
+        "np.full(genes.size, LARGEST_SD)",
+        ("glm/mixed",),
+    ),
+    Fault(
         "glm-ill-conditioned",
         "a covariate far from 0 stays next to the intercept",
         "glm/conditioning.py",

@@ -31,8 +31,9 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 _MAX_ITER = 60
-# The derivative in σ is trusted, and σ moved, once β and ρ are this near to their path.
-_NEAR_PATH, _ON_PATH = 0.3, 0.02
+# σ is moved once β and ρ are this near to their path. The determinant's part of the derivative is
+# off by less than this share of what is left, so its sign is certain where it is larger.
+_NEAR_PATH, _ERROR = 0.05, 0.3
 _TOLERANCE = 1e-6
 _FROM_ZERO = 0.05
 
@@ -47,7 +48,7 @@ def maximize_restricted(problem: MixedProblem, genes: Ints, start: Maximum) -> M
     """
     at = start.point.copy()
     at.sigma = np.clip(1.1 * at.sigma, _FROM_ZERO, LARGEST_SD)
-    low, high = np.zeros(genes.size), np.full(genes.size, LARGEST_SD)
+    low, high = np.zeros(genes.size), np.full(genes.size, np.inf)
     before = np.full((2, genes.size), np.nan)  # σ and the derivative of the last iteration
     converged = np.zeros(genes.size, bool)
     active = np.arange(genes.size)
@@ -70,14 +71,15 @@ def maximize_restricted(problem: MixedProblem, genes: Ints, start: Maximum) -> M
         derivative = found.gradient[:, 1] + found.hessian[:, 0, 1] * rho - half
         curvature = found.hessian[:, 1, 1] + found.hessian[:, 0, 1] * path
         away = np.maximum(np.abs(beta).max(axis=1, initial=0), np.abs(rho))
-        near = away < _ON_PATH
-        rising = derivative > 0
-        low[active] = np.where(near & rising, np.maximum(low[active], now.sigma), low[active])
-        high[active] = np.where(near & ~rising, np.minimum(high[active], now.sigma), high[active])
+        near = away < _NEAR_PATH
+        certain = near & (np.abs(derivative) > _ERROR * away)
+        rising, falling = certain & (derivative > 0), certain & (derivative <= 0)
+        low[active] = np.where(rising, np.maximum(low[active], now.sigma), low[active])
+        high[active] = np.where(falling, np.minimum(high[active], now.sigma), high[active])
         curvature = _secant(now.sigma, derivative, curvature, *before[:, active])
         before[:, active] = np.where(near, [now.sigma, derivative], np.nan)
         move = _bounded(now.sigma, derivative, curvature, low[active], high[active])
-        move = np.where(away < _NEAR_PATH, move, 0.0)
+        move = np.where(near, move, 0.0)
         beta = beta + beta_path * move[:, None]
         rho = rho + path * move
         shorter = np.maximum(np.maximum(np.abs(beta).max(axis=1, initial=0), np.abs(rho)), 1)
@@ -104,21 +106,25 @@ def _secant(sigma: Floats, now: Floats, curvature: Floats, last: Floats, then: F
     change = sigma - last
     apart = np.abs(change) > 1e-9
     secant = np.where(apart, (now - then) / np.where(apart, change, 1), np.nan)
-    found: Floats = np.where(secant < 0, secant, curvature)
+    found: Floats = np.where(np.isnan(secant), curvature, secant)
     return found
 
 
 def _bounded(
     sigma: Floats, derivative: Floats, curvature: Floats, low: Floats, high: Floats
 ) -> Floats:
-    """Newton's step in σ within the bounds; to `SMALLEST_SD` at the lowest."""
+    """Newton's step in σ within the bounds, to the smallest or the largest σ if that is nearer."""
     most = 0.7 * sigma + 0.02
     move = derivative / np.maximum(-curvature, np.abs(derivative) / most)
     move = np.where(curvature >= 0, np.copysign(most, derivative), move)
-    new = sigma + move
-    outside = (new <= low) | (new >= high)
-    new = np.where(outside & (new > SMALLEST_SD), (low + high) / 2, new)
-    new = np.clip(new, SMALLEST_SD, LARGEST_SD)
-    stays = (sigma <= SMALLEST_SD) & (derivative <= 0)
+    new = np.clip(sigma + move, SMALLEST_SD, LARGEST_SD)
+    # Halfway to the bound that would be passed: the other half may not have been looked at.
+    above, below = new >= high, (new <= low) & (new > SMALLEST_SD)
+    bound, other = np.where(above, high, low), np.where(above, low, np.minimum(high, LARGEST_SD))
+    begin = np.where((sigma > low) & (sigma < high), sigma, other)
+    new = np.where(above | below, (begin + bound) / 2, new)
+    stays = ((sigma <= SMALLEST_SD) & (derivative <= 0)) | (
+        (sigma >= LARGEST_SD) & (derivative >= 0)
+    )
     found: Floats = np.where(stays, sigma, new) - sigma
     return found

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 
 from jaxnb import glm
 from jaxnb.fit import CountStatistics
+from jaxnb.glm.mixed import restricted as restricted_likelihood
 from jaxnb.glm.mixed.problem import Point
 
 RNG = np.random.default_rng(11)
@@ -101,6 +102,22 @@ def test_restricted_maximum_likelihood(ml, restricted):
     bend = (low - 2 * middle + high) / h**2
     assert bend < 0
     assert abs((high - low) / (2 * h) / bend) < 1e-3 * sigma
+
+
+def test_few_counts_of_few_donors(monkeypatch):
+    """Three of eight donors without counts; against a search that keeps close to the path."""
+    rng = np.random.default_rng(1)
+    effects = rng.normal(0, 1.2, (DONORS, 6))
+    mean = 0.08 * np.exp(effects[DONOR]) * ~np.isin(DONOR, (0, 2, 3))[:, None]
+    counts = pd.DataFrame(rng.poisson(rng.gamma(0.5, 2, mean.shape) * mean))
+    options = {"obs": OBS, "size_factors": FACTORS, "random": "donor"}
+    found = glm.fit(counts, "~ condition + batch", **options)
+    monkeypatch.setattr(restricted_likelihood, "_NEAR_PATH", 1e-3)
+    monkeypatch.setattr(restricted_likelihood, "_MAX_ITER", 300)
+    careful = glm.fit(counts, "~ condition + batch", **options)
+    expected = ["random sd limit", "separated", "poisson", *["converged"] * 3]
+    assert found.status.tolist() == careful.status.tolist() == expected
+    np.testing.assert_allclose(found.random_sd, careful.random_sd, rtol=1e-4)
 
 
 def test_effects_of_donors(ml):
