@@ -50,6 +50,9 @@ class Truncated(Around):
 
     The error of a log-probability is that of P(x) and of the probability of the interval, a few
     units in the last place of each: far out in a tail both are large, and their difference is not.
+    Tails, quantiles, draws and the mean consist of such differences. With mu = 5 and theta = 2 the
+    counts from 300 on have the mean 302.5288, and those from 10,000 on 10,002.5; in float32 they
+    are 302.5284 and 10,001.7. Compute in float64 so far out.
     """
 
     arrays: ClassVar[tuple[str, ...]] = ("low", "high")
@@ -131,7 +134,7 @@ class Truncated(Around):
         return self._of_kernel(truncated_mean)
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        """The logarithm of P(X <= value), exact in both tails.
+        """The logarithm of P(X <= value), from the smaller tail.
 
         Args:
             value: Numbers, broadcast against the batch shape; those that are not whole are rounded

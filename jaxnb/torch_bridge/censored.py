@@ -279,7 +279,7 @@ class Truncated(_Around):
         return self._or_minus_infinity(valid, value, log_prob)
 
     def log_cdf(self, value: Value) -> Tensor:
-        """The logarithm of P(X <= value), exact in both tails."""
+        """The logarithm of P(X <= value), from the smaller tail."""
         return self._of_truncated("log_cdf", x=value)
 
     def log_sf(self, value: Value) -> Tensor:
