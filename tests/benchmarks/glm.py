@@ -2,6 +2,7 @@
 
     python tests/benchmarks/glm.py null      p-values without differences, and false discoveries
     python tests/benchmarks/glm.py depth     cells of groups of other depths, and Wilcoxon's test
+    python tests/benchmarks/glm.py tails     cells of heavier tails than the model, and sums
     python tests/benchmarks/glm.py power     against PyDESeq2 at the same false discovery rate
     python tests/benchmarks/glm.py plugin    PyDESeq2 with its own engine and with ours
     python tests/benchmarks/glm.py speed --with-r    CPU seconds, warm, alternated with glmGamPoi
@@ -24,7 +25,7 @@ from scipy import stats
 
 from jaxnb import glm
 
-SMALLER = ("cold", "compile", "cells")
+SMALLER = ("cold", "compile", "cells", "tails")
 
 
 def calibration(name, table, truth):
@@ -97,6 +98,28 @@ def depth(genes):
             calibration(f"depths 1 and {ratio}, Wilcoxon", pd.DataFrame(wilcoxon), truth)
 
 
+def tails(genes):
+    """300 cells against 300 of one variance, gamma and log-normal, and sums of random parts."""
+    group, part = np.repeat(["A", "B"], 300), np.tile(np.arange(10), 60).astype(str)
+    obs = pd.DataFrame({"group": group, "part": part})
+    for share in (0.0, 0.1):
+        for kind in ("gamma", "log-normal"):
+            rng = np.random.default_rng(7 + (share > 0))
+            change = np.where(rng.random(genes) < share, rng.normal(0, 0.7, genes), 0)
+            eta = rng.uniform(np.log(0.1), np.log(20), genes) + np.outer(group == "B", change)
+            if kind == "gamma":
+                counts = draw(rng, np.exp(eta), np.full(genes, np.e - 1))
+            else:
+                counts = rng.poisson(np.exp(eta + rng.normal(-0.5, 1, eta.shape)))
+            fit = glm.fit(counts, "~ group", obs=obs, size_factors=np.ones(600))
+            for method in ("lr", "wald", "ql"):
+                table = fit.test("group", "B", "A", method=method)
+                calibration(f"{kind}, {method}", table, change != 0)
+            sums, lines = glm.pseudobulk(counts, ["group", "part"], obs=obs)
+            table = glm.fit(sums, "~ group", obs=lines, size_factors=np.ones(20)).test("group[T.B]")
+            calibration(f"{kind}, sums of 30 cells", table, change != 0)
+
+
 def power(genes):
     """The share of true genes among as many first ones as keep false discoveries at 5 %."""
     for seed in (1, 2, 3):
@@ -158,6 +181,7 @@ if __name__ == "__main__":
     jobs = {
         "null": null,
         "depth": depth,
+        "tails": tails,
         "power": power,
         "plugin": plugin,
         "speed": glm_speed.speed,
