@@ -8,6 +8,14 @@ _GLM = ("glm",)
 
 REGRESSION = (
     Fault(
+        "glm-mixed-ends-too-far",
+        "the interval of a donor's effect is left far too wide where many counts determine it",
+        "glm/mixed/modes.py",
+        "_TOO_FAR, _END_STEPS = 0.02, 100",
+        "_TOO_FAR, _END_STEPS = 0.02, 10",
+        ("glm/mixed",),
+    ),
+    Fault(
         "glm-mixed-limit-not-told",
         "a random_sd next to the largest value is called converged",
         "glm/mixed/restricted.py",

@@ -72,13 +72,15 @@ def test_value_against_brute_force():
             assert abs(value[gene] - brute_force(gene, at, cells)) < 1e-9
 
 
+# Without dispersion the effect of a donor with 20,000 counts is known to 0.007.
 @pytest.mark.parametrize(
-    "sigma", [0.9, *(pytest.param(sigma, marks=pytest.mark.slow) for sigma in (0.05, 0.3, 2.0))]
+    ("sigma", "alpha"),
+    [(2.0, 0.0), *(pytest.param(s, 0.4, marks=pytest.mark.slow) for s in (0.05, 0.3, 0.9, 2.0))],
 )
-def test_twice_the_nodes_change_nothing(sigma):
+def test_twice_the_nodes_change_nothing(sigma, alpha):
     genes = np.arange(GENES)
-    got = problem().evaluate(genes, point(sigma))
-    more = problem(doubled=True).evaluate(genes, point(sigma))
+    got = problem().evaluate(genes, point(sigma, alpha))
+    more = problem(doubled=True).evaluate(genes, point(sigma, alpha))
     np.testing.assert_allclose(got.log_likelihood, more.log_likelihood, rtol=0, atol=1e-7)
     scale = np.abs(more.hessian).max(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(got.hessian / scale, more.hessian / scale, rtol=0, atol=1e-6)
@@ -132,7 +134,7 @@ def test_poisson_is_an_ordinary_point():
 def test_derivative_of_the_determinant(sigma):
     # Nodes that move with the parameters matter less the more there are.
     here, genes = problem(doubled=True), np.arange(GENES)
-    at, h = point(sigma), 1e-5
+    at, h = point(sigma), 1e-3  # smaller steps drown in rounding
     here.determinant = True
     got = here.evaluate(genes, at).determinant
 
@@ -141,5 +143,6 @@ def test_derivative_of_the_determinant(sigma):
         return np.linalg.slogdet(-here.evaluate(genes, moved).hessian[:, :2, :2])[1]
 
     for column, step in enumerate(h * np.eye(4)):
-        expected = (log_determinant(step) - log_determinant(-step)) / (2 * h)
-        np.testing.assert_allclose(got[:, column], expected, rtol=1e-6, atol=1e-6)
+        near, far = (log_determinant(k * step) - log_determinant(-k * step) for k in (1, 2))
+        expected = (8 * near - far) / (12 * h)
+        np.testing.assert_allclose(got[:, column], expected, rtol=1e-6, atol=2e-6)
