@@ -35,7 +35,8 @@ def dispersions(
     fit = fit_dispersion(_light(problem, chosen), everyone, cox_reid=cox_reid)
     near = np.flatnonzero(fit.converged & ~fit.at_limit)
     fit.converged[:] = False
-    fit.converged[near] = refined(problem, near, fit, cox_reid=cox_reid)
+    if near.size:
+        fit.converged[near] = refined(problem, near, fit, cox_reid=cox_reid)
     rest = np.flatnonzero(~fit.converged)
     if rest.size:
         exact = fit_dispersion(problem, rest, cox_reid=cox_reid)

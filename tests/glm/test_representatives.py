@@ -81,6 +81,23 @@ def test_dispersions_are_those_of_all_cells(cox_reid):
     np.testing.assert_allclose(fit.log_likelihood, expected.log_likelihood, rtol=1e-12, atol=1e-8)
 
 
+def test_genes_whose_search_fails_on_representatives_are_searched_for_on_all_cells(monkeypatch):
+    """As it does for all where size factors differ by factors of 1e5."""
+    problem = Problem(next(pseudo_cells(*cells())))
+    chosen, search = representatives(problem), all_cells.fit_dispersion
+
+    def fails_on_representatives(given, genes, **how):
+        fit = search(given, genes, **how)
+        fit.converged &= given is problem
+        return fit
+
+    monkeypatch.setattr(all_cells, "fit_dispersion", fails_on_representatives)
+    fit = dispersions(problem, chosen, cox_reid=False)
+    expected = dispersions(problem, None, cox_reid=False)
+    for name, values in vars(expected).items():
+        np.testing.assert_array_equal(getattr(fit, name), values, err_msg=name)
+
+
 @pytest.mark.quick
 @pytest.mark.parametrize("covariates", [4, 30])
 def test_many_covariates_have_no_representatives(covariates):
