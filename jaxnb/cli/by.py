@@ -1,24 +1,20 @@
 """``de --by``: the same test within every level of a field, such as the cell type."""
 
 import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from jaxnb._errors import InputError
 from jaxnb.cli.de_report import counted
 from jaxnb.cli.inputs import name_of_counts
-from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
+from jaxnb.cli.outputs import note, say, written_whole
 from jaxnb.cli.regression import tested
 from jaxnb.cli.rows import chosen_rows, kept_of
 from jaxnb.cli.symbols import symbols_of
-from jaxnb.cli.tables import check_table_name, with_contrasts, write_frame
+from jaxnb.cli.tables import planned_table, with_contrasts, write_frame
 from jaxnb.glm.grouping import groups_of
-
-if TYPE_CHECKING:
-    from jaxnb.io import CountFile
 
 __all__ = ["run_by"]
 
@@ -36,7 +32,9 @@ def run_by(options: argparse.Namespace) -> None:
     tables: list[pd.DataFrame] = []
     with chosen_rows(options) as (opened, obs):
         levels, of_row = _levels(obs, options.by)
-        out = _output(options, opened, len(levels) * len(options.contrast or [""]))
+        lines = opened.shape[1] * len(levels) * len(options.contrast or [""])
+        default = f"{name_of_counts(options)}_de.csv"
+        out = planned_table(options, opened, default, 4096 + _BYTES_OF_A_LINE * lines)
         symbols = symbols_of(options.symbols, opened)
         for number, level in enumerate(levels):
             kept = of_row == number
@@ -62,9 +60,7 @@ def run_by(options: argparse.Namespace) -> None:
         say(f"Table: {out.named}{out.remark}")
 
 
-def _levels(
-    obs: pd.DataFrame, by: str
-) -> tuple[list[str], "np.ndarray[tuple[int], np.dtype[np.int64]]"]:
+def _levels(obs: pd.DataFrame, by: str) -> tuple[list[str], NDArray[np.int64]]:
     """The levels of a field, and the number of every row's; -1 where it is missing.
 
     Raises:
@@ -82,14 +78,3 @@ def _levels(
     of_row = np.full(len(obs), -1)
     of_row[known] = groups.of_row
     return obs.loc[known, by].iloc[groups.first].map(str).tolist(), of_row
-
-
-def _output(options: argparse.Namespace, opened: "CountFile", comparisons: int) -> Output | None:
-    if options.out == "none":
-        return None
-    out = Path(options.out or f"{name_of_counts(options)}_de.csv")
-    inputs = [*opened.files, *map(Path, filter(None, [options.obs]))]
-    size = 4096 + _BYTES_OF_A_LINE * opened.shape[1] * comparisons
-    planned = planned_output(out, inputs=inputs, size=size)
-    check_table_name(out)
-    return planned

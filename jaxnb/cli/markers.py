@@ -1,7 +1,6 @@
 """``de --markers``: every group of cells against the rest, one of them, or each other."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,18 +8,16 @@ import numpy as np
 from jaxnb._errors import InputError
 from jaxnb.cli.de_report import counted
 from jaxnb.cli.inputs import name_of_counts
-from jaxnb.cli.outputs import Output, note, planned_output, say, written_whole
+from jaxnb.cli.outputs import note, say, written_whole
 from jaxnb.cli.regression import as_input_errors, noted_warnings, size_factors, totals_remarks
 from jaxnb.cli.rows import chosen_rows, key_of_reading
 from jaxnb.cli.symbols import symbols_of
-from jaxnb.cli.tables import check_table_name, write_frame
+from jaxnb.cli.tables import planned_table, write_frame
 from jaxnb.glm.markers import labels_of, markers_of_file
 from jaxnb.glm.streaming import bytes_of_sums
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from jaxnb.io import CountFile
 
 __all__ = ["run_markers"]
 
@@ -41,7 +38,10 @@ def run_markers(options: argparse.Namespace) -> None:
             raise InputError("--checkpoint is for a file of counts: name one")
         with noted_warnings(), as_input_errors():
             levels, _ = labels_of(obs, options.markers, options.reference)
-            out = _output(options, opened, len(levels))
+            comparisons = len(levels) * ((len(levels) - 1) / 2 if options.pairwise else 1)
+            lines = int(opened.shape[1] * comparisons)
+            default = f"{name_of_counts(options)}_markers.csv"
+            out = planned_table(options, opened, default, 4096 + _BYTES_OF_A_LINE * lines)
             symbols = symbols_of(options.symbols, opened)
             size = bytes_of_sums(opened.shape[1], len(levels), separate=True) / 1e6
             note(f"{opened.shape[1]} genes x {len(levels)} groups of cells: {size:.0f} MB of sums")
@@ -73,18 +73,6 @@ def run_markers(options: argparse.Namespace) -> None:
         "next: if these cells come from several donors, differences between conditions need "
         "--pseudobulk DONOR: cells of one donor are not replicates."
     )
-
-
-def _output(options: argparse.Namespace, opened: "CountFile", levels: int) -> Output | None:
-    if options.out == "none":
-        return None
-    out = Path(options.out or f"{name_of_counts(options)}_markers.csv")
-    inputs = [*opened.files, *map(Path, filter(None, [options.obs, options.size_factors]))]
-    comparisons = levels * (levels - 1) // 2 if options.pairwise else levels
-    size = 4096 + _BYTES_OF_A_LINE * opened.shape[1] * comparisons
-    planned = planned_output(out, inputs=inputs, size=size)
-    check_table_name(out)
-    return planned
 
 
 def _report(table: "pd.DataFrame") -> str:

@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from jaxnb._errors import InputError
+from jaxnb.cli.outputs import Output, planned_output
 
 if TYPE_CHECKING:
+    import argparse
+
     import pandas as pd
+
+    from jaxnb.io import CountFile
 
 __all__ = [
     "check_table_name",
     "opened_table",
+    "planned_table",
     "separator_of",
     "stem_of_table",
     "with_contrasts",
@@ -46,6 +52,29 @@ def check_table_name(file: Path, *, text_only: bool = False) -> None:
     modules = _MODULES.get(ending, ())
     if modules and not any(importlib.util.find_spec(name) for name in modules):
         raise InputError(f"{file}: {ending} needs {modules[0]}: pip install {modules[0]}")
+
+
+def planned_table(
+    options: "argparse.Namespace", opened: "CountFile", default: str, size: int
+) -> Output | None:
+    """Where the table goes that the options name; None for nowhere.
+
+    Args:
+        options: with `out`, and the files that must not be written to.
+        opened: the counts.
+        default: the name if the options give none.
+        size: about how many bytes it will have, reserved before the fit.
+
+    Raises:
+        InputError: it cannot be written there, or not in the format of its name.
+    """
+    if options.out == "none":
+        return None
+    out = Path(options.out or default)
+    inputs = [*opened.files, *map(Path, filter(None, [options.obs, options.size_factors]))]
+    planned = planned_output(out, inputs=inputs, size=size)
+    check_table_name(out)
+    return planned
 
 
 def stem_of_table(file: Path) -> str:

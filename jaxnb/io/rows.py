@@ -25,6 +25,7 @@ def some_cells(opened: CountFile, kept: NDArray[np.bool_]) -> CountFile:
         opened,
         cells=None if opened.cells is None else opened.cells[kept],
         obs={name: field[kept] for name, field in opened.obs.items()},
+        source=f"{opened.source}, {int(kept.sum())} of its {kept.size} cells",
         _matrix=_SomeRows(opened._matrix, kept),
     )
 

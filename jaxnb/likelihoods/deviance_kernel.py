@@ -164,9 +164,9 @@ def _deviance_jvp(
 def _derivatives(scales: Scales, x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
     """In x, the mean and theta, each on its scale."""
     p = _parts(scales, x, a, b)
-    close = jnp.abs(p.s) < 0.5  # elsewhere s cancels in s + phi(s)
-    s, one_plus_s = jnp.where(close, p.s, 0.0), jnp.where(close, p.one_plus_s, 1.0)
-    log_s = jnp.where(close, s + log1p_minus_x(s, one_plus_s), jnp.log(p.one_plus_s))
+    small = jnp.abs(p.s) < 0.5  # elsewhere s cancels in s + phi(s)
+    s, one_plus_s = jnp.where(small, p.s, 0.0), jnp.where(small, p.one_plus_s, 1.0)
+    log_s = jnp.where(small, s + log1p_minus_x(s, one_plus_s), jnp.log(p.one_plus_s))
     along_x = -2 * jnp.where(p.far, p.log_s, log_s)
     # theta (mu - x) / m in three forms, and theta phi(c), of which none underflows where it is used
     apart = p.theta * p.share_of_mu - p.x * p.share_of_theta
