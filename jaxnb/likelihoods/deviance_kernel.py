@@ -211,26 +211,24 @@ def _derivatives_jvp(
     in_x = jnp.where(p.x == 0, 0.0, _bounded(in_x))
     mixed = ratios.theta_c_over_n if scales[1] == "log" else ratios.c_over_n
     mixed = jnp.where(p.poisson | (p.x == 0), 0.0, _bounded(2 * mixed))
+    of_x, of_mean, of_theta = _derivatives_of_mean(scales, primals)
     along_x, along_mean, along_theta = tangents
-    of_mean = partial(_along_mean, scales, primals)
-    no_x, no_mean, no_theta = map(jnp.zeros_like, primals)
     return _derivatives(scales, *primals), (
-        in_x * along_x + of_mean(along_mean, no_mean, no_theta) + mixed * along_theta,
-        of_mean(along_x, along_mean, along_theta),
-        mixed * along_x
-        + of_mean(no_x, no_mean, along_mean)
-        + _d_theta_d_theta(scales, p, ratios) * along_theta,
+        in_x * along_x + of_x * along_mean + mixed * along_theta,
+        of_x * along_x + of_mean * along_mean + of_theta * along_theta,
+        mixed * along_x + of_theta * along_mean + _d_theta_d_theta(scales, p, ratios) * along_theta,
     )
 
 
-def _along_mean(scales: Scales, primals: tuple[Array, Array, Array], *direction: Array) -> Array:
-    """The change of the derivative in the mean along a direction."""
+def _derivatives_of_mean(scales: Scales, primals: tuple[Array, Array, Array]) -> list[Array]:
+    """The derivatives of that in the mean, in x, the mean and theta."""
 
     def d_mean(x: Array, a: Array, b: Array) -> Array:
         floor = jnp.zeros((), x.dtype)
         return -2 * outputs(NEGATIVE_BINOMIAL, (1,), x, a, b, floor, scales)[0]
 
-    return _bounded(jax.jvp(d_mean, primals, direction)[1])
+    value, pull = jax.vjp(d_mean, *primals)
+    return [_bounded(derivative) for derivative in pull(jnp.ones_like(value))]
 
 
 def _bounded(derivative: Array) -> Array:

@@ -58,6 +58,35 @@ DIVERGENCES = [
         114.4651860384,
     ),
 ]
+# and its derivative in mu_1, by differences of sums in 78 digits
+DERIVATIVES_OF_DIVERGENCES = [
+    (
+        15.307456970214844,
+        1.1610934052441735e-05,
+        36488.43359375,
+        0.5429335832595825,
+        3.112966532059e-07,
+    ),
+    (9259106.0, 45586092.0, 9259106.0, 0.03660757094621658, 4.488432986503e-08),
+    (5.0, 2.0, 5.0, 2.009999990463257, 4.034025822425e-07),
+    (100.0, 10.0, 90.0, 40.0, 0.0334133846863),
+    (1000000.0, 10000.0, 1000000.0, 12000.0, 1.933703763572e-10),
+    (3000000.0, np.inf, 3000000.0, 10000000.0, 8.875739426141e-09),
+    (
+        0.0010000000474974513,
+        0.8999999761581421,
+        0.10000000149011612,
+        9.999999747378752e-05,
+        2.28463518705,
+    ),
+    (1000.0, 0.8999999761581421, 1000000.0, 1000.0, -0.5656817480057),
+    (1000.0, 5.0, 1000000000.0, 100000.0, -4.5208046702),
+    (0.30000001192092896, 9.99999993922529e-09, 30.0, 0.0010000000474974513, 3.29151080975e-05),
+    (100000.0, 1.5, 100000.0, 9.999999974752427e-07, 2.352618628268e-10),
+    (700.0, 300.0, 700000000.0, 3.0, -0.004067418320205),
+    (20.0, 9.999999960041972e-13, 20.0, 100000000.0, 15.42488552595),
+    (67108864.0, np.inf, 67108864.0, 67108864.0, 1.862645150387e-09),
+]
 
 
 def log_nb(mu, theta):
@@ -254,6 +283,30 @@ def test_derivatives_of_the_divergence_where_it_is_0_and_where_it_is_large():
     where_0, far = np.transpose(gradient(*points.T))
     np.testing.assert_array_equal(where_0, 0)
     np.testing.assert_allclose(far, [0.120911, 0.423887, -109.7161, 840.120], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
+)
+def test_derivative_of_the_divergence_in_the_mean(dtype):
+    # much smaller than that of either part of the divergence, or than the terms of a sum
+    *parameters, expected = np.array(DERIVATIVES_OF_DIVERGENCES).T
+    got = derivative_in_mean(*(p.astype(dtype) for p in parameters))
+    np.testing.assert_allclose(got, expected, rtol=1e-10 if dtype == np.float64 else 2e-6)
+
+
+@jax.jit
+def derivative_in_mean(*parameters):
+    return jax.vmap(jax.grad(cdf.nb_kl_divergence))(*parameters)
+
+
+@pytest.mark.slow
+def test_second_derivatives_of_the_divergence_do_not_depend_on_the_order():
+    point = (9e6, 4e7, 9e6, 0.03)
+    hessian = np.array(jax.jit(jax.hessian(cdf.nb_kl_divergence, (0, 1, 2, 3)))(*point))
+    np.testing.assert_allclose(hessian, hessian.T, rtol=1e-6)
+    # that of E log P_1, of a distribution that is nearly normal
+    np.testing.assert_allclose(hessian[0, 0], -5.5942e-15, rtol=1e-3)
 
 
 @pytest.mark.slow

@@ -101,10 +101,26 @@ DISTRIBUTIONS = (
     Fault(
         "cdf-divergence-theta",
         "the divergence takes the deviance under the first theta",
-        "cdf/divergence.py",
+        "cdf/divergence_derivatives.py",
         "of_thetas + nb_deviance(mu_1, mu_2, theta_2) / 2",
         "of_thetas + nb_deviance(mu_1, mu_2, theta_1) / 2",
         _CDF,
+    ),
+    Fault(
+        "cdf-divergence-mean",
+        "the derivative of the divergence in its first mean is a mean under another distribution",
+        "cdf/divergence_in_mean.py",
+        "jnp.exp(log_p + weight.log) * ((theta_1 + x) / (theta_1 + mu))",
+        "jnp.exp(log_p + weight.log)",
+        _CDF,
+    ),
+    Fault(
+        "likelihood-deviance-bounded-tangent",
+        "a rule for derivatives bounds tangents, so that it cannot be followed backwards",
+        "likelihoods/deviance_kernel.py",
+        "of_x * along_x + of_mean * along_mean + of_theta * along_theta,",
+        "_bounded(of_x * along_x + of_mean * along_mean + of_theta * along_theta),",
+        ("test_orders.py",),
     ),
     Fault(
         "cdf-entropy-tail",
