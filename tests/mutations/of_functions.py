@@ -94,7 +94,7 @@ FUNCTIONS = (
         "_materialize.py",
         "lax.fori_loop(0, -(-columns // width), add_block, nothing)",
         "lax.fori_loop(0, columns // width, add_block, nothing)",
-        (*_LIKELIHOODS, "test_lowering.py"),
+        ("test_materialize.py",),
     ),
     Fault(
         "materialize-batched-conditional",
