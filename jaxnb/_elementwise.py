@@ -27,7 +27,10 @@ __all__ = ["as_direction", "elementwise", "filled_like", "nonzero", "varying_ali
 
 
 def elementwise(
-    name: str, function: Callable[..., tuple[Array, ...]], results: str | None = None
+    name: str,
+    function: Callable[..., tuple[Array, ...]],
+    results: str | None = None,
+    on_cpu: Callable[..., tuple[Array, ...]] | None = None,
 ) -> Primitive:
     """A primitive for an element-wise function of arrays of one rank and dtype.
 
@@ -35,6 +38,8 @@ def elementwise(
         name: Its name.
         function: Of the operands and the static parameters.
         results: The static parameter that has as many entries as there are results; None for one.
+        on_cpu: What `function` is on CPU. Of `lax.platform_dependent` JAX traces all branches, for
+            whichever platform; this one spares programs for CPU the others.
     """
     primitive = Primitive(name)
     primitive.multiple_results = True
@@ -44,7 +49,7 @@ def elementwise(
 
     @cache
     def compiled(static: tuple[tuple[str, Any], ...]) -> Callable[..., tuple[Array, ...]]:
-        return jax.jit(partial(function, **dict(static)))
+        return jax.jit(partial(primitive.bind, **dict(static)))
 
     @primitive.def_impl  # type: ignore[untyped-decorator]
     def _evaluate(*operands: Array, **static: Any) -> list[Array]:
@@ -54,8 +59,8 @@ def elementwise(
     def _types(*types: Any, **static: Any) -> list[Any]:
         return [_together(types)] * number(static)
 
-    def lowered(context: Any, *operands: Any, **static: Any) -> Any:
-        rule = mlir.lower_fun(partial(function, **static), multiple_results=True)
+    def lowered(of: Callable[..., Any], context: Any, *operands: Any, **static: Any) -> Any:
+        rule = mlir.lower_fun(partial(of, **static), multiple_results=True)
         plain = {
             name: [_plain(aval) for aval in getattr(context, name)]
             for name in ("avals_in", "avals_out")
@@ -71,7 +76,9 @@ def elementwise(
         found = primitive.bind(*in_front, **static)  # type: ignore[no-untyped-call]
         return found, [0] * number(static)
 
-    mlir.register_lowering(primitive, lowered)
+    mlir.register_lowering(primitive, partial(lowered, function))
+    if on_cpu is not None:
+        mlir.register_lowering(primitive, partial(lowered, on_cpu), platform="cpu")
     batching.primitive_batchers[primitive] = batched
     return primitive
 

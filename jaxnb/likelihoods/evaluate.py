@@ -148,13 +148,24 @@ def evaluated(
     outputs: tuple[int, ...],
     arguments: Sequence[Array],
     eps: Array,
+    *,
+    cpu: bool = False,
 ) -> tuple[Array, ...]:
-    """The outputs, each of the shape of all arguments together."""
+    """The outputs, each of the shape of all arguments together.
+
+    Args:
+        likelihood: Which one.
+        scales: The scales of means and thetas.
+        outputs: `VALUE`, or the place of the argument differentiated in.
+        arguments: x and the parameters.
+        eps: The floor on the means.
+        cpu: Whether it is known that the program is for CPU.
+    """
 
     def of(at: Arguments, _: Directions) -> list[Array]:
         return likelihood.first(at, outputs)
 
-    return _evaluated(likelihood, scales, of, arguments, eps, {}, blocks=True)
+    return _evaluated(likelihood, scales, of, arguments, eps, {}, blocks=True, cpu=cpu)
 
 
 def product(
@@ -166,6 +177,7 @@ def product(
     directions: Directions,
     *,
     blocks: bool = True,
+    cpu: bool = False,
 ) -> tuple[Array, ...]:
     """The rows of Hessian times vector, each of the shape of everything together.
 
@@ -177,12 +189,13 @@ def product(
         eps: The floor on the means.
         directions: The vector.
         blocks: Whether unusual arguments go by blocks, a loop that costs time to differentiate.
+        cpu: Whether it is known that the program is for CPU.
     """
 
     def of(at: Arguments, directions: Directions) -> list[Array]:
         return likelihood.product(at, rows, directions)
 
-    return _evaluated(likelihood, scales, of, arguments, eps, directions, blocks=blocks)
+    return _evaluated(likelihood, scales, of, arguments, eps, directions, blocks=blocks, cpu=cpu)
 
 
 def _evaluated(
@@ -194,6 +207,7 @@ def _evaluated(
     directions: Directions,
     *,
     blocks: bool,
+    cpu: bool,
 ) -> tuple[Array, ...]:
     x, *parameters = arguments
     together = _together(arguments, directions)
@@ -258,6 +272,8 @@ def _evaluated(
         )
         return result
 
+    if cpu:
+        return on_cpu(arguments, eps, before, directions)
     in_stages = partial(everywhere, in_stages=x.dtype == jnp.float32)
     on_tpu = everywhere if likelihood.fits and all(small) else in_stages
     result: tuple[Array, ...] = lax.platform_dependent(

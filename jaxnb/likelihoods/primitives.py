@@ -13,6 +13,7 @@ dtype. An evaluation is element-wise (`jaxnb._elementwise`).
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -86,10 +87,14 @@ def _product(
 
 
 def _first_function(
-    *operands: Array, likelihood: Likelihood, scales: Scales, outputs: Places
+    *operands: Array,
+    likelihood: Likelihood,
+    scales: Scales,
+    outputs: Places,
+    cpu: bool = False,
 ) -> tuple[Array, ...]:
     *arguments, eps = operands
-    return evaluate.evaluated(likelihood, scales, outputs, arguments, eps)
+    return evaluate.evaluated(likelihood, scales, outputs, arguments, eps, cpu=cpu)
 
 
 def _product_function(
@@ -98,16 +103,20 @@ def _product_function(
     scales: Scales,
     rows: Places,
     given: Places,
-    blocks: bool = True,
+    cpu: bool = False,
 ) -> tuple[Array, ...]:
     number = len(operands) - len(given)
     *arguments, eps = operands[:number]
     directions = dict(zip(given, operands[number:], strict=True))
-    return evaluate.product(likelihood, scales, rows, arguments, eps, directions, blocks=blocks)
+    return evaluate.product(likelihood, scales, rows, arguments, eps, directions, cpu=cpu)
 
 
-_first_p = elementwise("jaxnb_log_prob", _first_function, "outputs")
-_product_p = elementwise("jaxnb_hessian_product", _product_function, "rows")
+_first_p = elementwise(
+    "jaxnb_log_prob", _first_function, "outputs", partial(_first_function, cpu=True)
+)
+_product_p = elementwise(
+    "jaxnb_hessian_product", _product_function, "rows", partial(_product_function, cpu=True)
+)
 
 
 # -- derivatives ----------------------------------------------------------------------------------
