@@ -74,6 +74,8 @@ def _kept(choices: list[str], obs: "pd.DataFrame") -> "NDArray[np.bool_]":
                 f"--where {choice}: must be FIELD=LEVEL or FIELD=LEVEL,LEVEL; there are {fields}"
             )
         column = obs[name]
+        if column.dtype.name == "category":  # of numbers too
+            column = column.astype(np.asarray(column).dtype)
         text = column.map(str)
         wanted = next(csv.reader([levels], skipinitialspace=True))
         if column.dtype.kind == "f":  # 30 is 30.0

@@ -216,6 +216,7 @@ def compared(
                 obs,
                 int(both.number),
                 both.scaled / both.number,
+                float(np.exp(both.cells @ nodes / both.number)),
                 both.totals == 0,
                 partial(_pseudo_cells, pair, nodes, thresholds),
             )

@@ -1,11 +1,12 @@
 """Quasi-likelihood: what the trend of the dispersions leaves unexplained, with its uncertainty.
 
 The variance of a gene is φ (μ + α μ²) with α the trend's dispersion at the gene's mean. Its own
-dispersion estimate says φ = (1 + m α̂) / (1 + m α), with m the mean, on as many degrees of freedom
-as rows minus coefficients. Over the genes φ is scaled inverse χ², which makes the estimates scaled
-F; a share of the genes, which vary more, has a larger scale and fewer prior degrees of freedom.
-Within each of the two, the posterior mean of φ divides the likelihood ratio, and the degrees of
-freedom of prior and gene add; a gene's p-value is the mean over both.
+dispersion estimate says φ = (1 + m α̂) / (1 + m α), with m the mean count of a row of the usual
+depth, on as many degrees of freedom as rows minus coefficients. Over the genes φ is scaled inverse
+χ², which makes the estimates scaled F; a share of the genes, which vary more, has a larger scale
+and fewer prior degrees of freedom. Within each of the two, the posterior mean of φ divides the
+likelihood ratio, and the degrees of freedom of prior and gene add; a gene's p-value is the mean
+over both.
 
 References:
     S. P. Lund, D. Nettleton, D. J. McCarthy and G. K. Smyth (2012), *Detecting differential
@@ -94,7 +95,13 @@ class QuasiPrior(NamedTuple):
 
 
 def quasi_dispersions(alpha: Floats, trend: Floats, mean: Floats) -> Floats:
-    """Each gene's own estimate of φ, from its (Cox-Reid) dispersion and that of the trend."""
+    """Each gene's own estimate of φ.
+
+    Args:
+        alpha: its (Cox-Reid) dispersion, ``(genes,)``.
+        trend: that of the trend.
+        mean: counts of a row of the usual depth, in no other unit.
+    """
     found: Floats = (1 + mean * alpha) / (1 + mean * trend)
     return found
 

@@ -54,6 +54,7 @@ class Source:
         obs: what a formula is applied to: a line per cell or sample, or per group of statistics.
         rows: how many cells or samples there are.
         mean: of the counts divided by the size factors, ``(genes,)``.
+        depth: the geometric mean of the size factors, ``(genes,)`` or a number.
         empty: which genes have no counts, ``(genes,)``.
         parts: the data of some genes after the others, for a design with a row per line of `obs`.
         counted: the counts themselves; None for statistics.
@@ -66,12 +67,19 @@ class Source:
     obs: pd.DataFrame
     rows: int
     mean: Floats
+    depth: Floats | float
     empty: NDArray[np.bool_]
     parts: Callable[[Floats], Iterator[PseudoCells]]
     counted: Counted | None = None
     samples: Samples | None = None
     weighted_rows: Floats | float | None = None
     shift: Floats | float = 0.0
+
+    @property
+    def mean_count(self) -> Floats:
+        """Of a row of the usual depth, ``(genes,)``: whatever the unit of the size factors."""
+        found: Floats = self.mean * self.depth
+        return found
 
     def degrees(self, coefficients: int) -> Floats:
         """Degrees of freedom that coefficients leave every gene."""
@@ -130,11 +138,23 @@ def source_of_counts(
         counts.obs,
         rows,
         totals / weighted_rows,
+        _depth(counted),
         totals == 0,
         partial(_parts_of_counts, counted),
         counted,
         weighted_rows=weighted_rows,
     )
+
+
+def _depth(counted: Counted) -> Floats | float:
+    logs, weights = np.log(counted.size_factors), counted.weights
+    if counted.offsets is None and (weights is None or weights.ndim == 1):
+        return float(np.exp(np.average(logs, weights=weights)))
+    both = logs[:, None] + (0 if counted.offsets is None else counted.offsets)
+    given = np.ones(1) if weights is None else weights
+    of_counts = np.broadcast_to(given if given.ndim > 1 else given[:, None], counted.matrix.shape)
+    found: Floats = np.exp((of_counts * both).sum(axis=0) / of_counts.sum(axis=0))
+    return found
 
 
 def with_samples(source: Source) -> Source:
@@ -165,6 +185,7 @@ def without_outliers(source: Source, found: BulkDispersions) -> Source:
         source,
         weighted_rows=weighted_rows,
         mean=found.mean,
+        depth=samples.scattered(samples.depth, 1.0),
         parts=partial(_parts_of_counts, counted),
         counted=counted,
         samples=samples,
@@ -192,8 +213,9 @@ def source_of_statistics(statistics: CountStatistics, obs: Any, genes: Any) -> S
     plain = statistics.coarse()
     rows = int(plain.cells.sum())
     mean = np.einsum("gcq,q->g", plain.count_weights, np.exp(-plain.nodes)) / rows
+    depth = float(np.exp(np.sum(plain.cell_weights @ plain.nodes) / rows))
     empty = plain.totals.sum(axis=1) == 0
-    return Source(names, obs, rows, mean, empty, partial(_parts_of_statistics, plain))
+    return Source(names, obs, rows, mean, depth, empty, partial(_parts_of_statistics, plain))
 
 
 # Functions of the module and not of the functions above, so that fits can be pickled.

@@ -195,7 +195,7 @@ def _quasi_likelihood_f(fit: Fitted, smaller: Floats, degrees: int, source: Sour
     coefficients = fit.design.matrix.shape[1]
     trend = prior.trend(source.mean)
     degrees_left = source.degrees(coefficients)
-    phi = quasi_dispersions(own, trend, source.mean)
+    phi = quasi_dispersions(own, trend, source.mean_count)
     usable = source.mean > 0
     if fit.enough_counts is not None:
         usable &= fit.enough_counts
@@ -239,7 +239,7 @@ def _with_outliers(
 ) -> Floats:
     """P-values of the genes with outliers, from those without them and those with all counts."""
     degrees_left = flagged.samples.weights.sum(axis=1) - coefficients
-    phi = quasi_dispersions(flagged.own, trend, flagged.mean)
+    phi = quasi_dispersions(flagged.own, trend, flagged.mean * flagged.samples.depth)
     whole = quasi.p_values(ratio, degrees, phi, degrees_left)
     probability = flagged.probability
     return np.where(

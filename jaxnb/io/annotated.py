@@ -119,7 +119,7 @@ def _frame(stored: Any) -> tuple[Any, Fields, list[str]]:
                 frame = read(stored)
             except Exception:
                 return _frame_by_columns(stored, read)
-        fields = {str(name): np.asarray(frame[name]) for name in frame.columns}
+        fields = {str(name): _field(frame[name].array) for name in frame.columns}
         return np.asarray(frame.index, np.str_), fields, []
     # anndata before 0.7 stored a table of records; the names are its first column, "index".
     records = stored[:]
@@ -135,12 +135,17 @@ def _frame_by_columns(stored: Any, read: Any) -> tuple[Any, Fields, list[str]]:
     unread = []
     for name in map(str, stored.attrs.get("column-order", [])):
         try:
-            field = np.asarray(read(stored[name]))
+            field = _field(read(stored[name]))
         except Exception:
             unread.append(name)
             continue
         fields[name] = field
     return names, fields, unread
+
+
+def _field(entries: Any) -> Any:
+    """A field as an array; its levels stay what they are, and in their order."""
+    return entries if entries.dtype.name == "category" else np.asarray(entries)
 
 
 def _left_out(fields: list[str]) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ class CountMatrix:
             file.
         cells: a name for every row, or None if the file has none.
         genes: a name for every column; ``gene_1`` and so on if the file has none.
-        obs: other fields of the cells, by name, such as their total counts.
+        obs: other fields of the cells, by name, such as their total counts. Each is an array; a
+            field of levels in an AnnData is a `pandas.Categorical`.
         var: other fields of the genes.
         source: what was read, for titles and messages: the path, and the layer.
         files: every file that was read.
@@ -174,7 +175,10 @@ def readable(file: Path) -> Iterator[None]:
 def genes_only(opened: CountFile) -> CountFile:
     """Without the antibodies, guides and peaks that 10x measures beside the genes."""
     kinds = opened.var.get("feature_types")
-    if kinds is None or not np.any(kinds == "Gene Expression"):
+    if kinds is None:
+        return opened
+    kinds = np.asarray(kinds)
+    if not np.any(kinds == "Gene Expression"):
         return opened
     kept = kinds == "Gene Expression"
     if kept.all():

@@ -95,6 +95,15 @@ def test_two_outliers_do_not_hide_each_other(more):
     assert table.loc[DOUBLE, "p_value"] > 0.01
 
 
+def test_the_unit_of_size_factors_does_not_matter(more):
+    counts, obs = counts_of(8, seed=2)
+    fit = glm.fit(counts, "~ group", obs=obs, size_factors=np.full(16, 1e-5))
+    got, expected = (f.test("group", "B", "A") for f in (fit, more))
+    np.testing.assert_array_equal(got["outliers"], expected["outliers"])
+    for name in ("statistic", "p_value", "dispersion"):
+        np.testing.assert_allclose(got[name], expected[name], rtol=1e-6, atol=1e-9)
+
+
 def test_a_gene_that_is_on_in_some_rows_is_none_with_outliers(more):
     """Whatever is flagged, its p-value stays that of all counts."""
     counts, _ = counts_of(8, seed=2)

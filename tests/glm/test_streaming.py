@@ -9,6 +9,9 @@ import pytest
 
 from jaxnb import glm
 from jaxnb.glm import streaming
+from jaxnb.glm.design import design_of
+from jaxnb.io import open_counts
+from jaxnb.io.rows import some_cells
 
 # anndata and what it imports warn about themselves.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -38,10 +41,29 @@ def test_the_same_as_in_memory(file, monkeypatch):
         check_index_type=False,
     )
     np.testing.assert_allclose(got.size_factors, whole.size_factors)
+    assert got.source.depth == pytest.approx(whole.source.depth, rel=1e-12)
     kept = pickle.loads(pickle.dumps(got))
     pd.testing.assert_frame_equal(kept.test("day"), got.test("day"))
     assert got.source.genes[0] == "GENE0"
     assert got.design.described()[1:] == whole.design.described()[1:]
+
+
+@pytest.mark.quick
+def test_levels_are_those_in_memory(tmp_path):
+    """Numbers that are names of groups stay names, and levels have the order they were given."""
+    days = pd.Categorical(np.repeat([4.5, 1, np.nan, 8], 40), [8, 4.5, 1])
+    obs = OBS.assign(day=days, type=pd.Categorical(OBS["type"], ["c", "b", "a"], ordered=True))
+    data = anndata.AnnData(COUNTS.astype(np.float32), obs)
+    data.write_h5ad(tmp_path / "m.h5ad")
+    known = obs["day"].notna().to_numpy()
+    with open_counts(tmp_path / "m.h5ad", check_orientation=False) as opened:
+        lines = streaming.lines_of(opened, None)
+        grouped = streaming.grouped_cells("~ type + day", lines[known])
+        fewer = some_cells(opened, known)
+    assert lines["day"].isna().sum() == 40
+    expected = ["Intercept", "type[T.a]", "day[T.4.5]", "day[T.1.0]"]
+    assert grouped.design.columns == design_of("~ type + day", obs[known]).columns == expected
+    assert streaming.lines_of(fewer, None)["day"].tolist() == days[known].tolist()
 
 
 @pytest.mark.quick

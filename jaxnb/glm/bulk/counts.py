@@ -105,6 +105,12 @@ class BulkCounts:
         found: Floats = (weights * scaled).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-300)
         return found
 
+    def depth(self, weights: Floats, genes: Ints | slice = slice(None)) -> Floats:
+        """Weighted geometric means of the size factors."""
+        logs = (weights * self._offsets(genes)).sum(axis=1)
+        found: Floats = np.exp(logs / np.maximum(weights.sum(axis=1), 1e-300))
+        return found
+
     def profiles(self, genes: Ints, weights: Floats, watched: Ints | None = None) -> Profiles:
         """Profiles of some genes.
 

@@ -145,7 +145,8 @@ def _add_pairs(bulk: BulkCounts, flags: Flags, prior: DispersionPrior, relevant:
     residual = np.where(weights > 0, np.abs(_robust_residuals(bulk, rest, weights)), 0.0)
     two = np.argsort(-residual, axis=1)[:, :2]
     mean = bulk.mean(weights, rest)
-    variance = np.log1p(prior.trend(mean) + 1 / np.maximum(mean, 1))
+    count = np.maximum(mean * bulk.depth(weights, rest), 1)
+    variance = np.log1p(prior.trend(mean) + 1 / count)
     least = _PAIR * np.sqrt(np.maximum(variance, _LEAST_VARIANCE))
     far = np.take_along_axis(residual, two, axis=1)[:, 1] > least
     gene, two = rest[far], two[far]

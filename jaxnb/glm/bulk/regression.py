@@ -39,6 +39,13 @@ class Samples:
     genes: Ints
     total: int
 
+    @property
+    def depth(self) -> Floats:
+        """Geometric means of the size factors, ``(these genes,)``."""
+        total = self.weights.sum(axis=1)
+        found: Floats = np.exp((self.weights * self.offsets).sum(axis=1) / total)
+        return found
+
     def with_weights(self, weights: Floats) -> "Samples":
         """The same counts with other weights."""
         return replace(self, weights=weights)
