@@ -11,7 +11,8 @@ from jax.sharding import AxisType
 
 from jaxnb._elementwise import elementwise
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.search import Around, Question, level, log_level, smallest_count
+from jaxnb.cdf.levels import level, log_level
+from jaxnb.cdf.search import Around, Question, smallest_count
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, on_scales, promote
 from jaxnb.likelihoods.evaluate import Likelihood

@@ -19,8 +19,8 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.calls import Kernel
 from jaxnb.cdf.calls import _quantile as quantile_of_arrays
 from jaxnb.cdf.interval_kernel import log_probability_of_interval, log_tails_at_both, whole_ends
+from jaxnb.cdf.levels import Level, level
 from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
-from jaxnb.cdf.search import Level, level
 from jaxnb.cdf.summation import nodes
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, promote

@@ -29,7 +29,7 @@ DISTRIBUTIONS = (
     Fault(
         "cdf-quantile-off-by-one",
         "a quantile of the upper tail is one too large where the level is met exactly",
-        "cdf/search.py",
+        "cdf/levels.py",
         "return own <= self.value if self.upper else",
         "return own < self.value if self.upper else",
         _CDF,
