@@ -289,7 +289,7 @@ DISTRIBUTIONS = (
     Fault(
         "distributions-point-mass-residual",
         "a count that a point mass excludes has a finite Pearson residual",
-        "distributions/base.py",
+        "distributions/residuals.py",
         "return jnp.where(certain & (deviation != 0), jnp.inf, residual)",
         "return residual",
         (*_CLASSES, "test_residuals.py"),
