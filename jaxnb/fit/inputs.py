@@ -87,6 +87,8 @@ def matrix_and_names(
         return counts, names
     if sparse.issparse(counts):
         return sparse.csr_array(counts), names
+    if np.ma.is_masked(counts):
+        raise ValueError("the counts have masked entries: leave these rows or columns out")
     return np.asarray(counts), names
 
 

@@ -16,6 +16,9 @@ __all__ = ["CountData", "aligned", "count_data", "without_offsets"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
+# Of larger counts beside small ones, sums of the log-likelihood's terms are off by more than 1.
+_LARGEST = 2**33
+
 
 @dataclass(frozen=True)
 class CountData:
@@ -54,7 +57,7 @@ def count_data(
     Raises:
         TypeError: `layer` without AnnData.
         ValueError: no such layer; no rows or no genes; an `obs` of another length or with other
-            labels; counts that are negative, not finite or not whole.
+            labels; counts that are negative, not finite, not whole, masked, or above 2**33.
     """
     matrix, genes, own_obs = _unpacked(data, layer)
     if matrix.ndim != 2 or 0 in matrix.shape:
@@ -68,9 +71,11 @@ def count_data(
             "the totals; leave these columns out"
         )
     obs = _matching(obs, own_obs, matrix.shape[0])
+    if matrix.dtype.kind not in "buif":
+        raise ValueError(f"the counts must be numbers, not {matrix.dtype}")
+    if matrix.dtype == np.float16:  # which scipy.sparse does not have
+        matrix = matrix.astype(np.float32)
     x = sparse.csc_array(matrix)
-    if x.dtype.kind not in "buif":
-        raise ValueError(f"the counts must be numbers, not {x.dtype}")
     x.sum_duplicates()
     whole = _check_values(x.data, data, layer, allow_non_integer)
     x = x.astype(np.int64 if whole else np.float64)
@@ -147,6 +152,8 @@ def _unpacked(data: Any, layer: str | None) -> tuple[Any, pd.Index, pd.DataFrame
         else:
             values = data.to_numpy()
         return values, pd.Index(data.columns), pd.DataFrame(index=data.index)
+    if np.ma.is_masked(data):
+        raise ValueError("the counts have masked entries: give these a weight of 0 (weights=)")
     matrix = data if sparse.issparse(data) else np.asarray(data)
     genes = pd.RangeIndex(matrix.shape[1] if matrix.ndim == 2 else 0)
     return matrix, genes, None
@@ -190,8 +197,8 @@ def _check_values(
             f"raw counts{_whole_layers(data)}; allow_non_integer=True is for estimated counts such "
             "as salmon's"
         )
-    if values.size and values.max() > 2**53:
-        raise ValueError(f"the counts must be below 2**53: the largest is {values.max()}")
+    if values.size and values.max() > _LARGEST:
+        raise ValueError(f"the counts must be at most 2**33: the largest is {values.max()}")
     return whole
 
 

@@ -171,12 +171,23 @@ def _posterior(
     rule: Rule,
     order: int,
 ) -> _Posterior:
-    z = origin[:, None] + length[:, None] * rule.positions[:, None]
-    sums = terms(arranged(alpha, beta, block), (sigma * z)[:, None], order=order)
+    center = jnp.mean(rule.positions)
+    middle = origin + length * center
+    away = length[:, None] * (rule.positions - center)[:, None]
+    z = middle[:, None] + away
+    sums = terms(
+        arranged(alpha, beta, block),
+        (sigma * middle)[:, None, None],
+        (sigma * away)[:, None],
+        order=order,
+    )
     exponent = jnp.sum(sums.value, axis=1) - z * z / 2 + rule.log_weights[:, None]
     exponent += jnp.log(length)[:, None]
     integrals = jax.scipy.special.logsumexp(exponent, axis=1)
-    return _Posterior(z, jnp.exp(exponent - integrals[:, None]), sums, integrals)
+    # Not from the integral with what the nodes have in common: its rounding would be all theirs.
+    probability = jnp.exp(exponent - integrals[:, None])
+    integrals += jnp.sum(sums.start, axis=(1, 2))
+    return _Posterior(z, probability, sums, integrals)
 
 
 def _scores(nodes: _Posterior, block: Block) -> Array:

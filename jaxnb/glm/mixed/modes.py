@@ -55,8 +55,12 @@ def placed(
 
     far = jnp.full_like(modes, jnp.inf)
     modes, *_ = jax.lax.while_loop(going_on, better, (modes, -far, far, far, 0))
+    curvature = derivatives(modes)[1]
     if not between_ends:
-        return modes, modes, 1 / jnp.sqrt(derivatives(modes)[1])
+        return modes, modes, 1 / jnp.sqrt(curvature)
+    # The information on the coefficients is the difference of two numbers that are larger than it
+    # by the curvature, and what is left out beyond the ends is a share of these.
+    drop = DROP + jnp.log(curvature)
 
     def value(z: Array) -> Array:
         shift = (sigma * z)[:, None]
@@ -74,12 +78,11 @@ def placed(
     def nearer(state: Any) -> Any:
         # Newton's method comes from outside and never passes the end, since the fall is convex.
         z, _, count = state
-        step = jnp.minimum(value(z) - top + DROP, 0) / derivatives(z)[0]
+        step = jnp.minimum(value(z) - top + drop, 0) / derivatives(z)[0]
         return z - step, step, count + 1
 
     # With a curvature of at least 1 the ends are nearer than this.
-    reach = jnp.sqrt(2 * DROP)
-    begin = jnp.full_like(modes, reach)
-    low, *_ = jax.lax.while_loop(not_there, nearer, (modes - reach, begin, 0))
-    high, *_ = jax.lax.while_loop(not_there, nearer, (modes + reach, begin, 0))
+    reach = jnp.sqrt(2 * drop)
+    low, *_ = jax.lax.while_loop(not_there, nearer, (modes - reach, reach, 0))
+    high, *_ = jax.lax.while_loop(not_there, nearer, (modes + reach, reach, 0))
     return modes, low, high - low

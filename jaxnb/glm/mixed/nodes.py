@@ -9,6 +9,12 @@ derivatives of ℓ at one pseudo-cell are
 
 and those of `jaxnb.glm.likelihood` in α.
 
+What a donor's counts say of its effect is in differences of L between nodes, which for counts of
+1e7 are 1e-8 of L. So L is its value at an origin plus Σ (ℓ(η + origin + d) - ℓ(η + origin)). With
+μ, t and q at the origin, and e = exp(d) - 1, the difference of one pseudo-cell is
+
+    w (d - D) - c D / α,    D = log(1 + αμ exp(d)) - log(1 + αμ) = log(1 + q t e).
+
 Genes are the last axis here and pseudo-cells the first, over which the sums are accumulated one
 after the other: a processor then does neighboring genes at once, and nothing of the size of
 pseudo-cells times nodes is written to memory. Means are products of exp(η) and exp(shift), which
@@ -31,6 +37,8 @@ Entry = Any
 # Linear predictors are cut here, far beyond any node that counts: squares and cubes of the means
 # stay finite.
 LARGEST = 100.0
+# How near the origin differences from it are formed as such.
+_NEAR = 1.0
 
 
 class Block(NamedTuple):
@@ -83,7 +91,8 @@ class Terms(NamedTuple):
     """Sums over pseudo-cells, ``(donors, rows, nodes of the effect, genes)``.
 
     Attributes:
-        value: of ℓ.
+        value: of ℓ, less `start`.
+        start: of ℓ at the origin, with one node of the effect.
         score: of ∂ℓ/∂η.
         curvature: of ∂²ℓ/∂η².
         d_alpha: of ∂ℓ/∂α.
@@ -94,6 +103,7 @@ class Terms(NamedTuple):
     """
 
     value: Array
+    start: Array
     score: Array
     curvature: Array
     d_alpha: Any = None
@@ -117,30 +127,43 @@ def means(mu: Array, shift: Array) -> Array:
     return jnp.minimum(mu * jnp.exp(jnp.minimum(shift, LARGEST)), jnp.exp(LARGEST))
 
 
-def terms(cells: Cells, shift: Array, *, order: int) -> Terms:
+def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
     """The sums at some nodes.
 
     Args:
         cells: the pseudo-cells.
-        shift: what the random effects add to linear predictors, ``(donors, rows or 1, nodes of the
-            effect, genes)``.
-        order: 0 for `value`, `score` and `curvature`, 1 for those with one or two derivatives too,
-            2 for all.
+        origin: what the random effects add to linear predictors at the origin, ``(donors, rows or
+            1, 1, genes)``.
+        away: how far the nodes are from it, ``(donors, rows or 1, nodes of the effect, genes)``.
+        order: 0 for `value`, `start`, `score` and `curvature`, 1 for those with one or two
+            derivatives too, 2 for all.
     """
-    a, growth = cells.alpha, jnp.exp(jnp.minimum(shift, LARGEST))
+    a, cut = cells.alpha, jnp.minimum(away, LARGEST)
+    growth, times = jnp.expm1(cut), jnp.exp(cut)
+    near = jnp.abs(away) < _NEAR
     # The same constant is taken off the sum over the histogram, see
     # `jaxnb.glm.likelihood.histogram_part`.
     constant = jnp.log1p(a * cells.center)
 
     def added(sums: list[Array], one: tuple[Array, ...]) -> tuple[list[Array], None]:
         w, c, eta, mu = (entry[:, :, None] for entry in one)
-        linear = jnp.minimum(eta + shift, LARGEST)
-        mu = jnp.minimum(mu * growth, jnp.exp(LARGEST))
-        t = a * mu
+        mu = means(mu, origin)
+        t, linear = a * mu, jnp.minimum(eta + origin, LARGEST)
         log1p_t, q = jnp.log1p(t), 1 / (1 + t)
+        per_cell = mu * ratio(t, log1p_t)
+        found = [w * (linear - log1p_t + constant) - c * per_cell]
+
+        grown = jnp.minimum(mu * times, jnp.exp(LARGEST))
+        # Near the origin D is a logarithm of its own, elsewhere the difference of two.
+        argument = jnp.where(near, t * growth * q, a * grown)
+        logarithm = jnp.log1p(argument)
+        part = ratio(argument, logarithm)
+        rise = jnp.where(near, logarithm, logarithm - log1p_t)
+        rise_of_cell = jnp.where(near, mu * growth * q * part, grown * part - per_cell)
+        log1p_t, mu = log1p_t + rise, grown
+        q = 1 / (1 + a * mu)
         residual, both, weight = w - c * mu, c + a * w, mu * q * q
-        value = w * (linear - log1p_t + constant) - c * mu * ratio(t, log1p_t)
-        found = [value, residual * q, -weight * both]
+        found = [w * (away - rise) - c * rise_of_cell, *found, residual * q, -weight * both]
         if order > 0:
             found += per_cell_derivatives(a, mu, q, log1p_t, w, c)
             found.append(-residual * weight)
@@ -148,12 +171,14 @@ def terms(cells: Cells, shift: Array, *, order: int) -> Terms:
             found += [weight * both * (1 - 2 * q), weight * (2 * mu * q * both - w)]
         return [total + term for total, term in zip(sums, found, strict=True)], None
 
-    shape = (*cells.eta.shape[1:3], *shift.shape[2:])
-    start = [jnp.zeros(shape)] * (3, 6, 8)[order]
+    donors, rows = cells.eta.shape[1:3]
+    nodes, genes = away.shape[2:]
+    start = [jnp.zeros((donors, rows, nodes, genes))] * (4, 7, 9)[order]
+    start[1] = start[1][:, :, :1]
     pairs = cells.counts, cells.weights, cells.eta, cells.mu
     return Terms(*jax.lax.scan(added, start, pairs)[0])
 
 
 def ratio(t: Array, log1p_t: Array) -> Array:
     """log(1 + t) / t, also at 0."""
-    return jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
+    return jnp.where(t != 0, log1p_t / jnp.where(t != 0, t, 1), 1)

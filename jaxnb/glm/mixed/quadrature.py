@@ -4,7 +4,9 @@ The posterior of a donor's effect z, a priori N(0, 1), is log-concave with curva
 Up to a standard deviation of 0.6 on the scale of the linear predictor it is so nearly normal that
 11 or 15 Gauss-Hermite nodes at its mode suffice. Beyond, the trapezoidal rule converges faster than
 Gauss-Hermite's: the integrand is analytic for |Im z| < π/σ. It runs over the interval in which
-the logarithm of the posterior is within 24 of its maximum, which leaves out less than 1e-10.
+the logarithm of the posterior is within 24 of its maximum, which leaves out less than 1e-10; where
+many counts make the posterior narrow, within 24 and the logarithm of how much narrower its variance
+is than the prior's.
 
 Errors in the log-likelihood of one donor, the largest over counts of 0 to 10,000, four dispersions
 and means that are up to 3 standard deviations off: 3e-10 to σ = 0.3, 2e-9 to 0.6, 2e-11 to 1 and
@@ -30,7 +32,7 @@ Entry: TypeAlias = Any
 
 # Larger standard deviations are not searched: means of donors would differ by factors of 3,000.
 LARGEST_SD = 4.0
-# How far the logarithm of the posterior falls at the ends of the trapezoidal rule.
+# How far the logarithm of the posterior falls at the ends of the trapezoidal rule, at least.
 DROP = 24.0
 _LIMITS = (0.3, 0.6, 1.0)
 

@@ -155,14 +155,19 @@ def donor_scores(
     c21, c22 = -h12 / (determinant * c11), 1 / jnp.sqrt(h22)
     y1, y2 = positions[:, :1], positions[:, 1:]
     # (donors, nodes, genes)
-    z1 = modes[:, None, :, 0] + c11[:, None] * y1
-    z2 = modes[:, None, :, 1] + c21[:, None] * y1 + c22[:, None] * y2
-    shift = scales[0] * z1[:, None] + scales[1] * z2[:, None] * slope[..., None, None]
-    sums = terms(cells, shift, order=0)
+    away1, away2 = c11[:, None] * y1, c21[:, None] * y1 + c22[:, None] * y2
+    z1, z2 = modes[:, None, :, 0] + away1, modes[:, None, :, 1] + away2
+
+    def shift(first: Array, second: Array) -> Array:
+        return scales[0] * first[:, None] + scales[1] * second[:, None] * slope[..., None, None]
+
+    origin = shift(modes[:, None, :, 0], modes[:, None, :, 1])
+    sums = terms(cells, origin, shift(away1, away2), order=0)
     exponent = jnp.sum(sums.value, axis=1) - (z1 * z1 + z2 * z2) / 2
     exponent += log_weights[:, None] + jnp.log(c11 * c22)[:, None]
     integral = jax.scipy.special.logsumexp(exponent, axis=1)
     posterior = jnp.exp(exponent - integral[:, None])
+    integral += jnp.sum(sums.start, axis=(1, 2))
 
     ones = jnp.ones((*block.design.shape[:2], 1))
     design = jnp.concatenate([block.design, ones], axis=2)

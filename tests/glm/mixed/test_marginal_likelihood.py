@@ -1,6 +1,7 @@
 """The marginal likelihood: against brute force, with twice the nodes, and its derivatives."""
 
 import jax
+import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
@@ -70,6 +71,38 @@ def test_value_against_brute_force():
     with mpmath.workdps(25):
         for gene in (0, 2, 4):
             assert abs(value[gene] - brute_force(gene, at, cells)) < 1e-9
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("alpha", [0.0, 1e-6, 0.1, 100.0])
+def test_differences_between_nodes(alpha):
+    """A donor of 4 million counts, whose log-likelihood itself is rounded to 1e-8."""
+    away = np.array([-20, -1.5, -0.3, -1e-3, -1e-7, 0, 1e-5, 2e-3, 0.9, 3])
+    w, c, log_mu, origin = 4e6, 4.0, 13.8, 0.0155
+    with jax.enable_x64(True):
+        cells = nodes.Cells(
+            *(jnp.array(entry) for entry in ([alpha], [1.0])),
+            *(jnp.full((1, 1, 1, 1), entry) for entry in (w, c, log_mu, np.exp(log_mu))),
+        )
+        found = nodes.terms(
+            cells, jnp.full((1, 1, 1, 1), origin), jnp.array(away)[None, None, :, None], order=0
+        )
+
+    def log_likelihood(eta):
+        mu = mpmath.exp(eta)
+        log1p_t = mpmath.log1p(alpha * mu)
+        return w * (eta - log1p_t) - c * (log1p_t / alpha if alpha else mu)
+
+    with mpmath.workdps(40):
+        center = mpmath.mpf(log_mu) + mpmath.mpf(origin)
+        start = log_likelihood(center)
+        expected = [float(log_likelihood(center + mpmath.mpf(d)) - start) for d in away]
+    value = np.asarray(found.value).ravel()
+    near = np.abs(away) < 1
+    np.testing.assert_allclose(value[near], np.array(expected)[near], rtol=1e-9, atol=3e-10)
+    np.testing.assert_allclose(value[~near], np.array(expected)[~near], rtol=1e-9, atol=3e-8)
+    constant = w * np.log1p(alpha)
+    np.testing.assert_allclose(float(found.start[0, 0, 0, 0]), float(start) + constant, atol=1e-7)
 
 
 # Without dispersion the effect of a donor with 20,000 counts is known to 0.007.

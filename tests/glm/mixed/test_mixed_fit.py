@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.optimize import minimize
 
 from jaxnb import glm
@@ -118,6 +119,30 @@ def test_few_counts_of_few_donors(monkeypatch):
     expected = ["random sd limit", "separated", "poisson", *["converged"] * 3]
     assert found.status.tolist() == careful.status.tolist() == expected
     np.testing.assert_allclose(found.random_sd, careful.random_sd, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_million_counts_per_row():
+    """Donors' totals then are their means, and the test is that of t on their logarithms."""
+    rng = np.random.default_rng(0)
+    effects = rng.normal(0, 0.8, (12, 60))
+    counts = rng.poisson(1e6 * np.exp(np.repeat(effects, 4, axis=0)))
+    donors, side = np.repeat(np.arange(12), 4), np.repeat([0, 1], 6)
+    obs = pd.DataFrame({"donor": donors, "side": side[donors].astype(str)})
+    logs = np.log(counts.reshape(12, 4, 60).sum(axis=1))
+    sd = np.sqrt((logs[:6].var(axis=0, ddof=1) + logs[6:].var(axis=0, ddof=1)) / 2)
+    options = {"obs": obs, "size_factors": np.ones(48), "random": "donor"}
+    fit = glm.fit(counts, "~ side", **options)
+    assert fit.status.isin(["converged", "poisson"]).all()
+    np.testing.assert_allclose(fit.random_sd, sd, rtol=5e-3)
+    ml = glm.fit(counts, "~ side", dispersion="ml", **options)
+    assert ml.status.isin(["converged", "poisson"]).all()
+    np.testing.assert_allclose(ml.random_sd, sd * np.sqrt(10 / 12), rtol=1e-4)
+    table = fit.test("side", "1", "0", method="sandwich")
+    expected = stats.ttest_ind(logs[6:], logs[:6])
+    np.testing.assert_allclose(np.log(table["p_value"]), np.log(expected.pvalue), atol=1e-4)
+    ratio = ml.test("side", "1", "0", method="wald")["se"] * np.log(2) / sd
+    np.testing.assert_allclose(ratio, np.sqrt(10 / 36), rtol=1e-4)
 
 
 def test_effects_of_donors(ml):
