@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from torch_bridge.cases import CASES, COUNTS, bridge, torch
+from scipy import stats
+from torch_bridge.cases import CASES, COUNTS, bridge, parameters, torch
 from torch_bridge.classes import MIX, MU, NB, PI, THETA, ZINB
 
 log_ratio = bridge.parameters.log_ratio
@@ -13,7 +14,7 @@ MIXED = {"mu1": MU, "mu2": 2 * MU + 1, "theta1": THETA, "mixture_logits": PI}
 
 
 @pytest.mark.parametrize(
-    ("kind", "parameters", "message"),
+    ("kind", "given", "message"),
     [
         (NB, {"mu": MU}, r"exactly one of \(mu, theta\) or .*; got mu"),
         (NB, {}, "got none of them"),
@@ -27,9 +28,9 @@ MIXED = {"mu1": MU, "mu2": 2 * MU + 1, "theta1": THETA, "mixture_logits": PI}
         (MIX, MIXED | {"mu2": -MU}, "parameter mu2"),
     ],
 )
-def test_bad_parameters(kind, parameters, message):
+def test_bad_parameters(kind, given, message):
     with pytest.raises(ValueError, match=message):
-        kind(**parameters, validate_args=True)
+        kind(**given, validate_args=True)
 
 
 def test_by_default_torch_says_whether_to_validate():
@@ -125,7 +126,9 @@ def test_in_a_mixture_of_torchs_own():
     mixture = torch.distributions.MixtureSameFamily(weights, components)
     ours = MIX(torch.tensor(1.0), torch.tensor(50.0), torch.tensor(2.0), torch.tensor(3 / 7).log())
     x = torch.arange(60.0)
-    torch.testing.assert_close(mixture.log_prob(x), ours.log_prob(x))
+    of_each = stats.nbinom.pmf(x[:, None], 2, 2 / (2 + np.array([1.0, 50.0])))
+    expected = np.log(of_each @ np.array([0.3, 0.7]))
+    np.testing.assert_allclose(mixture.log_prob(x), expected, rtol=1.3e-6, atol=1e-5)
     torch.testing.assert_close(mixture.variance, ours.variance)
     assert mixture.sample((7,)).shape == (7,)
 
@@ -142,15 +145,17 @@ FAMILIES = {
 @pytest.mark.parametrize("prefix", FAMILIES)
 def test_regular_names_are_those_of_the_functions_on_arrays(prefix):
     (case,) = (case for case in CASES if case.arrays.name == FAMILIES[prefix])
-    values = [torch.tensor(float(v)) for v in case.arrays.values]
+    # the program of `test_values.py`, which is compiled for values and gradients
+    values = parameters(case, torch.float32, requires_grad=True)
+    x = case.counts(torch.float32)
     regular = getattr(bridge, f"{prefix}_log_prob")
-    expected = case(COUNTS, *values)
-    assert torch.equal(regular(COUNTS, *values), expected)
+    expected = case(x, *values)
+    assert torch.equal(regular(x, *values), expected)
     for attribute in ("name", "attribute"):
         names = [getattr(parameter, attribute) for parameter in case.parameters]
         named = dict(zip(names, values, strict=True))
-        assert torch.equal(regular(COUNTS, **named), expected)
-        assert torch.equal(case.function(COUNTS, **named), expected)
+        assert torch.equal(regular(x, **named), expected)
+        assert torch.equal(case.function(x, **named), expected)
         by_name = case.kind(**named)
         assert set(by_name.arg_constraints) == {p.attribute for p in case.parameters}
 

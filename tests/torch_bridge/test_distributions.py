@@ -7,7 +7,7 @@ import pickle
 import jax
 import numpy as np
 import pytest
-from torch_bridge.cases import CLASSES, all_classes, torch
+from torch_bridge.cases import CASES, CLASSES, all_classes, torch
 from torch_bridge.classes import FORMS, HURDLE, MU, NB, PI, THETA, TRUNCATED, made
 
 import jaxnb
@@ -21,8 +21,8 @@ one_class = pytest.mark.parametrize(
 
 
 def values(d, x):
-    """What a class, of tensors or of arrays, computes of its parameters and of counts."""
-    return d.log_prob(x), d.mean, d.variance, d.mode, d.pearson_residuals(x)
+    """What a class, of tensors or of arrays, computes by itself; the next test has `log_prob`."""
+    return d.mean, d.variance, d.mode, d.pearson_residuals(x)
 
 
 @pytest.mark.quick
@@ -57,17 +57,31 @@ def test_the_limit_of_infinite_theta_is_poisson():
     assert torch.equal(d.variance, d.mean)
 
 
+@pytest.mark.quick
 @all_classes
-def test_the_floor_on_the_means_is_handed_to_the_function(name, monkeypatch):
+def test_every_class_hands_its_parameters_and_the_floor_to_its_function(name, monkeypatch):
+    """`test_values.py` compares that function with the one on arrays."""
     kind, parameters = CLASSES[name]
+    case = next(case for case in CASES if repr(case) == name)
+    assert kind._function is case.function
+    handed = []
 
-    def function(x, *, eps, **arguments):
-        return torch.tensor(eps)
+    def function(x, **given):
+        handed.append((x, given))
+        return torch.zeros(())
 
     monkeypatch.setattr(kind, "_function", staticmethod(function))
     d = kind(**parameters, eps=1e-3)
     for other in (d, d.expand((20, 3, 2)), copy.deepcopy(d)):
-        assert other.log_prob(X) == torch.tensor(1e-3)
+        assert other.log_prob(X) == 0
+        ((x, given),) = handed
+        handed.clear()
+        assert x is X
+        assert given.pop("eps") == 1e-3
+        assert list(given) == [p.name for p in case.parameters]
+        for parameter in case.parameters:
+            found, expected = given[parameter.name], parameters[parameter.attribute]
+            assert torch.equal(found, expected.expand(found.shape))
 
 
 # All draws of these tests but the many of one are 24 at a time, so that they share a program.

@@ -41,8 +41,9 @@ def test_logarithms_give_what_the_function_on_arrays_gives_and_the_chain_rule(ca
     np.testing.assert_array_equal(value, expected)
 
 
+# By default of theta: `test_logarithms_have_none` has values and gradients in log(mu) alone.
 @one_case()
-@pytest.mark.parametrize("which", ["mu", "theta"])
+@pytest.mark.parametrize("which", [pytest.param("mu", marks=pytest.mark.slow), "theta"])
 def test_one_parameter_may_be_given_by_its_logarithm(case, which):
     chain_rule_holds(case, which)
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from torch_bridge.cases import all_cases, bridge, one_case, parameters, torch
 
+from jaxnb.torch_bridge.layout import folded
+
 
 @pytest.mark.quick
 @all_cases
@@ -102,22 +104,25 @@ def in_one_program(x, mu, theta):
     return bridge.log_nb_positive(*padded)[: x.numel()].reshape(x.shape)
 
 
+SHAPES = [((), (), ()), ((4, 5), (4, 1), (5,)), ((17, 2), (17, 1), (2,)), ((0, 5), (0, 5), (5,))]
 NIGHTLY = [((5,), (5,), ()), ((4, 5), (4, 5), (5,)), ((3, 4, 5), (4, 5), (5,))]
 NIGHTLY += [((1, 1), (1, 1), (1,)), ((3, 4, 5), (3, 4, 5), (3, 4, 5))]
+NIGHTLY += [((3, 1, 5), (1, 4, 1), (3, 4, 5)), ((2, 1, 4, 5), (3, 1, 1), (1, 4, 1))]
+
+
+@pytest.mark.parametrize("shapes", SHAPES[:3] + NIGHTLY, ids=str)
+def test_shapes_broadcast_on_the_way_to_jax_and_back(shapes):
+    """A sum instead of a program: what is folded has its elements beside each other."""
+    generator = torch.Generator().manual_seed(1)
+    tensors = [torch.rand(shape, generator=generator) for shape in shapes]
+    arguments = folded(tensors)
+    result = arguments.unfold(sum(arguments.tensors))
+    assert torch.equal(result, sum(tensors))
+    assert result.is_contiguous()
 
 
 @pytest.mark.parametrize(
-    "shapes",
-    [
-        ((), (), ()),
-        ((4, 5), (4, 1), (5,)),
-        ((3, 1, 5), (1, 4, 1), (3, 4, 5)),
-        ((17, 2), (17, 1), (2,)),
-        ((0, 5), (0, 5), (5,)),
-        ((2, 1, 4, 5), (3, 1, 1), (1, 4, 1)),
-        *(pytest.param(shapes, marks=pytest.mark.slow) for shapes in NIGHTLY),
-    ],
-    ids=str,
+    "shapes", [*SHAPES, *(pytest.param(s, marks=pytest.mark.slow) for s in NIGHTLY)], ids=str
 )
 def test_shapes_broadcast_and_gradients_have_those_of_the_arguments(shapes):
     generator = torch.Generator().manual_seed(1)
@@ -138,12 +143,14 @@ def test_shapes_broadcast_and_gradients_have_those_of_the_arguments(shapes):
 
 
 def test_an_expanded_leaf_gets_a_gradient_in_every_element():
-    theta = torch.tensor([0.5, 2.0]).expand(3, 2).requires_grad_()
-    x = torch.tensor([[0.0, 1], [2, 3], [4, 50]])
-    bridge.log_nb_positive(x, torch.full((3, 2), 4.0), theta).sum().backward()
-    dense = theta.detach().clone().requires_grad_()
-    bridge.log_nb_positive(x, torch.full((3, 2), 4.0), dense).sum().backward()
-    assert torch.equal(theta.grad, dense.grad)
+    theta = torch.linspace(0.5, 2, 5, dtype=torch.float64).expand(4, 5).requires_grad_()
+    x = torch.arange(20.0, dtype=torch.float64).reshape(4, 5)
+    mu = torch.full((4, 1), 4.0, dtype=torch.float64, requires_grad=True)
+    bridge.log_nb_positive(x, mu, theta).sum().backward()
+    dense, means = theta.detach().clone().requires_grad_(), mu.detach().expand(4, 5).contiguous()
+    in_one_program(x, means.requires_grad_(), dense).sum().backward()
+    # two programs, which round differently
+    torch.testing.assert_close(theta.grad, dense.grad, rtol=1e-13, atol=1e-13)
 
 
 def test_large_theta_where_the_textbook_formula_fails():
@@ -198,8 +205,6 @@ def test_a_minibatch_of_every_size_shares_few_programs():
 
 def test_minibatches_of_every_size_reach_jax_in_few_shapes():
     """Each shape is a program; to 16 rows each is its own, then there are eight an octave."""
-    from jaxnb.torch_bridge.layout import folded
-
     theta, reached = torch.rand(7) + 0.5, set()
     for batch in range(1, 65):
         tensors = [torch.ones(batch, 7), torch.full((batch, 7), 2.0), theta]
@@ -211,8 +216,6 @@ def test_minibatches_of_every_size_reach_jax_in_few_shapes():
 
 def test_a_minibatch_on_the_second_axis_reaches_jax_in_few_shapes():
     """Several samples of each cell, with counts and theta that all samples share."""
-    from jaxnb.torch_bridge.layout import folded
-
     theta, reached = torch.rand(7) + 0.5, set()
     for batch in range(33, 65):
         x, mu = torch.rand(batch, 7), torch.rand(5, batch, 7)
