@@ -106,6 +106,9 @@ def test_the_form_of_scanpy(tmp_path):
     np.testing.assert_allclose(found["pvals"]["b"][0], mine.loc[found["names"]["b"][0], "p_value"])
     known = ~np.isnan(found["scores"]["b"])
     assert np.all(np.diff(found["scores"]["b"][known]) <= 0)
+    signs = np.sign(found["logfoldchanges"]["b"][known])
+    np.testing.assert_array_equal(np.sign(found["scores"]["b"][known]), signs)
+    assert set(signs) == {-1, 1}
     assert found["names"]["b"][-1] == "GENE3"  # without counts
     with pytest.raises(ValueError, match="pairs"):
         glm.rank_genes_groups(table.assign(reference=["a", "b"] * 36))
