@@ -202,7 +202,8 @@ _ENTROPY = Kind(
     'entropy_of({of}, "{owner}", **given)',
     "entropy",
     "The entropy, with derivatives in the parameters. 0 where the distribution is a point mass, "
-    "infinity where a mean is, NaN where a parameter is NaN or outside its range.",
+    "infinity where a mean is, NaN where a parameter is NaN or outside its range. At a mean or "
+    "theta of 0 the derivative in it, which may be infinite, is given as 0.",
     raises=_RAISES,
     imports=(("jaxnb.cdf.entropy", "entropy_of"),),
 )

@@ -48,6 +48,7 @@ def nb_kl_divergence(
         The divergence in nats, which is 0 for equal distributions and infinite where the second one
         excludes a count of the first, in the dtype that the floating arguments promote to (float16
         and bfloat16 are computed in float32); NaN where a parameter is NaN or outside its range.
+        At mu_1 = 0 or theta_1 = 0 the derivative in it, which may be infinite, is given as 0.
         Of 180 random pairs, half of them close, with means of 1e-12 to 1e8 and thetas of 1e-8 to
         infinity, the float32 value was within 1e-5 of itself, and of 120 of them the derivative in
         `mu_1` within 1e-6. Second derivatives are symmetric.

@@ -305,7 +305,8 @@ def hurdle_nb_entropy(
 
     Returns:
         The entropy, with derivatives in the parameters. 0 where the distribution is a point mass,
-        infinity where a mean is, NaN where a parameter is NaN or outside its range.
+        infinity where a mean is, NaN where a parameter is NaN or outside its range. At a mean or
+        theta of 0 the derivative in it, which may be infinite, is given as 0.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
