@@ -53,6 +53,9 @@ def elementwise(
 
     @primitive.def_impl  # type: ignore[untyped-decorator]
     def _evaluate(*operands: Array, **static: Any) -> list[Array]:
+        # Without jit what is compiled would evaluate the primitive again.
+        if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+            return list(function(*operands, **static))
         return list(compiled(tuple(static.items()))(*operands))
 
     @primitive.def_abstract_eval  # type: ignore[untyped-decorator]

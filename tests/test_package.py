@@ -136,7 +136,6 @@ SECONDS_TO_COMPILE = {
     "distributions/test_censored_nuts.py",
     "distributions/test_nuts.py",
     "fuzz/test_fuzz.py",
-    "glm/mixed/test_marginal_likelihood.py",
     "likelihoods/test_hessians.py",
     "likelihoods/test_stages.py",
     "likelihoods/test_transform_matrix.py",
