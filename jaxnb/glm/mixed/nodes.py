@@ -39,6 +39,8 @@ Entry = Any
 LARGEST = 100.0
 # How near the origin differences from it are formed as such.
 _NEAR = 1.0
+# Below it three terms of a series in t have all digits.
+_SMALL = 1e-5
 
 
 class Block(NamedTuple):
@@ -180,5 +182,6 @@ def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
 
 
 def ratio(t: Array, log1p_t: Array) -> Array:
-    """log(1 + t) / t, also at 0."""
-    return jnp.where(t != 0, log1p_t / jnp.where(t != 0, t, 1), 1)
+    """log(1 + t) / t, also at 0, and so are its derivatives."""
+    small = jnp.abs(t) < _SMALL
+    return jnp.where(small, 1 - t * (1 / 2 - t / 3), log1p_t / jnp.where(small, 1, t))
