@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import jaxnb
-from jaxnb.random._bits import POISSON, complement, fold_key, random_words, uniform
+from jaxnb.random._bits import POISSON, Word, complement, fold_key, random_words, uniform
 from jaxnb.random._poisson import (
     _half_deviance,
     _invert,
@@ -53,6 +53,19 @@ def test_inversion_is_the_quantile_function() -> None:
     np.testing.assert_array_equal(quick[quick >= 0], settled[quick >= 0])
     left = np.mean(quick < 0, axis=0)
     np.testing.assert_array_less(left, [0.005, 0.005, 0.005, 0.005, 0.035])
+
+
+def test_inversion_in_the_upper_tail(monkeypatch) -> None:
+    """Uniforms so near to 1 are too rare to be drawn."""
+    wanted = np.geomspace(2.0**-29, 2.0**-9, 300)
+    word = Word(~jnp.asarray(np.uint32(wanted * 2.0**32)), jnp.zeros(wanted.size, jnp.uint32))
+    monkeypatch.setattr("jaxnb.random._poisson.random_words", lambda *_, **__: (word, word))
+    upper = np.asarray(uniform(complement(word), jnp.float32)).astype(float)
+    key, index = fold_key(jax.random.key(0)), jnp.arange(wanted.size, dtype=jnp.uint32)
+    for lam in (0.3, 5.0):
+        got = _invert(key, index, jnp.full(wanted.shape, lam, jnp.float32), settle=True)
+        least, most = (stats.poisson.isf(upper * (1 + e), np.float32(lam)) for e in (2e-5, -2e-5))
+        assert np.all((got >= least) & (got <= most))
 
 
 def test_far_tail_keeps_relative_precision() -> None:
