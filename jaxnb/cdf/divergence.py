@@ -35,7 +35,7 @@ def nb_kl_divergence(
         D = \mathrm{E}_1 \log \frac{P(X; \mu_1, \theta_1)}{P(X; \mu_2, \theta_2)}
 
     Args:
-        mu_1: Mean of the distribution over which the mean is taken, mu_1 >= 0.
+        mu_1: Mean of the first distribution, over which the expectation is taken, mu_1 >= 0.
         theta_1: Its inverse dispersion, theta_1 >= 0, infinity included.
         mu_2: Mean of the other distribution, mu_2 >= 0.
         theta_2: Its inverse dispersion, theta_2 >= 0, infinity included.
@@ -49,9 +49,9 @@ def nb_kl_divergence(
         excludes a count of the first, in the dtype that the floating arguments promote to (float16
         and bfloat16 are computed in float32); NaN where a parameter is NaN or outside its range.
         At mu_1 = 0 or theta_1 = 0 the derivative in it, which may be infinite, is given as 0.
-        Of 180 random pairs, half of them close, with means of 1e-12 to 1e8 and thetas of 1e-8 to
-        infinity, the float32 value was within 1e-5 of itself, and of 120 of them the derivative in
-        `mu_1` within 1e-6. Second derivatives are symmetric.
+        In float32 the relative error of the value is below 1e-5, and that of the derivative in
+        `mu_1` below 1e-6, at 120 random pairs, half of them close, with means of 1e-12 to 1e8 and
+        thetas of 1e-8 to infinity. Second derivatives are symmetric.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a

@@ -1,23 +1,23 @@
 """The derivative of the Kullback-Leibler divergence in the mean of the first distribution.
 
-Taken as it is made, from a sum over counts and a deviance, it loses digits twice: the terms of the
-sum have the sign of x - mu and are larger than it by the square root of the mean, and the sum may
-cancel with the deviance. Here it is a mean instead. For any f,
+The divergence is a sum over counts and half a deviance. The sum's derivative in mu_1 has terms of
+the sign of x - mu_1, which are larger than it by the square root of the mean, and it may cancel
+with the deviance's. Here the derivative is another mean. For any f,
 
     d/dmu E f(X) = E w(X) (f(X + 1) - f(X)),      w(x) = (theta_1 + x) / (theta_1 + mu),
 
-where P(x) w(x) is the distribution of some Y. From x to x + 1, log(P_1(x) / P_2(x)) changes by
+where P(x) w(x) are the probabilities of some Y. The difference of log(P_1 / P_2) at x + 1 and x is
 
     log((x + theta_1) / (x + theta_2)) + log(1 + theta_2 / mu_2) - log(1 + theta_1 / mu_1).    (a)
 
-Since the mean of 1 / (Y + theta_1) is 1 / (mu_1 + theta_1), that of (a) is as well
+Since the mean of 1 / (Y + theta_1) is 1 / (mu_1 + theta_1), the mean of (a) is also
 
-    slope - E phi(v(Y)),      phi(v) = log(1 + v) - v <= 0,                                    (b)
+    d - E phi(v(Y)),          phi(v) = log(1 + v) - v <= 0,                                    (b)
     v(x) = (theta_1 - theta_2) (x - mu_1) / ((mu_1 + theta_2) (x + theta_1)),
 
-where `slope` is the derivative of half the deviance. The terms of either sum have one sign, so that
-the error of (a) is that of its two logarithms, and the error of (b) that of the slope. What has the
-smaller ones is used: (a) where the first distribution has the heavier tail and the smaller mean.
+d being the derivative of half the deviance. The terms of either sum have one sign: it can cancel
+only with the two logarithms in (a), or with d in (b). The form in which these are smaller is used,
+which is (a) where the first distribution has the heavier tail and the smaller mean.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def has_sum(mu_1: Array, theta_1: Array, mu_2: Array, theta_2: Array) -> Array:
     return ordinary & small & (mu_1 <= SPREAD[dtype] * jnp.maximum(theta_1, theta_2))
 
 
-def in_first_mean(mu_1: Array, theta_1: Array, mu_2: Array, theta_2: Array, slope: Array) -> Array:
+def in_first_mean(
+    mu_1: Array, theta_1: Array, mu_2: Array, theta_2: Array, of_deviance: Array
+) -> Array:
     """The derivative, for positive finite parameters.
 
     Args:
@@ -52,12 +54,12 @@ def in_first_mean(mu_1: Array, theta_1: Array, mu_2: Array, theta_2: Array, slop
         theta_1: The first theta.
         mu_2: The other mean.
         theta_2: The other theta.
-        slope: The derivative of half the deviance of `mu_1` from `mu_2` with `theta_2`.
+        of_deviance: The derivative of half the deviance of `mu_1` from `mu_2` with `theta_2`.
     """
     first, second = _log1p_ratio(theta_1, mu_1), _log1p_ratio(theta_2, mu_2)
-    direct = first + second < jnp.abs(slope)
-    mean = summed(_step, nodes(mu_1, theta_1), mu_1, theta_1, theta_2, direct.astype(mu_1.dtype))
-    return mean + jnp.where(direct, second - first, slope)
+    direct = first + second < jnp.abs(of_deviance)
+    mean = summed(_term, nodes(mu_1, theta_1), mu_1, theta_1, theta_2, direct.astype(mu_1.dtype))
+    return mean + jnp.where(direct, second - first, of_deviance)
 
 
 def _log1p_ratio(a: Array, b: Array) -> Array:
@@ -67,7 +69,7 @@ def _log1p_ratio(a: Array, b: Array) -> Array:
     return jnp.log1p(ratio) + jnp.where(larger, log_of_any(a) - log_of_any(b), 0.0)
 
 
-def _step(
+def _term(
     x: Array, weight: Weight, mu: Array, theta_1: Array, theta_2: Array, direct: Array
 ) -> Array:
     log_p = jnp.where(x == 0, log_probability_of_zero(mu, theta_1), log_nb_within(x, mu, theta_1))
