@@ -40,6 +40,7 @@ KINDS = {
     "quantiles": _in_regions(tails.quantiles, REGIONS[:1]),
     "residuals": _in_regions(residuals.residuals, REGIONS[:2]),
     "entropy": _plain(sums.entropies),
+    "divergence": _of_nb(_plain(sums.divergences)),
     "moments": _plain(sums.moments_and_modes),
     "samplers": lambda name, dtype: (
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())

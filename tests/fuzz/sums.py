@@ -13,6 +13,8 @@ from fuzz import points
 from fuzz.findings import Finding, Report
 from registry import DISTRIBUTIONS
 
+from jaxnb.cdf import nb_kl_divergence
+
 LENGTH = 1 << 16  # counts that are summed
 LONG = np.longdouble
 _RELATIVE = {"float32": 3e-5, "float64": 1e-6}
@@ -138,6 +140,62 @@ def _relative(report, what, point, got, exact, dtype, size=None):
     size = abs(exact) if size is None else size
     if not abs(LONG(got) - exact) <= _RELATIVE[dtype] * size + np.finfo(dtype).tiny:
         report.findings.append(Finding(what, tuple(point), float(got), float(exact)))
+
+
+@cache
+def _divergence_program():
+    places = (0, 1, 2, 3)
+
+    def of(*parameters):
+        hessian = jax.jacfwd(jax.grad(nb_kl_divergence, places), places)
+        return nb_kl_divergence(*parameters), hessian(*parameters)
+
+    def of_each(parameters):
+        value, hessian = jax.vmap(of)(*parameters)
+        total = jax.grad(lambda *p: nb_kl_divergence(*p).sum(), places)
+        return value, total(*parameters), hessian
+
+    return jax.jit(of_each)
+
+
+def divergences(name, dtype, n, seed):
+    """With derivatives in all four parameters, and symmetric Hessians; half of the pairs close."""
+    case = DISTRIBUTIONS[name]
+    first = [np.minimum(p, 400) if k == 0 else p for k, p in enumerate(drawn(case, dtype, n, seed))]
+    rng = np.random.default_rng([seed, 8])
+    apart = np.where(
+        np.arange(n) % 2, 10.0 ** rng.uniform(-3, -1, (2, n)), rng.uniform(0, 2, (2, n))
+    )
+    second = [(p * np.exp(d)).astype(dtype) for p, d in zip(first, apart, strict=True)]
+    report = Report(points=n)
+    with jax.enable_x64(dtype == "float64"):
+        found = _divergence_program()((*first, *second))
+        value, gradient, hessian = jax.tree.map(np.asarray, found)
+    for i in range(n):
+        point = [LONG(p[i]) for p in (*first, *second)]
+
+        def exact_at(point):
+            return divergence(name, point[:2], point[2:])
+
+        exact, what = exact_at(point), f"{name} divergence {dtype}"
+        _relative(report, what, point, value[i], exact, dtype)
+        rounding = 4 * np.finfo(LONG).eps * entropy(name, point[:2])  # of a sum of P log(P)
+        for k, p in enumerate(point):
+            if np.isinf(p):
+                continue
+            step = LONG(1e-5) * p
+            moved = [exact_at([*point[:k], p + s * step, *point[k + 1 :]]) for s in (1, -1)]
+            derivative = (moved[0] - moved[1]) / (2 * step)
+            size = abs(derivative) + abs(exact) * LONG(1e-3) / max(p, 1)
+            size += rounding / step / _RELATIVE[dtype]
+            _relative(report, f"{what} d{k}", point, gradient[k][i], derivative, dtype, size)
+        second_derivatives = np.array([[h[i] for h in row] for row in hessian])
+        scale = np.sqrt(np.abs(np.outer(*[np.diag(second_derivatives)] * 2)))
+        report.numbers += second_derivatives.size
+        difference = np.abs(second_derivatives - second_derivatives.T)
+        if not np.all(difference <= _RELATIVE[dtype] * (np.abs(second_derivatives) + scale)):
+            report.findings.append(Finding(f"{what} symmetry", tuple(point), difference.max(), 0.0))
+    return report
 
 
 def moments_and_modes(name, dtype, n, seed):
