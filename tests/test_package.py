@@ -52,6 +52,7 @@ for name in jaxnb.__all__:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.slow
 def test_modules_show_their_public_names_only():
     program = """
 import jaxnb
@@ -85,6 +86,7 @@ assert not {"jax", "numpy", "scipy"} & set(sys.modules)
     subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_readme_code_runs_unchanged():
     text = (ROOT / "README.md").read_text()
     if importlib.util.find_spec("torch") is None:
@@ -132,9 +134,7 @@ def has_tests_by_default(module: ast.Module) -> bool:
 
 # Their cheapest test takes 5 to 20 s of processor time.
 SECONDS_TO_COMPILE = {
-    "cdf/test_far_ends.py",
     "distributions/test_censored_nuts.py",
-    "distributions/test_nuts.py",
     "fuzz/test_fuzz.py",
     "likelihoods/test_hessians.py",
     "likelihoods/test_stages.py",

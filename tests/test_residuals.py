@@ -206,6 +206,7 @@ def test_matrices_and_annotated_data():
         residuals.pearson_residuals(counts, nb, layer="x")
 
 
+@pytest.mark.slow
 def test_deviance_residuals_have_the_derivatives_of_pearson_s_at_the_mean():
     def residual(x, mu):
         return jaxnb.NegativeBinomial(mu=mu, theta=2.0).deviance_residuals(x)
@@ -266,6 +267,7 @@ def test_ranks_and_dtypes_are_promoted_explicitly(name, method):
                 assert jax.eval_shape(computed).dtype == dtype
 
 
+@pytest.mark.slow
 def test_zero_inflated_deviance_at_infinite_log_odds():
     counts, infinite = np.float32([0, 3]), np.float32([[-np.inf], [np.inf], [np.nan]])
     got = zinb_deviance(counts, 2.0, 1.0, infinite)
@@ -274,7 +276,8 @@ def test_zero_inflated_deviance_at_infinite_log_odds():
     np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-30)
 
 
-@pytest.mark.parametrize("dtype", [pytest.param(np.float16, marks=pytest.mark.slow), jnp.bfloat16])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
 def test_quantile_residuals_of_half_precision_are_rounded_once(dtype):
     counts = np.arange(0, 40, 5)  # as many as in the far tails, through the same programs
     mu = np.full(len(counts), 3.0)

@@ -31,9 +31,8 @@ def test_values(exact, tails, dtype):
         assert np.quantile(error, 0.99) < 2.2, name
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_values_from_the_logarithms_of_the_parameters(exact, tails, tails_of_logarithms, dtype):
     """Where the logarithms are small, they lose nothing that the parameters have."""
     x, mu, theta = arguments(exact, dtype)
@@ -76,14 +75,10 @@ def d_theta_of_log_probability(exact):
         return np.asarray(derivative(*arguments(exact, np.float64)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "dropped"),
-    [
-        ("float32", False),
-        pytest.param("float64", False, marks=pytest.mark.slow),
-        pytest.param("float32", True, marks=pytest.mark.slow),
-        pytest.param("float64", True, marks=pytest.mark.slow),
-    ],
+    [("float32", False), ("float64", False), ("float32", True), ("float64", True)],
     indirect=["dtype"],
 )
 def test_second_derivatives(dropped, exact, dtype):

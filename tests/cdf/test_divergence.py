@@ -143,6 +143,7 @@ def test_the_divergence_has_the_information_as_its_second_derivative_where_it_is
     np.testing.assert_allclose(second, 0.0581506, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_ends_of_the_divergence():
     ends = [(2, 1, 2, 1, 0), (2, 1, 0, 3, np.inf), (0, 1, 2, 3, 3 * np.log(5 / 3))]
     ends += [(1e-3, 1, 1e-3, 0, np.inf), (np.inf, 1, 1, 1, np.inf), (1, 1, np.inf, 1, np.inf)]

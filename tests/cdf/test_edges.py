@@ -63,9 +63,8 @@ def test_values(tails, dtype):
     check(tails, ENDS, dtype, 1e-30)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_beyond_the_numbers_of_the_dtype(tails_of_logarithms, dtype):
     check(tails_of_logarithms, BEYOND, dtype, 1e-80)
 
@@ -87,9 +86,8 @@ def test_derivatives_at_the_ends(derivatives, dtype):
     np.testing.assert_allclose(d_mu[7], -2e-35, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_derivatives_in_the_logarithms_are_bounded(dtype):
     log_mu = np.array([-1000, -100, 0, 100, 1000], dtype)
 

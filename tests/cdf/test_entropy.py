@@ -104,9 +104,8 @@ def test_entropy_of_poisson_is_scipys():
     np.testing.assert_allclose(got, scipy.stats.poisson.entropy(mu.astype(float)), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_entropy_of_every_mean(dtype):
     mu, theta, expected, truncated = np.array(ENTROPIES).T
     rtol = 1e-9 if dtype == np.float64 else 2e-5
@@ -164,6 +163,7 @@ def differentiated():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "point"), [*differentiated()])
 def test_derivatives_are_those_of_differences(function, point):
     step = 1e-5

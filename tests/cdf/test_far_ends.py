@@ -103,6 +103,7 @@ NAMED = np.float32(
 ).T
 
 
+@pytest.mark.slow
 def test_named_points(values_and_derivatives):
     check(NAMED, values_and_derivatives(NAMED))
 

@@ -168,6 +168,7 @@ def test_ends():
         assert derivative[4] == 0  # of the whole range
 
 
+@pytest.mark.slow
 def test_one_count_has_its_own_probability():
     counts = np.array([1, 3, 40, 3000.0], np.float32)
     value, derivatives = found(NB, counts, counts, *NB.parameters)

@@ -57,9 +57,8 @@ def assert_smallest(q, x, reached, missed, parameters):
     assert len(wrong) == 0, f"count, level, mu and theta of the first ones: {some}"
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_is_the_smallest_count_that_reaches_the_probability(quantile, dtype):
     q, *parameters = draw(np.random.default_rng(1), SIZE, dtype)
     x, at, before_it = quantile(q, *parameters)

@@ -54,12 +54,9 @@ def test_are_sums_of_the_probabilities(found, dtype):
     assert (got["log_cdf"][:, :2] == -np.inf).all()
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
-)
-@pytest.mark.parametrize(
-    "logarithms", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["log", "linear"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
+@pytest.mark.parametrize("logarithms", [True, False], ids=["log", "linear"])
 def test_the_hurdle_adds_its_zeros(dtype, logarithms):
     prefix = "hurdle_nb_log_" if logarithms else "hurdle_nb_"
     lower, upper = (getattr(cdf, prefix + tail) for tail in ("cdf", "sf"))

@@ -38,7 +38,11 @@ def file(tmp_path: Path, folder: Path) -> str:
     return str(tmp_path / "cells.h5ad")
 
 
-@pytest.mark.parametrize("how", [[], ["--pseudobulk", "donor"]], ids=["cells", "sums"])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param([], marks=pytest.mark.slow), ["--pseudobulk", "donor"]],
+    ids=["cells", "sums"],
+)
 def test_a_level_is_tested_as_if_there_were_no_others(file: str, how: list[str], capsys) -> None:
     assert main(["de", file, *TEST, *how, "--by", "cell", "--out", "by.csv"]) == 0
     said = capsys.readouterr()
@@ -78,6 +82,7 @@ def test_what_cannot_be_chosen_is_told(file: str, words: list[str], message: str
     assert not list(Path().glob("*.csv"))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_rows_is_refused(file: str, capsys) -> None:
     words = ["de", file, "--markers", "disease", "--out", "none", "--checkpoint", "kept"]
     assert main([*words, "--where", "donor=d0,d5"]) == 0

@@ -62,6 +62,7 @@ def test_the_design_is_printed_and_levels_may_have_commas(de, folder):
     assert table.loc["gene1", "status"] == "separated"
 
 
+@pytest.mark.slow
 def test_a_contrast_may_be_a_sum_of_coefficients(de):
     groups = OBS.assign(group=list("xyz") * 4)
     question = "group[T.y] - group[T.z]"
@@ -149,6 +150,7 @@ def test_outliers_are_left_out_and_listed(de, folder):
     assert de(*words, "--outliers", "r.csv", counts=counts, out="r.csv")[0] == 2
 
 
+@pytest.mark.slow
 def test_names_that_look_like_numbers_stay_names(de):
     status, printed = de("--design", "~ patient + dose", "--test", "dose")
     assert status == 0
@@ -181,6 +183,7 @@ def test_one_line_for_each_mistake(de, folder, words, changes, message):
     assert not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_whole_numbers_that_may_be_groups_are_told_once(de):
     status, printed = de("--design", "~ batch + dose", "--reduced", "~ batch")
     assert status == 0
@@ -188,6 +191,7 @@ def test_whole_numbers_that_may_be_groups_are_told_once(de):
     assert "write C(batch)" in printed.err
 
 
+@pytest.mark.slow
 def test_sums_of_few_cells_are_named_and_can_be_kept(de, folder):
     donors = OBS.assign(donor=["a"] * 4 + ["b"] * 3 + ["c"] * 2 + ["d"] * 2 + ["e"])
     words = ["--design", "~ 1", "--test", "Intercept", "--method", "wald", "--pseudobulk", "donor"]
@@ -206,6 +210,7 @@ def test_sums_of_few_cells_are_named_and_can_be_kept(de, folder):
     assert "no group has 10 cells: the largest has 4" in printed.err
 
 
+@pytest.mark.slow
 def test_totals_over_a_part_of_the_genes_are_told(de):
     wider = OBS.assign(total_counts=3 * COUNTS.sum(axis=1))
     words = ["--design", "~ condition", "--test", "condition", "--size-factors"]

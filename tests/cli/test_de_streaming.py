@@ -64,11 +64,12 @@ def de(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
 
 
 # A prior is learned by a search, to 1e-8 of its gradient.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "rtol"),
     [
-        pytest.param((*DESIGN, "--size-factors", "obs:depth"), 1e-9, marks=pytest.mark.slow),
-        pytest.param(DESIGN, 1e-9, marks=pytest.mark.slow),
+        ((*DESIGN, "--size-factors", "obs:depth"), 1e-9),
+        (DESIGN, 1e-9),
         (("--design", "~ batch + C(lane)", "--reduced", "~ batch", "--method", "ql"), 1e-8),
     ],
 )
@@ -121,6 +122,7 @@ def test_a_cell_without_counts(tmp_path: Path, folder: Path, de, monkeypatch) ->
     assert "row cell4 has no counts at all (1 such rows)" in said
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run(file: Path, de) -> None:
     keep = ("--checkpoint", "kept")
     _, _, first = de(file, *DESIGN, *keep)

@@ -31,6 +31,7 @@ def test_one_gene_is_fitted_and_drawn(small: Path, run, family: str) -> None:
     assert picture[:5].mean() < 0.5 + 0.25  # an alpha of 1 on black
 
 
+@pytest.mark.slow
 def test_the_table_is_written_if_it_is_named(small: Path, run) -> None:
     result = run(small, "--gene", "CD3D", "--family", "nb", "--out", "one.csv", "--plot", "none")
     assert result.files == ["one.csv"]

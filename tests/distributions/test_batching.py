@@ -87,6 +87,7 @@ def test_vmap_of_construction_and_scan(case):
         np.testing.assert_array_equal(last.get_args()[name], value)
 
 
+@pytest.mark.slow
 def test_values_under_vmap_and_scan():
     stacked = {"mu": np.stack([MU] * 2), "theta": np.stack([THETA] * 2)}
     many = jax.vmap(lambda given: NB(**given))(stacked)
@@ -98,6 +99,7 @@ def test_values_under_vmap_and_scan():
     np.testing.assert_allclose(values, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_dimensional_dispersion_is_nobodys_row():
     """Others reshape it to (1, n), which is one axis too many under `vmap`."""
     assert NB(mu=THETA, theta=THETA).batch_shape == (2,)
@@ -115,9 +117,8 @@ WRAPPERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "wrapper", ["expanded", *(pytest.param(w, marks=pytest.mark.slow) for w in ("event", "masked"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("wrapper", ["expanded", "event", "masked"])
 def test_wrappers_go_through_jit_and_vmap(wrapper):
     wrap, kind = WRAPPERS[wrapper]
     nb = NB(mu=MU, theta=THETA)
@@ -141,6 +142,7 @@ def test_expanded_draws_are_independent():
     assert (draws[:, :, 1].var((0, 1)) > 0.1 * (MU + MU**2 / THETA)[1]).all()
 
 
+@pytest.mark.slow
 def test_a_batch_of_nothing():
     nothing = ZINB(mu=np.zeros((0, 2)), theta=1.0, zi_logits=0.0)
     draws = jax.eval_shape(lambda d: d.sample(jax.random.key(0), (3,)), nothing)

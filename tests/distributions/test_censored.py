@@ -32,9 +32,8 @@ def test_censored_counts():
         np.testing.assert_allclose(value, expected, rtol=2e-6)
 
 
-@pytest.mark.parametrize(
-    "name", ["LeftCensored", pytest.param("RightCensored", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["LeftCensored", "RightCensored"])
 def test_numpyros_own_are_warned_of(name):
     censored = getattr(dist, f"{name}Distribution")(NB(mu=1.0, theta=50.0), True)
     with pytest.warns(UserWarning, match=f"jaxnb.*{name}"):

@@ -139,6 +139,7 @@ def test_a_missing_parameter_passes_beside_numbers_and_alone_does_not():
         NB(mu=[2.0, np.nan, -1.0], theta=1.0, validate_args=True)
 
 
+@pytest.mark.slow
 def test_a_mask_leaves_out_missing_parameters_and_counts():
     mask, counts = jnp.array([True, False]), jnp.array([3.0, jnp.nan])
 

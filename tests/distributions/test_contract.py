@@ -89,6 +89,7 @@ def test_draws_follow_the_distribution(name):
     assert (np.abs((draws == 0).mean(0) - zeros) <= spread).all()
 
 
+@pytest.mark.slow
 @computing
 def test_draws_depend_on_the_key(name):
     again = _used(ONE_OF_EACH[name].made(), jax.random.key(1))
@@ -182,6 +183,7 @@ def test_eps_and_validation_survive_the_tree_and_pickle():
             again.log_prob(-1)
 
 
+@pytest.mark.slow
 def test_expand_mask_independent():
     nb = NB(mu=MU, theta=THETA)
     wide = nb.expand((MANY, *SHAPE))

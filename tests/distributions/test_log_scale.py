@@ -35,6 +35,7 @@ def test_logits_beyond_the_range_of_exp_on_the_other_side():
     np.testing.assert_allclose(derivative, -2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_total_count_of_zero_is_a_point_mass():
     def log_prob(total_count):
         return NB(total_count=total_count, logits=0.5).log_prob(np.array([0.0, 1.0, 3.0]))
@@ -72,6 +73,7 @@ def test_log_parameters_are_those_of_the_functions():
     np.testing.assert_array_equal(mixture.log_prob(x), expected)
 
 
+@pytest.mark.slow
 def test_the_second_log_theta_is_the_first_where_it_is_left_out():
     shared = MIX(1.0, 9.0, None, 0.0, log_theta1=-200.0)
     assert shared.log_theta2 == -200

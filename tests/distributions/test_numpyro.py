@@ -53,6 +53,7 @@ def test_mask_hides_cells():
     np.testing.assert_allclose(log_density(model, (spoiled, mask), {}, PARAMETERS)[0], kept)
 
 
+@pytest.mark.slow
 def test_subsampling_scales_the_likelihood():
     def subsampled():
         with numpyro.plate("cells", CELLS, subsample_size=30):
@@ -74,6 +75,7 @@ def test_svi():
     np.testing.assert_allclose(posterior["log_mu"].mean(0), np.log(TRUE_MU), atol=0.4)
 
 
+@pytest.mark.slow
 def test_predictive_and_log_likelihood_of_every_draw():
     draws = {name: np.stack([value, value + 0.3] * 10) for name, value in PARAMETERS.items()}
     predicted = Predictive(model, draws, parallel=True)(jax.random.key(2))["x"]
@@ -120,14 +122,8 @@ def test_scale_and_block():
     np.testing.assert_allclose(plain - prior, nb.log_prob(COUNTS).sum(), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("subsample", "steps"),
-    [
-        (40, 0),
-        pytest.param(None, 0, marks=pytest.mark.slow),
-        pytest.param(40, 400, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("subsample", "steps"), [(40, 0), (None, 0), (40, 400)])
 def test_nested_plates_over_cells_and_genes(subsample, steps):
     """Every gene's mean times every cell's size, inflated by gene; cells in batches or not."""
 

@@ -159,6 +159,7 @@ def test_the_poisson_limit_is_sampled_with_a_step_size_to_move_with(sampler):
     assert high - low > np.log(20)
 
 
+@pytest.mark.slow
 def test_the_gradient_that_moves_chains_is_there_where_exp_underflows():
     """And that of `mu` is not, which is why the samplers here are given logarithms."""
 

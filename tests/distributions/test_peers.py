@@ -15,6 +15,7 @@ def test_probs_is_the_success_probability():
     np.testing.assert_allclose(NB(total_count=4.0, probs=0.3).mean, 4 * 0.3 / 0.7, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_inflation_is_decided_once_per_draw():
     nb = ZINB(mu=50.0, theta=20.0, zi_probs=0.5)
     for draw in (nb.sample, nb.rsample):
@@ -22,6 +23,7 @@ def test_inflation_is_decided_once_per_draw():
         assert abs(zeros - 0.5) < 0.03
 
 
+@pytest.mark.slow
 def test_a_component_is_drawn_for_every_count():
     nb = MIX(1.0, 1000.0, 100.0, 0.0)
     draws = np.asarray(nb.sample(jax.random.key(0), (4000,)), float)
@@ -74,6 +76,7 @@ def test_infinite_mean_or_log_odds_give_no_nan():
     assert np.isfinite(gradient)
 
 
+@pytest.mark.slow
 def test_infinite_mean_beside_inflation():
     """The zero is then the inflation's alone."""
     value, gradient = jax.value_and_grad(
@@ -103,6 +106,7 @@ def test_zero_mean_has_a_gradient():
     assert jax.grad(lambda mu: NB(mu=mu, theta=2.0, eps=0.0).log_prob(0))(0.0) == -1
 
 
+@pytest.mark.slow
 def test_large_means_are_not_clamped():
     draws = NB(mu=np.float32(1.5e9), theta=1e8).sample(jax.random.key(0), (100,))
     np.testing.assert_allclose(np.asarray(draws, float).mean(), 1.5e9, rtol=1e-3)

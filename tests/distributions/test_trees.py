@@ -71,6 +71,7 @@ def test_a_parameter_can_be_replaced_where_it_is_read(case):
     )
 
 
+@pytest.mark.slow
 def test_a_gradient_is_a_distribution():
     distribution = CASES["NegativeBinomial(mu, theta)"].made(validate_args=False)
 

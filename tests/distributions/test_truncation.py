@@ -234,6 +234,7 @@ def test_what_is_refused():
         jaxnb.RightCensored(nb, censor=True)
 
 
+@pytest.mark.slow
 def test_support():
     truncated = jaxnb.Truncated(jaxnb.NegativeBinomial(mu=5.0, theta=2.0), 1.5, 8.5)
     inside = truncated.support(np.array([1, 2, 8, 9, 2.5]))

@@ -30,6 +30,7 @@ def autoencoder(counts, *, zero_inflated=False):
     return vae.VAE(counts.shape[1], key=jax.random.key(0), zero_inflated=zero_inflated)
 
 
+@pytest.mark.slow
 def test_the_bound_rises(counts):
     """A hundred steps on the 60 genes with the most molecules, with additional zeros."""
     counts = counts[:, np.argsort(counts.sum(0))[-60:]]

@@ -149,12 +149,6 @@ def cases() -> dict[str, tuple[Floats, Floats]]:
 CASES = cases()
 
 
-def _is_wide(name: str) -> bool:
-    """Whether the exposures differ by six orders: a shape of program of its own."""
-    exposures = CASES[name][1]
-    return bool(exposures.max() > 1e5 * exposures.min())
-
-
 @pytest.fixture(scope="module")
 def fits(request: pytest.FixtureRequest) -> dict[str, Fits]:
     """The columns with the same size factors are fitted together, those that a test asks for."""
@@ -190,10 +184,9 @@ def stored() -> dict[str, list[Point]]:
     return found
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.slow if _is_wide(name) else ()) for name in CASES],
-)
+@pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
 def test_never_lower_than_another_optimizer(name: str, fits: dict[str, Fits]) -> None:
     x, s = CASES[name]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -226,6 +219,7 @@ def test_the_stored_points_are_the_highest(name: str) -> None:
             assert found < log_likelihood(x, s, *point) + 1e-6
 
 
+@pytest.mark.slow
 def test_many_columns_of_ten_cells() -> None:
     """Every status is one of a result, and no likelihood is below the NB's."""
     x, s = ten_cells()

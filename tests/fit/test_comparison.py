@@ -58,6 +58,7 @@ def test_expected_zeros_and_variance_against_scipy(name: str) -> None:
         assert variances[column] == pytest.approx(variance, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_many_columns_are_evaluated_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = expected_zeros(NB, FACTORS)
     monkeypatch.setattr(comparison, "_ELEMENTS_AT_ONCE", 10)
@@ -173,5 +174,6 @@ def test_what_does_not_fit_together(changes: dict, says: str) -> None:
         compare_fits(**arguments)
 
 
+@pytest.mark.slow
 def test_the_example() -> None:
     assert doctest.testmod(comparison).failed == 0

@@ -21,6 +21,7 @@ def column(gene: str) -> int:
     return int(np.flatnonzero(datasets.pbmc68k().genes == gene)[0])
 
 
+@pytest.mark.slow
 def test_lyz_has_the_validated_fit(fitted: Fitted) -> None:
     nb, _ = fitted
     at = column("LYZ")
@@ -30,6 +31,7 @@ def test_lyz_has_the_validated_fit(fitted: Fitted) -> None:
     assert_allclose(nb.log_likelihood[at], -2044.783233, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_cox7c_is_at_the_poisson_boundary(fitted: Fitted) -> None:
     nb, zinb = fitted
     at = column("COX7C")
@@ -52,6 +54,7 @@ def test_bliss_and_fishers_mites() -> None:
     assert_allclose(fit.log_likelihood, -222.437153598, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_every_gene_ends_in_a_status_that_is_a_result(fitted: Fitted) -> None:
     nb, zinb = fitted
     assert not np.any(nb.status == FitStatus.NOT_CONVERGED)
@@ -110,6 +113,7 @@ def alike(actual: FitResult, whole: FitResult) -> None:
         assert np.all(np.abs(distance) < 1e-7 * error[inside])
 
 
+@pytest.mark.slow
 def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
     """It is fitted cell by cell, the others are not."""
     data = datasets.pbmc68k()
@@ -135,6 +139,7 @@ def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
         assert log_likelihood(mean, theta * change) < highest
 
 
+@pytest.mark.slow
 def test_standard_errors_of_a_zero_inflated_fit_are_those_of_the_information(
     fitted: Fitted,
 ) -> None:

@@ -76,6 +76,7 @@ def test_profiles_are_those_of_any_regression():
     assert np.median(np.abs(found - expected)[near]) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_count_without_weight_is_left_out_and_predicted():
     samples = batched().samples
     bulk = BulkCounts(samples.counts, samples.offsets, DESIGN)
@@ -105,6 +106,7 @@ def test_a_count_without_weight_is_left_out_and_predicted():
 _SLOW = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dispersion", "rtol"),
     [
@@ -148,9 +150,8 @@ def test_a_row_without_weight_is_none():
         pd.testing.assert_frame_equal(fit, alone, check_exact=False, rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "dispersion", [pytest.param("cox-reid", marks=pytest.mark.slow), "shrunken"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dispersion", ["cox-reid", "shrunken"])
 @pytest.mark.filterwarnings("ignore:a prior of the dispersions")
 def test_offsets_are_factors_of_single_counts(dispersion):
     words = {"dispersion": dispersion, "obs": OBS}
@@ -211,6 +212,7 @@ def test_between_whole_numbers_the_log_likelihood_is_linear():
         glm.fit(counts, np.ones((3, 1)), size_factors=np.ones(3))
 
 
+@pytest.mark.slow
 def test_estimated_counts_near_whole_ones_have_their_estimates():
     near = COUNTS + np.where(COUNTS > 0, RNG.uniform(-1e-6, 1e-6, COUNTS.shape), 0)
     for dispersion in ("ml", "cox-reid"):

@@ -53,6 +53,7 @@ def test_no_point_of_the_profile_is_higher(cox_reid):
     assert not lower.any(), f"genes {np.flatnonzero(lower)}"
 
 
+@pytest.mark.slow
 def test_two_maxima():
     """Poisson is one maximum of this profile, a dispersion of about 18 the other."""
     design = np.column_stack([np.ones(7), [0, 0, 0, 0, 1, 1, 1.0], [0, 1, 0, 1, 0, 1, 0.0]])

@@ -113,6 +113,7 @@ def test_statuses_and_no_unexplained_nan():
     assert not unexplained.any()
 
 
+@pytest.mark.slow
 def test_auto_shrinks_with_few_rows_and_many_genes():
     counts = RNG.negative_binomial(3, 0.05, (8, 220))
     fit = glm.fit(
@@ -223,6 +224,7 @@ def test_nothing_warns():
         repr(glm.fit(FRAME, "~ batch + condition", obs=OBS))
 
 
+@pytest.mark.slow
 def test_many_distinct_rows_take_little_memory():
     """Rank and separation of a design with a covariate: nothing is square in the rows."""
     rows = 20_000  # a square matrix would be 3.2 GB

@@ -169,6 +169,7 @@ def test_labels_put_lines_into_the_order_of_the_rows():
     np.testing.assert_array_equal(design_of(design.iloc[::-1], OBS).matrix, design)
 
 
+@pytest.mark.slow
 def test_shuffled_size_factors_nullable_counts_and_pickled_fits():
     counts = pd.DataFrame(RNG.negative_binomial(3, 0.05, (16, 30)), OBS.index)
     factors = pd.Series(np.exp(RNG.normal(0, 0.3, 16)), OBS.index)

@@ -71,6 +71,7 @@ def test_an_outlier_is_reported_and_decides_nothing(few):
     assert table.loc[SINGLE, "log2_fold_change"] == pytest.approx(alone, abs=0.05)
 
 
+@pytest.mark.slow
 def test_an_outlier_is_told_from_the_others_of_its_small_batch():
     """Of three rows in a batch, the good ones are farther from the mean of all three."""
     rng = np.random.default_rng(1)
@@ -82,6 +83,7 @@ def test_an_outlier_is_told_from_the_others_of_its_small_batch():
     assert fit.outliers[["gene", "row"]].to_numpy().tolist() == [[4, 3]]
 
 
+@pytest.mark.slow
 def test_good_counts_are_kept(few, more):
     for fit in (few, more):
         others = fit.test("group", "B", "A").iloc[3:]
@@ -143,6 +145,7 @@ def test_tails_are_those_of_a_negative_binomial_where_all_else_is_known():
     assert np.all(rough.tail[~small] >= 1e-4)
 
 
+@pytest.mark.slow
 def test_outliers_of_a_gene_with_few_counts_separate_nothing():
     """Without its only counts in a group a gene has an infinite fold change, and says so."""
     counts, obs = counts_of(4, seed=1)

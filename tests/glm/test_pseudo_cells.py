@@ -44,6 +44,7 @@ def test_sums_over_cells():
         np.testing.assert_array_equal(part.totals[:, row], counts[mine].sum(axis=0))
 
 
+@pytest.mark.slow
 def test_fits_of_nodes_and_of_cells_are_the_same(monkeypatch):
     group = RNG.integers(0, 2, 900)
     factors = np.exp(RNG.normal(0, 0.5, 900))

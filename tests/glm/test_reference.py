@@ -12,7 +12,7 @@ CASES = json.loads((pathlib.Path(__file__).parent / "reference" / "reference.jso
 DESIGNS = sorted({json.dumps(case["design"]) for case in CASES})
 
 
-@pytest.mark.parametrize("method", ["ml", "cox-reid"])
+@pytest.mark.parametrize("method", [pytest.param("ml", marks=pytest.mark.slow), "cox-reid"])
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: f"{len(json.loads(design))} rows")
 def test_fit_is_the_exact_one(design, method):
     """The genes of one design are fitted together, once with each of their size factors."""

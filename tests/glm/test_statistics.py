@@ -16,6 +16,7 @@ COUNTS = RNG.poisson(RNG.gamma(2, 0.5, MEAN.shape) * MEAN)
 COUNTS[GROUP >= 2, 3] = 0
 
 
+@pytest.mark.slow
 def test_the_same_as_cells():
     half = 700
     statistics = CountStatistics.of(COUNTS[:half], FACTORS[:half], GROUP[:half])

@@ -231,6 +231,7 @@ def test_one_clear_message(fit, arguments, message):
         fit.test(**arguments)
 
 
+@pytest.mark.slow
 def test_an_interaction_has_no_single_effect():
     fit = glm.fit(COUNTS, "~ batch * condition", obs=OBS, size_factors=FACTORS)
     with pytest.raises(ValueError, match="depends on another variable"):

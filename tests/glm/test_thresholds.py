@@ -57,6 +57,7 @@ def test_against_constrained_fits(fit):
     np.testing.assert_allclose(small["p_value"], plain["p_value"], rtol=1e-4, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_formula_of_the_wald_test_and_statistics(fit):
     table = fit.test("condition", "B", "A", threshold=0.7, method="wald")
     size, se = table["log2_fold_change"].abs(), table["se"]

@@ -199,7 +199,10 @@ def test_agrees_with_the_textbook_formula_where_that_holds():
     np.testing.assert_allclose(value, formula, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == NB else pytest.mark.slow) for name in DISTRIBUTIONS],
+)
 def test_probabilities_sum_to_one(name):
     case = DISTRIBUTIONS[name]
     x = np.arange(40_000, dtype=np.float32)

@@ -96,11 +96,12 @@ def test_shard_map_on_one_device():
     np.testing.assert_allclose(got[3, 2:4], expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
         ["traced", "negative_binomial"],
-        pytest.param(["whole", *DISTRIBUTIONS], marks=pytest.mark.slow),
+        ["whole", *DISTRIBUTIONS],
     ],
     ids=["one", "all"],
 )

@@ -68,6 +68,7 @@ def test_log_probabilities_of_large_integers(name):
     np.testing.assert_array_equal(case.log_prob(LARGE[0], *parameters), expected[0])
 
 
+@pytest.mark.slow
 @each_kind
 def test_deviances_of_large_integers(kind):
     counts = KINDS[kind]
@@ -76,6 +77,7 @@ def test_deviances_of_large_integers(kind):
     np.testing.assert_array_equal(zinb_deviance(counts, 1e9, 2.0, 0.0), expected)
 
 
+@pytest.mark.slow
 @each_kind
 def test_methods_of_a_class_take_large_integers(kind):
     poisson = jaxnb.NegativeBinomial(mu=np.array([10**10]), theta=np.inf)
@@ -85,6 +87,7 @@ def test_methods_of_a_class_take_large_integers(kind):
         np.testing.assert_array_equal(function(KINDS[kind]), function(FLOATS), err_msg=method)
 
 
+@pytest.mark.slow
 def test_distribution_functions_of_large_integers():
     expected = jaxnb.nb_log_sf(FLOATS, 1e9, 2.0)
     for kind, counts in KINDS.items():

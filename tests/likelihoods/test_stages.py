@@ -19,10 +19,8 @@ def on_device(*operands, default, **_):
     return default(*operands)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name == NB else pytest.mark.slow) for name in DISTRIBUTIONS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_stages_change_nothing(name, monkeypatch):
     case = DISTRIBUTIONS[name]
     (likelihood,) = case.family.outputs.args

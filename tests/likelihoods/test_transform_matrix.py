@@ -204,6 +204,7 @@ def test_behind_custom_vjp(name):
     check(name, jax.jacfwd(lambda t: mapped(on_line(name))(t)), 1, "float32")
 
 
+@pytest.mark.slow
 def test_without_jit():
     with jax.disable_jit():
         check("nb", forward_over_reverse(plain(on_line("nb")), 2), 2, "float32")
@@ -222,14 +223,10 @@ def without_rules(monkeypatch):
     jax.clear_caches()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [
-        pytest.param(name, dtype, marks=() if in_short else pytest.mark.slow)
-        for name in FUNCTIONS
-        for dtype in ("float32", "float64")
-        for in_short in [(name, dtype) == ("nb", "float32")]
-    ],
+    [(name, dtype) for name in FUNCTIONS for dtype in ("float32", "float64")],
 )
 def test_without_any_rule(name, dtype, without_rules):
     """One operation at a time: compiled, the mixture's third derivative takes XLA minutes."""

@@ -105,6 +105,7 @@ def test_results_have_the_dtype_of_the_parameters(case):
     assert jax.eval_shape(lambda p: case.log_prob(3, p, *rest), first).dtype == np.float16
 
 
+@pytest.mark.slow
 def test_half_precision_is_computed_in_single():
     x, half = np.arange(9), [jnp.asarray(p, jnp.bfloat16) for p in (2.5, 1.7)]
     got = jaxnb.log_nb_positive(x, *half)

@@ -61,6 +61,7 @@ def test_fits_become_distributions_with_a_mean_for_every_cell() -> None:
     np.testing.assert_array_equal(found["ZINB"].zi_logits, -0.5)
 
 
+@pytest.mark.slow
 def test_the_histogram_has_the_counted_and_the_expected_cells(axes, distributions) -> None:
     plot_histogram(COUNTS, distributions, axes)
     heights = [bar.get_height() for bar in axes.patches]
@@ -72,6 +73,7 @@ def test_the_histogram_has_the_counted_and_the_expected_cells(axes, distribution
     np.testing.assert_allclose(expected, exact, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_large_counts_are_binned(axes) -> None:
     counts = np.array([0.0, 0, 3, 999])
     plot_histogram(counts, {"NB": jaxnb.NegativeBinomial(mu=200.0, theta=0.5)}, axes)
@@ -84,6 +86,7 @@ def test_large_counts_are_binned(axes) -> None:
     np.testing.assert_allclose(line(axes, "expected by NB")[1][0], 4 * cdf, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_bars_hang_from_the_expected(axes, distributions) -> None:
     plot_rootogram(COUNTS, distributions["NB"], axes, name="NB")
     bars = axes.patches[: int(COUNTS.max()) + 1]
@@ -96,6 +99,7 @@ def test_bars_hang_from_the_expected(axes, distributions) -> None:
     assert np.mean(np.abs(curve - np.sqrt(counted))) < 0.7
 
 
+@pytest.mark.slow
 def test_residuals_lie_in_the_band_under_the_right_distribution_alone(axes, distributions) -> None:
     plot_quantile_residuals(COUNTS, distributions, axes)
     normal, right = line(axes, "NB")
@@ -115,8 +119,9 @@ def test_residuals_lie_in_the_band_under_the_right_distribution_alone(axes, dist
 ZINB = {"ZINB": (4.0, 2.0, -20.0)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("more", [{}, pytest.param(ZINB, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("more", [{}, ZINB])
 def test_the_figure_has_a_rootogram_for_each(distributions, dark, more, tmp_path) -> None:
     distributions = distributions | fitted(**more)
     figure = gene_figure(COUNTS, distributions, "CD3D", dark=dark)

@@ -50,6 +50,7 @@ def test_typed_and_raw_keys_agree(impl: str) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("impl", IMPLEMENTATIONS)
 def test_split_keys_stay_apart(impl: str) -> None:
     key = jax.random.key(3, impl=impl)

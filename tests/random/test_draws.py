@@ -101,7 +101,8 @@ def test_too_many_elements() -> None:
         RANDOM.poisson(jax.random.key(0), 1.0, (2**16, 2**16))
 
 
-@pytest.mark.parametrize("impl", ["rbg", slow("threefry2x32"), slow("unsafe_rbg")])
+@pytest.mark.slow
+@pytest.mark.parametrize("impl", ["rbg", "threefry2x32", "unsafe_rbg"])
 def test_keys_of_every_kind(impl: str) -> None:
     _, parameters = named("gamma")
     draw = compiled("gamma", SMALL)
@@ -113,6 +114,7 @@ def test_keys_of_every_kind(impl: str) -> None:
     assert len(np.unique(np.asarray(draws)[:, 2])) > 10
 
 
+@pytest.mark.slow
 def test_legacy_keys() -> None:
     legacy, typed = (
         RANDOM.poisson(make(3), np.float32([0.4, 8, 300]), SMALL, "int32")
@@ -121,7 +123,8 @@ def test_legacy_keys() -> None:
     np.testing.assert_array_equal(legacy, typed)
 
 
-@pytest.mark.parametrize("name", ONE_OR_SLOW)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GENE)
 def test_jit_is_eager(name: str) -> None:
     function, parameters = named(name)
     key = jax.random.key(1)
@@ -130,17 +133,18 @@ def test_jit_is_eager(name: str) -> None:
 
 
 # Small arrays are tried again whole, large ones through a queue, whatever the kind of key.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "impl", "rows"),
     [
-        slow("gamma", "threefry2x32", 3000),
-        slow(ONE, "threefry2x32", 50),
+        ("gamma", "threefry2x32", 3000),
+        (ONE, "threefry2x32", 50),
         ("gamma", "rbg", 7),
-        slow("gamma", "unsafe_rbg", 7),
-        slow(ONE, "rbg", 7),
-        slow(ONE, "unsafe_rbg", 7),
-        slow(ONE, "threefry2x32", 3000),
-        slow("negative_binomial_mixture", "threefry2x32", 3000),
+        ("gamma", "unsafe_rbg", 7),
+        (ONE, "rbg", 7),
+        (ONE, "unsafe_rbg", 7),
+        (ONE, "threefry2x32", 3000),
+        ("negative_binomial_mixture", "threefry2x32", 3000),
     ],
 )
 def test_vmap_over_keys_is_the_loop(name: str, impl: str, rows: int) -> None:
@@ -160,7 +164,8 @@ def test_vmap_over_parameters_is_the_loop(name: str) -> None:
     assert_same(batched, np.stack([draw(*row) for row in zip(*rows, strict=True)]))
 
 
-@pytest.mark.parametrize("name", ONE_OR_SLOW)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GENE)
 def test_scan_is_the_loop(name: str) -> None:
     _, parameters = named(name)
     keys = jax.random.split(jax.random.key(2), 4)
@@ -237,7 +242,8 @@ def test_64_bit_counts_of_a_negative_binomial() -> None:
         assert RANDOM.poisson(jax.random.key(0), 1e12, (5,), jnp.uint64).dtype == jnp.uint64
 
 
-@pytest.mark.parametrize("name", ONE_OR_SLOW)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GENE)
 def test_neighbors_do_not_matter(name: str) -> None:
     _, parameters = named(name)
     draw = partial(compiled(name, LARGE), jax.random.key(4))
@@ -275,7 +281,8 @@ def test_split_keys_never_repeat() -> None:
     assert np.unique(np.asarray(draws), axis=0).shape == draws.shape
 
 
-@pytest.mark.parametrize("name", ONE_OR_SLOW)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GENE)
 def test_serial_and_cross_correlation(name: str) -> None:
     _, parameters = GENE[name]
     arguments = [np.full(LARGE, values[1], np.float32) for values in parameters]

@@ -27,7 +27,14 @@ def invalid(name: str) -> np.ndarray:
     return np.array(rows, np.float32)
 
 
-@pytest.mark.parametrize("name", COUNTS)
+# What all samplers share is tried on one that draws all that there is to draw.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name.startswith("hurdle") else pytest.mark.slow)
+        for name in COUNTS
+    ],
+)
 def test_invalid_parameters_are_marked(name: str) -> None:
     function, _ = GENE[name]
     rows = invalid(name)
@@ -44,17 +51,8 @@ def test_the_mark_in_integer_dtypes(dtype: str, mark: int) -> None:
     np.testing.assert_array_equal(draws[1:], mark)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "negative_binomial",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in COUNTS
-            if name != "negative_binomial"
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COUNTS)
 def test_invalid_parameters_in_a_large_array_are_marked_alone(name: str) -> None:
     """A NaN must not keep a loop from ending."""
     function, _ = GENE[name]
@@ -76,6 +74,7 @@ def negative_binomials(mu, theta):
     ]
 
 
+@pytest.mark.slow
 def test_every_pair_of_extremes_has_a_count() -> None:
     mu = np.float32([0.0, 1e-30, 1e-6, 1.0, 3.0, 1e15, 1e25, np.inf])[:, None]
     theta = np.float32([0.0, 1e-38, 1e-30, 1e-6, 1.0, 1e10, 1e30, np.inf])
@@ -90,6 +89,7 @@ def test_every_pair_of_extremes_has_a_count() -> None:
     assert (integers >= 0).all()
 
 
+@pytest.mark.slow
 def test_a_rate_of_zero_gives_zero() -> None:
     assert RANDOM.poisson(jax.random.key(0), np.float32([0.0]))[0] == 0
 

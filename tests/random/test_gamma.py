@@ -85,6 +85,7 @@ def test_implicit_derivative() -> None:
     np.testing.assert_allclose(np.asarray(derivatives)[regular], expected, rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_gradient_per_component_is_jaxs() -> None:
     key = jax.random.key(1)
     shapes = jnp.asarray([0.3, 1.0, 2.5, 80.0])

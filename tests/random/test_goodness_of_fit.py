@@ -248,6 +248,7 @@ def test_small_grid_of_the_parts() -> None:
     assert_plausible(found)
 
 
+@pytest.mark.slow
 def test_gamma_factor_and_count_share_no_words() -> None:
     key = jax.random.key(8)
     size, *_ = SMALL_GRID

@@ -132,12 +132,14 @@ def test_counts_are_exact_and_saturate() -> None:
     np.testing.assert_array_equal(found, [2, 2**30 + 1, 2**31 - 129, largest, largest])
 
 
+@pytest.mark.slow
 def test_large_integer_counts_have_every_parity() -> None:
     draws = np.asarray(jaxnb.random.poisson(jax.random.key(0), 1e9, (10_000,), jnp.int32))
     residues = np.bincount(draws % 8, minlength=8)
     assert stats.chisquare(residues).pvalue > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
 def test_means_up_to_1e15(dtype: str) -> None:
     if dtype == "int64" and not jax.config.jax_enable_x64:

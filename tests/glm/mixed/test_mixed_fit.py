@@ -145,6 +145,7 @@ def test_a_million_counts_per_row():
     np.testing.assert_allclose(ratio, np.sqrt(10 / 36), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_effects_of_donors(ml):
     effects, sds = ml.donor_effects, ml.donor_effect_sds
     assert effects.columns.tolist() == sorted(OBS["donor"].unique())
