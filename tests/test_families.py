@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from exact_probabilities import log_probabilities
+from nightly import nightly_but
 from registry import CASES, COUNTS, DISTRIBUTIONS
 
 import jaxnb
@@ -17,16 +18,8 @@ from jaxnb.likelihoods.evaluate import VALUE
 GRID = np.arange(3000.0, dtype=np.float32)
 
 # The variants share their kernels with the distributions.
-_ORDER = [pytest.param(n, marks=() if n in DISTRIBUTIONS else pytest.mark.slow) for n in CASES]
-each_case = pytest.mark.parametrize("name", _ORDER)
+each_case = pytest.mark.parametrize("name", nightly_but(DISTRIBUTIONS, CASES))
 each_distribution = pytest.mark.parametrize("name", DISTRIBUTIONS)
-_NAN_BY_DEFAULT = "negative_binomial", "negative_binomial_mixture"
-
-
-def each_night_but(*often):
-    """Every case, by default those whose computation no other module runs."""
-    marks = {name: () if name in often else pytest.mark.slow for name in CASES}
-    return pytest.mark.parametrize("name", [pytest.param(n, marks=m) for n, m in marks.items()])
 
 
 @each_case
@@ -104,11 +97,7 @@ def test_the_kernel_is_the_function_and_its_derivatives(name):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in _NAN_BY_DEFAULT else pytest.mark.slow)
-        for name in DISTRIBUTIONS
-    ],
+    "name", nightly_but(["negative_binomial", "negative_binomial_mixture"], DISTRIBUTIONS)
 )
 @pytest.mark.parametrize(
     "functions",
@@ -193,7 +182,7 @@ def test_draws_have_the_mean(name):
 
 
 # The negative binomial in tests/cdf.
-@each_night_but("negative_binomial_mixture")
+@pytest.mark.parametrize("name", nightly_but(["negative_binomial_mixture"], CASES))
 def test_quantiles_are_the_smallest_counts_that_reach_the_level(name):
     case = CASES[name]
     levels = np.append(np.random.default_rng(0).uniform(size=61), [0.5, 0, 1]).astype(np.float32)

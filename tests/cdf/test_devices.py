@@ -104,9 +104,7 @@ def test_spread_over_devices_they_are_as_on_one(words):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["nb", *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_exports_with_any_number_of_rows(name):
     parameters = {"nb": 2, "zinb": 3, "mixture_nb": 5, "zero_truncated_nb": 2, "hurdle_nb": 3}
     number = parameters[name]

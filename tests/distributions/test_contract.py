@@ -22,6 +22,7 @@ from distributions.cases import (
     SHAPE,
     THETA,
 )
+from nightly import nightly_but
 from numpyro.distributions import Distribution, Independent, constraints
 from scipy import stats
 
@@ -30,9 +31,7 @@ KEY = jax.random.key(1)
 # What every class hands to which function is in `test_parameterizations.py`, so that by default the
 # functions themselves are compiled for one class only.
 OFTEN = "hurdle_negative_binomial"
-computing = pytest.mark.parametrize(
-    "name", [n if n == OFTEN else pytest.param(n, marks=pytest.mark.slow) for n in ONE_OF_EACH]
-)
+computing = pytest.mark.parametrize("name", nightly_but([OFTEN], ONE_OF_EACH))
 
 
 @jax.jit

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference_values as reference
 from likelihoods.programs import SIZE, assert_at, at_points, derivatives
+from nightly import nightly_but
 from reference_values import percentile_99, worst
 from registry import DISTRIBUTIONS
 from scipy.special import gammaln
@@ -199,10 +200,7 @@ def test_agrees_with_the_textbook_formula_where_that_holds():
     np.testing.assert_allclose(value, formula, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name == NB else pytest.mark.slow) for name in DISTRIBUTIONS],
-)
+@pytest.mark.parametrize("name", nightly_but([NB], DISTRIBUTIONS))
 def test_probabilities_sum_to_one(name):
     case = DISTRIBUTIONS[name]
     x = np.arange(40_000, dtype=np.float32)

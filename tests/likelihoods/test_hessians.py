@@ -9,6 +9,7 @@ import jax
 import mpmath
 import numpy as np
 import pytest
+from nightly import nightly_but
 from registry import CASES, DISTRIBUTIONS
 
 import jaxnb
@@ -104,10 +105,7 @@ def points(case, count):
     return x, [p.astype(np.float32) for p in parameters]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in EXACT],
-)
+@pytest.mark.parametrize("name", nightly_but(OFTEN, EXACT))
 def test_hessians_are_those_of_mpmath(name):
     case = DISTRIBUTIONS[name]
     x, parameters = points(case, 12)
@@ -151,16 +149,10 @@ def test_hessians_in_logarithms_are_those_of_mpmath(names):
         np.testing.assert_allclose(got[-1][0], expected[0], rtol=2e-4)
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, marks=() if name in OFTEN else pytest.mark.slow)
-        for name, case in CASES.items()
-    ],
-    ids=repr,
-)
-def test_hessians_are_symmetric(case):
+@pytest.mark.parametrize("name", nightly_but(OFTEN, CASES))
+def test_hessians_are_symmetric(name):
     """To rounding: each pair is one formula, but for the weights of components."""
+    case = CASES[name]
     rng = np.random.default_rng(5)
     x, parameters = points(case, 64)
     # and where arguments are moved into the range

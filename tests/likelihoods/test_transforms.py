@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
+from nightly import nightly_but
 from registry import CASES, COUNTS, DISTRIBUTIONS, FRACTIONS
 
 import jaxnb
@@ -45,9 +46,7 @@ def test_second_derivatives_in_x(name):
         check_grads(along_x, (X[2:],), order=1, modes=["rev"], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "name", [NB, *(pytest.param(name, marks=pytest.mark.slow) for name in (ZINB, MIXTURE))]
-)
+@pytest.mark.parametrize("name", nightly_but([NB], [NB, ZINB, MIXTURE]))
 def test_derivative_in_x(name):
     case, step = CASES[name], 1e-5
     with jax.enable_x64(True):

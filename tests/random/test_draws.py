@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from nightly import nightly_but
 from samplers import GENE, named
 
 import jaxnb
@@ -18,10 +19,7 @@ RANDOM = jaxnb.random
 # Compiling a sampler takes seconds. This one draws a gamma deviate, a Poisson count and a decision
 # between components: what all share is tried on it, and on the others in the nightly run.
 ONE = "hurdle_negative_binomial"
-ONE_OR_SLOW = [
-    ONE,
-    *(pytest.param(name, marks=pytest.mark.slow) for name in GENE if name != ONE),
-]
+ONE_OR_SLOW = nightly_but([ONE], GENE)
 
 
 def slow(*values):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from nightly import nightly_but
 from registry import DISTRIBUTIONS
 from samplers import COUNTS, GENE
 
@@ -28,13 +29,7 @@ def invalid(name: str) -> np.ndarray:
 
 
 # What all samplers share is tried on one that draws all that there is to draw.
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name.startswith("hurdle") else pytest.mark.slow)
-        for name in COUNTS
-    ],
-)
+@pytest.mark.parametrize("name", nightly_but(["hurdle_negative_binomial"], COUNTS))
 def test_invalid_parameters_are_marked(name: str) -> None:
     function, _ = GENE[name]
     rows = invalid(name)

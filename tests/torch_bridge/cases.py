@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import registry
+from nightly import nightly_but
 
 # The test modules take torch and the bridge from here, so that each is skipped where there is none.
 torch = pytest.importorskip("torch", reason='needs torch: pip install "jaxnb[torch]"')
@@ -93,7 +94,7 @@ all_cases = pytest.mark.parametrize("case", CASES, ids=repr)
 all_classes = pytest.mark.parametrize("name", CLASSES)
 
 
-def one_case(which=NEGATIVE_BINOMIAL):
-    """One function; the others, with which the bridge does the same, are left to every night."""
-    others = [pytest.param(case, marks=pytest.mark.slow) for case in CASES if case is not which]
-    return pytest.mark.parametrize("case", [which, *others], ids=repr)
+def one_case(*which):
+    """One function, or these; the others, with which the bridge does the same, at night."""
+    often = which or (NEGATIVE_BINOMIAL,)
+    return pytest.mark.parametrize("case", nightly_but(often, CASES), ids=repr)

@@ -6,6 +6,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import pytest
+from nightly import nightly_but
 from torch_bridge.cases import bridge, one_case, parameters, torch
 
 quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -13,7 +14,7 @@ quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::Future
 
 @quiet
 @one_case()
-@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("dynamic", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_compile(case, dynamic):
     torch._dynamo.reset()  # its limit on recompilations counts those of the other cases
 
@@ -95,10 +96,7 @@ TRANSFORMS = {
 
 @quiet
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler asks for it
-@pytest.mark.parametrize(
-    "name",
-    [n if n in ("grad", "vmap") else pytest.param(n, marks=pytest.mark.slow) for n in TRANSFORMS],
-)
+@pytest.mark.parametrize("name", nightly_but(["grad", "vmap"], TRANSFORMS))
 def test_transforms_of_compiled_functions_and_compiled_transforms(name):
     transform = TRANSFORMS[name]
     expected = transform(log_likelihood)(MU)

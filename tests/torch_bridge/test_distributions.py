@@ -7,6 +7,7 @@ import pickle
 import jax
 import numpy as np
 import pytest
+from nightly import nightly_but
 from torch_bridge.cases import CASES, CLASSES, all_classes, torch
 from torch_bridge.classes import FORMS, HURDLE, MU, NB, PI, THETA, TRUNCATED, made
 
@@ -14,10 +15,7 @@ import jaxnb
 from jaxnb.torch_bridge import counts as base
 
 X = torch.tensor([0, 3])
-one_class = pytest.mark.parametrize(
-    "name",
-    ["negative_binomial", *(pytest.param(n, marks=pytest.mark.slow) for n in list(CLASSES)[1:])],
-)
+one_class = pytest.mark.parametrize("name", nightly_but(["negative_binomial"], CLASSES))
 
 
 def values(d, x):
@@ -26,7 +24,7 @@ def values(d, x):
 
 
 @pytest.mark.quick
-@all_classes
+@one_class
 def test_agrees_with_the_class_on_arrays(name):
     kind, parameters = CLASSES[name]
 
@@ -40,7 +38,7 @@ def test_agrees_with_the_class_on_arrays(name):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", nightly_but(list(FORMS)[::4], FORMS))
 def test_every_form_of_the_parameters_is_the_same_distribution(form):
     kind, _ = FORMS[form]
     plain = {"mu": MU, "theta": THETA, "zi_logits": PI}

@@ -86,7 +86,10 @@ print(before, status_of_child())
         BEFORE_AND_AFTER_A_CALL,
         pytest.param(
             AFTER_JAX_ALONE,
-            marks=pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc"),
+            marks=[
+                pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc"),
+                pytest.mark.slow,
+            ],
         ),
     ],
     ids=["bridge", "without-bridge"],
@@ -108,7 +111,9 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.slow)], ids=str
+)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_the_callers_settings_of_jax_do_not_matter(setting, dtype):
     x, mu = torch.tensor([0, 7]), torch.tensor([2.0, 5.0], dtype=dtype, requires_grad=True)
@@ -160,6 +165,7 @@ def resident_bytes():
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux's /proc")
 def test_memory_does_not_grow_over_100_steps():
     theta = torch.ones(2000, requires_grad=True)

@@ -44,6 +44,7 @@ def test_no_nan_from_the_branch_not_taken(mu, pi):
     assert not any(leaf.grad.isnan() for leaf in leaves)
 
 
+@pytest.mark.slow
 def test_theta_zero_is_a_point_mass():
     d = NB(mu=torch.tensor(3.0), theta=torch.tensor(0.0))
     assert d.log_prob(torch.tensor([0.0, 1.0])).tolist() == [0.0, -torch.inf]
@@ -71,7 +72,7 @@ def test_a_component_is_chosen_for_every_draw():
     assert torch.equal(d.theta2, torch.tensor([3.0]))
 
 
-@pytest.mark.parametrize("theta2", [None, 2.0])
+@pytest.mark.parametrize("theta2", [None, pytest.param(2.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("component", [1, 2])
 def test_eps_reaches_both_components(component, theta2):
     """A mean of 0 is the floor, whichever component has it; the other explains no count."""

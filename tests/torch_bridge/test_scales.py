@@ -147,21 +147,23 @@ class TestClasses:
         ("kind", "given", "expected"),
         [
             ("NegativeBinomial", {"log_mu": 0.3, "log_theta": 1.0}, {"mu": 0.3, "theta": 1.0}),
-            (
+            pytest.param(
                 "ZeroInflatedNegativeBinomial",
                 {"log_mu": 0.3, "theta": 2.0, "zi_logits": -1.0},
                 {"mu": 0.3},
+                marks=pytest.mark.slow,
             ),
             (
                 "NegativeBinomialMixture",
                 {"log_mu1": 0.3, "mu2": 3.0, "log_theta1": 1.0, "mixture_logits": 0.5},
                 {"mu1": 0.3, "theta1": 1.0},
             ),
-            (
+            pytest.param(
                 "NegativeBinomialMixture",
                 {"log_mu1": 0.3, "log_mu2": 2.0, "theta1": 1.0, "log_theta2": 0.1}
                 | {"mixture_logits": 0.5},
                 {"mu1": 0.3, "mu2": 2.0, "theta2": 0.1},
+                marks=pytest.mark.slow,
             ),
         ],
     )

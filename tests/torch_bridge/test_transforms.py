@@ -1,14 +1,12 @@
 """Draws and modes, which have no derivatives, under the transforms of `torch.func`."""
 
 import pytest
+from nightly import nightly_but
 from torch_bridge.cases import CLASSES, torch
 from torch_bridge.classes import MIX, NB, made
 
 MU, THETA = torch.tensor([1.0, 5.0, 40.0]), torch.tensor(4.0)
-one_class = pytest.mark.parametrize(
-    "name",
-    ["negative_binomial", *(pytest.param(n, marks=pytest.mark.slow) for n in list(CLASSES)[1:])],
-)
+one_class = pytest.mark.parametrize("name", nightly_but(["negative_binomial"], CLASSES))
 
 
 def mode(mu):
