@@ -134,7 +134,6 @@ def test_exactly_one_scale():
         zinb(1.0, 2.0, 3.0)
 
 
-@pytest.mark.slow
 def test_an_explicit_floor_holds_on_the_log_scale_too():
     @jax.jit
     def of(log_mu, eps):
