@@ -267,7 +267,6 @@ def test_ranks_and_dtypes_are_promoted_explicitly(name, method):
                 assert jax.eval_shape(computed).dtype == dtype
 
 
-@pytest.mark.slow
 def test_zero_inflated_deviance_at_infinite_log_odds():
     counts, infinite = np.float32([0, 3]), np.float32([[-np.inf], [np.inf], [np.nan]])
     got = zinb_deviance(counts, 2.0, 1.0, infinite)

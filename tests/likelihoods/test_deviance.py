@@ -87,7 +87,6 @@ SECOND = np.array(
 )
 
 
-@pytest.mark.slow
 def test_hessians_are_symmetric_and_those_of_the_closed_form():
     hessian = jax.vmap(jax.hessian(nb_deviance, (0, 1, 2)))(*SECOND.T)
     x, mu, theta = SECOND.T.astype(float)
@@ -142,7 +141,6 @@ def test_ends_of_the_range(arguments, value):
     np.testing.assert_allclose(nb_deviance(*map(np.float32, arguments)), value, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_derivatives_at_the_ends():
     np.testing.assert_allclose(jax.grad(nb_deviance, 1)(1e6, 100.0, np.inf), -19998.0, rtol=1e-6)
     assert jax.grad(nb_deviance, 1)(0.0, 0.0, 1.0) == 2

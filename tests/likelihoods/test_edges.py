@@ -325,7 +325,6 @@ def test_second_derivatives_that_overflow_are_the_largest_number():
     assert np.isfinite(of_nb([(1e15, 1e-3, 1e-12)])[2]).all()
 
 
-@pytest.mark.slow
 def test_a_second_theta_may_be_given_by_its_logarithm_alone():
     parameters = {"mu_1": 2.0, "mu_2": 5.0, "theta_1": 1.5, "pi_logits": 0.3}
     expected = jaxnb.log_mixture_nb(3, **parameters, theta_2=4.0)
