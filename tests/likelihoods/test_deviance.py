@@ -135,6 +135,7 @@ def test_means_whose_logarithm_alone_is_a_number(x, logarithms, value, along_log
         *(((3, 0, 1), np.inf), ((3, 1, 0), np.inf), ((0, np.inf, 1), np.inf)),
         *(((3, 1e34, 1), 152.07712), ((0, 2, np.inf), 4.0)),
         *(((-1, 2, 1), np.nan), ((3, np.nan, 1), np.nan), ((3, -1, 1), np.nan)),
+        ((0.0, 1e-20, 1e18), 2e-20),  # mean over theta underflows
     ],
 )
 def test_ends_of_the_range(arguments, value):
