@@ -19,13 +19,8 @@ RANDOM = jaxnb.random
 # Compiling a sampler takes seconds. This one draws a gamma deviate, a Poisson count and a decision
 # between components: what all share is tried on it, and on the others in the nightly run.
 ONE = "hurdle_negative_binomial"
-ONE_OR_SLOW = nightly_but([ONE], GENE)
 
-
-def slow(*values):
-    return pytest.param(*values, marks=pytest.mark.slow)
-
-
+SMALL_DTYPES = "uint8", "int8", "int16", "uint32", "float16", "float32"
 SMALL = (50, 3)  # tried again whole
 LARGE = (30_000, 3)  # tried again through the queue
 
@@ -153,7 +148,7 @@ def test_vmap_over_keys_is_the_loop(name: str, impl: str, rows: int) -> None:
     assert_same(batched, np.stack([draw(key, *parameters) for key in keys]))
 
 
-@pytest.mark.parametrize("name", ONE_OR_SLOW)
+@pytest.mark.parametrize("name", nightly_but([ONE], GENE))
 def test_vmap_over_parameters_is_the_loop(name: str) -> None:
     _, parameters = named(name)
     draw = partial(compiled(name, SMALL), jax.random.key(2))
@@ -196,9 +191,7 @@ def test_counts_in_every_dtype(dtype: str, counting, expected: list) -> None:
     np.testing.assert_array_equal(found, np.asarray(expected, dtype))
 
 
-@pytest.mark.parametrize(
-    "dtype", ["uint8", "float16", *map(slow, ("int8", "int16", "uint32", "float32"))]
-)
+@pytest.mark.parametrize("dtype", nightly_but(["uint8", "float16"], SMALL_DTYPES))
 def test_draws_are_the_same_in_every_dtype(dtype: str) -> None:
     rates, key = np.array([0.4, 8.0, 300.0], np.float32), jax.random.key(3)
     reference = np.asarray(RANDOM.poisson(key, rates, SMALL, "int32"), np.int64)
@@ -209,7 +202,7 @@ def test_draws_are_the_same_in_every_dtype(dtype: str) -> None:
     np.testing.assert_array_equal(draws, reference.astype(dtype))
 
 
-@pytest.mark.parametrize("dtype", ["float16", slow("bfloat16")])
+@pytest.mark.parametrize("dtype", nightly_but(["float16"], ["float16", "bfloat16"]))
 def test_gamma_in_half_precision_is_rounded_from_float32(dtype: str) -> None:
     key, a = jax.random.key(0), jnp.asarray([0.3, 2.0, 40.0])
     found = RANDOM.gamma(key, a, SMALL, dtype)

@@ -1,10 +1,9 @@
 """Distribution functions, quantiles, entropies and the divergence on tensors."""
 
-import functools
-
 import jax
 import numpy as np
 import pytest
+from nightly import nightly_but
 from scipy import stats
 from torch_bridge.cases import CLASSES, all_cases, bridge, torch
 from torch_bridge.classes import FORMS, HURDLE, MIX, NB, ZINB, made, on_arrays
@@ -14,7 +13,6 @@ from jaxnb.torch_bridge import counts as base
 from jaxnb.torch_bridge.functions import FUNCTIONS
 
 X = torch.tensor([0.0, 2.7])
-at_night = functools.partial(pytest.param, marks=pytest.mark.slow)
 every_class = pytest.mark.parametrize("name", CLASSES)
 
 
@@ -26,9 +24,9 @@ def doubles(name, requires_grad=False):
     return kind(**given), leaves
 
 
-@pytest.mark.parametrize("name", ["nb-logits", *map(at_night, CLASSES)])
+@pytest.mark.parametrize("name", nightly_but(["nb-logits"], ["nb-logits", *CLASSES]))
 @pytest.mark.parametrize(
-    "function", ["log_cdf", *map(at_night, ["icdf", "log_sf", "cdf", "entropy"])]
+    "function", nightly_but(["log_cdf"], ["log_cdf", "icdf", "log_sf", "cdf", "entropy"])
 )
 def test_agrees_with_the_class_on_arrays(name, function):
     ours, expected = made(name), on_arrays(made(name))

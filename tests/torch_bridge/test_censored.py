@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from nightly import nightly_but
 from torch_bridge.cases import bridge, torch
 
 import jaxnb
@@ -26,13 +27,9 @@ CASES = {
     ),
     "Truncated": (([10.0, 2.0, 0.0], [30.0, np.inf, 30.0]), [12.0, 3.0, 4.0]),
 }
-NIGHTLY = [
-    name if name == "RightCensored" else pytest.param(name, marks=pytest.mark.slow)
-    for name in CASES
-]
 
 
-@pytest.mark.parametrize("name", NIGHTLY)
+@pytest.mark.parametrize("name", nightly_but(["RightCensored"], CASES))
 def test_values_and_gradients_are_those_of_the_class_on_arrays(name):
     mu, ours, theirs = both()
     given, value = CASES[name]
