@@ -125,7 +125,6 @@ def test_too_few_steps_are_reported_and_not_hidden() -> None:
     assert fit.status[NAMES.index("constant")] == FitStatus.POISSON
 
 
-@pytest.mark.slow
 def test_the_higher_of_two_maxima_is_found_though_a_coarse_scan_prefers_the_other() -> None:
     counts = np.array([[0, 1, 0, 0, 1, 14], [1, 0, 1, 0, 2, 0]]).T
     factors = np.array([3.816, 0.014, 14.896, 81.67, 200.583, 584.194])
@@ -137,7 +136,6 @@ def test_the_higher_of_two_maxima_is_found_though_a_coarse_scan_prefers_the_othe
         assert found > heights.max() - 1e-9
 
 
-@pytest.mark.slow
 def test_a_maximum_that_is_not_reached_is_not_called_poisson() -> None:
     # The Poisson boundary is a local maximum: the largest cell is as a Poisson distribution has it.
     counts, factors = np.array([[10_000]] + [[2], [0]] * 10), np.array([1e4] + [0.01] * 20)

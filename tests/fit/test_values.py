@@ -21,7 +21,6 @@ def column(gene: str) -> int:
     return int(np.flatnonzero(datasets.pbmc68k().genes == gene)[0])
 
 
-@pytest.mark.slow
 def test_lyz_has_the_validated_fit(fitted: Fitted) -> None:
     nb, _ = fitted
     at = column("LYZ")
@@ -31,7 +30,6 @@ def test_lyz_has_the_validated_fit(fitted: Fitted) -> None:
     assert_allclose(nb.log_likelihood[at], -2044.783233, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_cox7c_is_at_the_poisson_boundary(fitted: Fitted) -> None:
     nb, zinb = fitted
     at = column("COX7C")
@@ -113,7 +111,6 @@ def alike(actual: FitResult, whole: FitResult) -> None:
         assert np.all(np.abs(distance) < 1e-7 * error[inside])
 
 
-@pytest.mark.slow
 def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
     """It is fitted cell by cell, the others are not."""
     data = datasets.pbmc68k()
@@ -139,7 +136,6 @@ def test_a_column_of_half_counts_among_whole_numbers(fitted: Fitted) -> None:
         assert log_likelihood(mean, theta * change) < highest
 
 
-@pytest.mark.slow
 def test_standard_errors_of_a_zero_inflated_fit_are_those_of_the_information(
     fitted: Fitted,
 ) -> None:
