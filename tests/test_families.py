@@ -181,8 +181,10 @@ def test_draws_have_the_mean(name):
     assert abs(draws.mean() - found["mean"]) < 4 * error
 
 
-# The negative binomial in tests/cdf.
-@pytest.mark.parametrize("name", nightly_but(["negative_binomial_mixture"], CASES))
+# The negative binomial in tests/cdf, the others by the two ways to their counts.
+@pytest.mark.parametrize(
+    "name", nightly_but(["zero_truncated_negative_binomial", "negative_binomial_mixture"], CASES)
+)
 def test_quantiles_are_the_smallest_counts_that_reach_the_level(name):
     case = CASES[name]
     levels = np.append(np.random.default_rng(0).uniform(size=61), [0.5, 0, 1]).astype(np.float32)

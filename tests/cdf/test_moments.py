@@ -9,7 +9,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from jaxnb.cdf.kernels import nb, zero_truncated_nb
+from jaxnb.cdf.kernels import mixture_nb, nb, zero_truncated_nb
+from jaxnb.likelihoods import mixture_nb_log_prob
 
 
 @pytest.fixture
@@ -79,3 +80,14 @@ def test_the_mode_is_the_larger_of_two():
 )
 def test_ends_of_the_mode(mu, theta, mode):
     assert nb.mode(np.float32(mu), np.float32(theta)) == mode
+
+
+@pytest.mark.quick
+def test_the_mode_of_a_mixture_is_found_among_a_million_counts():
+    """Two wide components with one mode, far from those of either."""
+    with jax.enable_x64(True):
+        parameters = np.array([[1e12, 1e12], [1e12 + 1.5e6, 1e12 + 1.3e6], *[[np.inf] * 2] * 2])
+        parameters = [*parameters, np.array([0.1, -0.2])]
+        mode = np.asarray(mixture_nb.mode(*parameters))
+        around = mixture_nb_log_prob(mode + np.arange(-300.0, 301)[:, None], *parameters)
+    np.testing.assert_array_equal(np.argmax(around, axis=0), 300)

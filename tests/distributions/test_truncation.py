@@ -215,6 +215,12 @@ def test_rows_of_an_interval():
     np.testing.assert_allclose(truncated.log_prob(x), np.log(p), rtol=2e-6)
 
 
+def test_probabilities_within_the_bounds_sum_to_one():
+    truncated = jaxnb.Truncated(jaxnb.NegativeBinomial(mu=4.0, theta=2.0), 2, 9)
+    log_prob = truncated.log_prob(np.arange(2.0, 10, dtype=np.float32))
+    np.testing.assert_allclose(np.exp(log_prob).sum(), 1, rtol=1e-5)
+
+
 @pytest.mark.quick
 def test_what_is_refused():
     nb = jaxnb.NegativeBinomial(mu=5.0, theta=2.0)

@@ -123,7 +123,6 @@ jax.distributed.shutdown()
 """
 
 
-@pytest.mark.slow
 def test_two_processes_with_two_devices_each(tmp_path: Path, expected: FitResult) -> None:
     np.savez(tmp_path / "in.npz", counts=COUNTS, factors=FACTORS)
     with socket.socket() as probe:

@@ -7,7 +7,7 @@ __all__ = ["DISTRIBUTIONS"]
 _CDF = ("cdf",)
 _RANDOM = ("random",)
 _CLASSES = ("distributions",)
-_MOMENTS = ("distributions", "test_families.py")
+_MOMENTS = ("cdf/test_moments.py", "test_families.py", "distributions")
 
 DISTRIBUTIONS = (
     Fault(
@@ -314,8 +314,8 @@ DISTRIBUTIONS = (
         "moments-mode-of-two",
         "of two equally probable counts the smaller one is the mode",
         "cdf/kernels/nb.py",
-        "jnp.floor(mu * (1 - 1 / above_one))",
-        "jnp.maximum(jnp.ceil(mu * (1 - 1 / above_one)) - 1, 0.0)",
+        "(mu <= (mu - k) * above_one)",
+        "(mu < (mu - k) * above_one)",
         _MOMENTS,
     ),
     Fault(
