@@ -61,7 +61,6 @@ def test_fits_become_distributions_with_a_mean_for_every_cell() -> None:
     np.testing.assert_array_equal(found["ZINB"].zi_logits, -0.5)
 
 
-@pytest.mark.slow
 def test_the_histogram_has_the_counted_and_the_expected_cells(axes, distributions) -> None:
     plot_histogram(COUNTS, distributions, axes)
     heights = [bar.get_height() for bar in axes.patches]
@@ -99,7 +98,6 @@ def test_bars_hang_from_the_expected(axes, distributions) -> None:
     assert np.mean(np.abs(curve - np.sqrt(counted))) < 0.7
 
 
-@pytest.mark.slow
 def test_residuals_lie_in_the_band_under_the_right_distribution_alone(axes, distributions) -> None:
     plot_quantile_residuals(COUNTS, distributions, axes)
     normal, right = line(axes, "NB")
