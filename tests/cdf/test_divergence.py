@@ -110,8 +110,8 @@ def test_derivative_of_the_divergence_in_the_mean():
     chosen = [row for row in DERIVATIVES_OF_DIVERGENCES if row[0] < 2**24]
     *parameters, expected = np.array(chosen).T
     mu_1, theta_1, mu_2, theta_2 = (np.minimum(p, 3e38) for p in parameters)
-    slope = np.log1p(theta_2 / mu_2) - np.log1p(theta_2 / mu_1)
-    arguments = (mu_1, theta_1, mu_2, theta_2, slope)
+    of_deviance = np.log1p(theta_2 / mu_2) - np.log1p(theta_2 / mu_1)
+    arguments = (mu_1, theta_1, mu_2, theta_2, of_deviance)
     got = jax.jit(in_first_mean)(*(a.astype(np.float32) for a in arguments))
     np.testing.assert_allclose(got, expected, rtol=2e-6)
 

@@ -15,13 +15,14 @@ What a donor's counts say of its effect is in differences of L between nodes, wh
 
     w (d - D) - c D / α,    D = log(1 + αμ exp(d)) - log(1 + αμ) = log(1 + p e).
 
-For large counts the nodes are near each other, both terms are large and nearly cancel, and third
-moments of the scores over the nodes lose what is left: at counts of 1e7 the restricted σ was off by
-a tenth. Without its part linear in d, which is summed over the pseudo-cells first, it is
+For large counts the nodes are near each other, and the two terms nearly cancel. The third moments
+of the scores over the nodes, on which restricted maximum likelihood depends, magnify the rounding:
+from this form σ is off by 6 % at counts of 1e7. The part linear in d is therefore summed over the
+pseudo-cells first, and the rest is of second order:
 
-    s d - (c + αw) μ q ((e - d) - (p e - D) / p),
+    s d - (c + αw) μ q ((e - d) - (p e - D) / p).
 
-and the score is s - μ e (c + αw) q q', with q' at the node.
+Likewise the score at a node is s - μ e (c + αw) q q', with q' at the node.
 
 Genes are the last axis here and pseudo-cells the first, over which the sums are accumulated one
 after the other: a processor then does neighboring genes at once, and nothing of the size of
@@ -49,7 +50,7 @@ Entry = Any
 LARGEST = 100.0
 # How near the origin differences from it are formed as such.
 _NEAR = 1.0
-# Below it exp(d) - 1 - d and u - log(1 + u) are series, of which what is left out is below 1e-17.
+# Below it exp(d) - 1 - d and u - log(1 + u) are series; less than 4e-17 of their sums is left out.
 _SHORT = 0.05
 _EXPONENTIAL = tuple(1 / math.factorial(n) for n in reversed(range(2, 12)))
 _LOGARITHM = tuple((-1) ** n / n for n in reversed(range(2, 14)))
@@ -177,16 +178,9 @@ def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
         argument = jnp.where(near, p * growth, a * grown)
         logarithm = jnp.log1p(argument)
         rise = jnp.where(near, logarithm, logarithm - log1p_t)
-        small = jnp.abs(argument) < _SHORT
-        left = jnp.where(
-            small,
-            argument * growth * horner(_LOGARITHM, argument),
-            (argument - logarithm) / jnp.where(small, 1, p),
-        )
+        second_order = growth_left - _logarithm_left(p, growth, argument, logarithm, near)
         rise_of_cell = grown * ratio(argument, logarithm) - per_cell
-        value = jnp.where(
-            near, -both * mu * q * (growth_left - left), w * (away - rise) - c * rise_of_cell
-        )
+        value = jnp.where(near, -both * mu * q * second_order, w * (away - rise) - c * rise_of_cell)
         score = (w - c * mu) * q
         risen = jnp.where(near, mu * growth, grown - mu)
         log1p_t, mu, before = log1p_t + rise, grown, q
@@ -209,6 +203,16 @@ def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
     value, start, score, change, *others = jax.lax.scan(added, sums, pairs)[0]
     value += jnp.where(near, score * away, 0)
     return Terms(value, start, score + change, *others)
+
+
+def _logarithm_left(
+    p: Array, growth: Array, argument: Array, logarithm: Array, near: Array
+) -> Array:
+    """(p e - D) / p for small d, with the argument p e of the logarithm D; elsewhere finite."""
+    small = jnp.abs(argument) < _SHORT
+    u = jnp.where(small, argument, 0)
+    apart = (argument - logarithm) / jnp.where(near & ~small, p, 1)
+    return jnp.where(small, u * growth * horner(_LOGARITHM, u), apart)
 
 
 def ratio(t: Array, log1p_t: Array) -> Array:

@@ -108,6 +108,36 @@ def test_differences_between_nodes(alpha):
     np.testing.assert_allclose(float(found.start[0, 0, 0, 0]), float(start) + constant, atol=1e-7)
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("alpha", [0.0, 1e-9, 1e-6, 0.1])
+def test_differences_of_second_order(alpha):
+    """At the mean the score is 0, and the difference has no part that is linear in d."""
+    away = np.array([-0.9, -0.06, -1e-2, -1e-4, -1e-9, 1e-8, 1e-5, 2e-3, 0.04, 0.3, 0.99])
+    w, c, mu = 4e6, 4.0, 1e6
+    with jax.enable_x64(True):
+        cells = nodes.Cells(
+            *(jnp.array(entry) for entry in ([alpha], [1.0])),
+            *(jnp.full((1, 1, 1, 1), entry) for entry in (w, c, np.log(mu), mu)),
+        )
+        zero = jnp.zeros((1, 1, 1, 1))
+        found = nodes.terms(cells, zero, jnp.array(away)[None, None, :, None], order=0)
+    expected = []
+    with mpmath.workdps(60):
+        t = mpmath.mpf(alpha) * mu
+        for d in map(mpmath.mpf, away):
+            there, q = mu * mpmath.exp(d), 1 / (1 + t * mpmath.exp(d))
+            rise = -mpmath.log(q * (1 + t))
+            of_cells = rise / alpha if alpha else there - mu
+            expected.append((w * (d - rise) - c * of_cells, (w - c * there) * q))
+    value, score = np.array(expected, float).T
+    # Of two terms that are larger than their difference by 1 + alpha mu. Beyond the series d
+    # cancels in exp(d) - 1 - d, at 0.05 to a fortieth.
+    units = np.where(np.abs(away) < nodes._SHORT, 8, 40) * (1 + alpha * mu)
+    eps = np.finfo(float).eps
+    assert np.all(np.abs(np.ravel(found.value) / value - 1) <= units * eps)
+    np.testing.assert_allclose(np.ravel(found.score), score, rtol=8 * eps)
+
+
 # Without dispersion the effect of a donor with 20,000 counts is known to 0.007.
 @pytest.mark.slow
 @pytest.mark.parametrize(
