@@ -17,12 +17,12 @@ What a donor's counts say of its effect is in differences of L between nodes, wh
 
 For large counts the nodes are near each other, and the two terms nearly cancel. The third moments
 of the scores over the nodes, on which restricted maximum likelihood depends, magnify the rounding:
-from this form σ is off by 6 % at counts of 1e7. The part linear in d is therefore summed over the
+from this form σ is off by 6% at counts of 1e7. The part linear in d is therefore summed over the
 pseudo-cells first, and the rest is of second order:
 
     s d - (c + αw) μ q ((e - d) - (p e - D) / p).
 
-Likewise the score at a node is s - μ e (c + αw) q q', with q' at the node.
+The score at a node is in the same way s - μ e (c + αw) q q', with q' at the node.
 
 Genes are the last axis here and pseudo-cells the first, over which the sums are accumulated one
 after the other: a processor then does neighboring genes at once, and nothing of the size of
