@@ -91,10 +91,14 @@ def test_good_counts_are_kept(few, more):
 
 
 def test_two_outliers_do_not_hide_each_other(more):
-    table = more.test("group", "B", "A")
-    assert table.loc[DOUBLE, "outliers"] == 2
-    assert set(more.outliers.set_index("gene").loc[DOUBLE, "row"]) == {"s1", "s14"}
-    assert table.loc[DOUBLE, "p_value"] > 0.01
+    counts, obs = counts_of(8, seed=2)
+    counts[9, DOUBLE], counts[1, DOUBLE] = 5000, counts[3, DOUBLE]
+    of_one_group = glm.fit(counts, "~ group", obs=obs, size_factors=np.ones(16))
+    for fit, rows in ((more, {"s1", "s14"}), (of_one_group, {"s9", "s14"})):
+        table = fit.test("group", "B", "A")
+        assert table.loc[DOUBLE, "outliers"] == 2
+        assert set(fit.outliers.set_index("gene").loc[DOUBLE, "row"]) == rows
+        assert table.loc[DOUBLE, "p_value"] > 0.01
 
 
 def test_the_unit_of_size_factors_does_not_matter(more):
