@@ -12,6 +12,7 @@ from nightly import nightly_but
 from registry import CASES, COUNTS, DISTRIBUTIONS
 
 import jaxnb
+from jaxnb.families import tied
 from jaxnb.likelihoods.arguments import promote
 from jaxnb.likelihoods.evaluate import VALUE
 
@@ -94,6 +95,23 @@ def test_the_kernel_is_the_function_and_its_derivatives(name):
     names = family.arguments
     for argument, got, derivative in zip(names, derivatives, expected, strict=True):
         np.testing.assert_allclose(got, derivative, rtol=1e-5, atol=1e-7, err_msg=argument)
+
+
+def test_a_theta_of_both_components_has_the_sum_of_their_derivatives():
+    family = DISTRIBUTIONS["negative_binomial_mixture"].family
+    shared = tied(family)
+    assert shared.arguments == tuple(n for n in family.arguments if n != "theta_2")
+
+    @jax.jit
+    def derivatives(x, mu_1, mu_2, theta, logits):
+        options = jnp.float32(0), family.linear_scales
+        of_each = tuple(map(family.arguments.index, ("theta_1", "theta_2")))
+        each = family.outputs(of_each, x, mu_1, mu_2, theta, theta, logits, *options)
+        (of_both,) = shared.outputs(of_each[:1], x, mu_1, mu_2, theta, logits, *options)
+        return of_both, sum(each)
+
+    got, expected = derivatives(*np.float32([3, 2, 5, 0.7, 0.4]))
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,19 @@ def test_two_outliers_do_not_hide_each_other(more):
         assert table.loc[DOUBLE, "p_value"] > 0.01
 
 
+def test_with_few_rows_a_difference_must_show_with_the_outlier_too():
+    counts, obs = counts_of(4, seed=1)
+    counts[4:, SINGLE], counts[0, SINGLE] = [820, 790, 860, 775], 9000
+    words = {"obs": obs, "size_factors": np.ones(8)}
+    fit = glm.fit(counts, "~ group", **words)
+    weights = np.ones((8, GENES))
+    weights[0, SINGLE] = 0
+    without = glm.fit(counts, "~ group", weights=weights, keep_outliers=True, **words)
+    assert fit.outliers.set_index("gene").loc[SINGLE, "row"] == "s0"
+    assert without.test("group", "B", "A").loc[SINGLE, "p_value"] < 1e-3
+    assert fit.test("group", "B", "A").loc[SINGLE, "p_value"] > 0.1
+
+
 def test_the_unit_of_size_factors_does_not_matter(more):
     counts, obs = counts_of(8, seed=2)
     fit = glm.fit(counts, "~ group", obs=obs, size_factors=np.full(16, 1e-5))

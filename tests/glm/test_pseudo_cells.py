@@ -44,6 +44,27 @@ def test_sums_over_cells():
         np.testing.assert_array_equal(part.totals[:, row], counts[mine].sum(axis=0))
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("single_counts", [False, True])
+def test_a_whole_weight_repeats_a_cell(single_counts):
+    counts, weights = RNG.poisson([0.5, 30.0], (60, 2)), RNG.integers(0, 4, 60)
+    given = np.outer(weights, [1, 1]) if single_counts else weights
+    times = np.repeat(np.arange(60), weights)
+    (got,) = pseudo_cells(counts, np.ones((60, 1)), np.ones(60), weights=given.astype(float))
+    (expected,) = pseudo_cells(counts[times], np.ones((times.size, 1)), np.ones(times.size))
+    for alpha in (0.01, 3.0):
+        gamma_functions, repeated = (
+            part.histogram.exceedances @ np.log1p(alpha * part.histogram.thresholds)
+            for part in (got, expected)
+        )
+        np.testing.assert_allclose(gamma_functions, repeated, rtol=1e-12)
+    np.testing.assert_allclose(
+        got.histogram.log_factorials, expected.histogram.log_factorials, rtol=1e-12
+    )
+    np.testing.assert_allclose(got.totals, expected.totals, rtol=1e-12)
+    np.testing.assert_allclose(got.counts.sum(axis=1), expected.counts.sum(axis=1), rtol=1e-12)
+
+
 @pytest.mark.slow
 def test_fits_of_nodes_and_of_cells_are_the_same(monkeypatch):
     group = RNG.integers(0, 2, 900)
