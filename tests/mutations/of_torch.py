@@ -9,10 +9,10 @@ _BRIDGE = ("torch_bridge",)
 TORCH = (
     Fault(
         "torch-in-place",
-        "a derivative is multiplied in place although it is to be differentiated again",
+        "a derivative is multiplied in place although it is kept for another pass",
         "torch_bridge/pointwise.py",
         "alone = len(present) == 1 and not torch.is_grad_enabled() and not keep",
-        "alone = len(present) == 1 and not keep",
+        "alone = len(present) == 1 and not torch.is_grad_enabled()",
         _BRIDGE,
         torch=True,
     ),

@@ -202,6 +202,12 @@ def test_weights_reach_the_gradient():
     (again,) = torch.autograd.grad(value.sum(), mu)
     assert torch.equal(plain, again)
     torch.testing.assert_close(weighted, weights * plain)
+    # nor may it where the gradient is differentiated in the weights
+    weights.requires_grad_()
+    value = bridge.log_nb_positive(torch.tensor([0.0, 5.0, 2.0]), mu, 2.0)
+    (weighted,) = torch.autograd.grad((weights * value).sum(), mu, create_graph=True)
+    weighted.sum().backward()
+    torch.testing.assert_close(weights.grad, plain)
 
 
 @pytest.mark.parametrize("without", [None, "keeps_graph"])

@@ -23,7 +23,7 @@ from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 from jaxnb.glm.testing import LOW_COUNTS, benjamini_hochberg
 
-__all__ = ["MIXED_METHODS", "run_mixed_test"]
+__all__ = ["MIXED_METHODS", "f_statistic", "run_mixed_test"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -170,8 +170,13 @@ def _likelihood_ratio(
     if method == "lr":
         return _Outcome(ratio, stats.chi2.sf(ratio, degrees))
     rest = fit.donors.degrees
-    statistic = np.expm1(ratio / len(fit.donors.labels)) * rest / degrees
+    statistic = f_statistic(ratio, len(fit.donors.labels), degrees, rest)
     return _Outcome(statistic, stats.f.sf(statistic, degrees, rest))
+
+
+def f_statistic(ratio: Floats, donors: int, degrees: int, rest: int) -> Floats:
+    """F of a likelihood ratio, exact for a linear regression on one normal mean per donor."""
+    return np.expm1(ratio / donors) * rest / degrees
 
 
 def _by_scores(fit: Fitted, vector: Floats, *, within: bool, moderate: bool) -> _Outcome:

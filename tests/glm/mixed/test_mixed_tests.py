@@ -9,6 +9,7 @@ from jaxnb import glm
 from jaxnb.glm.mixed.moderation import Variances, moderated
 from jaxnb.glm.mixed.problem import Point
 from jaxnb.glm.mixed.scores import Scales, fit_at_scales
+from jaxnb.glm.mixed.testing import f_statistic
 
 RNG = np.random.default_rng(5)
 CELLS, DONORS, GENES = 320, 8, 64
@@ -85,6 +86,15 @@ def test_unit_and_zero_of_a_covariate_within_donors_do_not_matter():
     assert table.attrs["tau"] * 1e-3 == pytest.approx(expected.attrs["tau"], rel=1e-4)
     np.testing.assert_allclose(table["se"] * 1e-3, expected["se"], rtol=1e-4)
     np.testing.assert_allclose(table["p_value"], expected["p_value"], rtol=1e-4)
+
+
+@pytest.mark.quick
+def test_the_f_of_a_likelihood_ratio_is_that_of_a_linear_regression():
+    response, groups = RNG.normal(size=12), np.repeat([0, 1, 2], 4)
+    expected = stats.f_oneway(*(response[groups == group] for group in range(3))).statistic
+    within = sum(np.var(response[groups == group]) * 4 for group in range(3))
+    ratio = 12 * np.log(np.var(response) * 12 / within)
+    assert f_statistic(ratio, donors=12, degrees=2, rest=9) == pytest.approx(expected)
 
 
 @pytest.mark.slow
