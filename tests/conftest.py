@@ -36,6 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.own_markers = [mark for mark in item.own_markers if mark.name != "quick"]
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no later collection of garbage looks at it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _free_programs() -> Iterator[None]:
     """Drop what a module compiled: a process that keeps it all grows beyond 3 GB."""

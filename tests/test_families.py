@@ -20,6 +20,7 @@ GRID = np.arange(3000.0, dtype=np.float32)
 
 # The variants share their kernels with the distributions.
 each_case = pytest.mark.parametrize("name", nightly_but(DISTRIBUTIONS, CASES))
+SINGLE = [name for name in DISTRIBUTIONS if name != "negative_binomial_mixture"]
 each_distribution = pytest.mark.parametrize("name", DISTRIBUTIONS)
 
 
@@ -177,7 +178,7 @@ def moments(name):
     return functions(*case.parameters)
 
 
-@each_case
+@pytest.mark.parametrize("name", nightly_but(SINGLE, CASES))
 def test_moments_and_mode_are_those_of_the_probabilities(name):
     p, found = probabilities(name), moments(name)
     mean = (p * GRID).sum()
@@ -199,10 +200,8 @@ def test_draws_have_the_mean(name):
     assert abs(draws.mean() - found["mean"]) < 4 * error
 
 
-# The negative binomial in tests/cdf, the others by the two ways to their counts.
-@pytest.mark.parametrize(
-    "name", nightly_but(["zero_truncated_negative_binomial", "negative_binomial_mixture"], CASES)
-)
+# The negative binomial in tests/cdf.
+@pytest.mark.parametrize("name", nightly_but(["zero_truncated_negative_binomial"], CASES))
 def test_quantiles_are_the_smallest_counts_that_reach_the_level(name):
     case = CASES[name]
     levels = np.append(np.random.default_rng(0).uniform(size=61), [0.5, 0, 1]).astype(np.float32)

@@ -171,6 +171,12 @@ def test_a_name_of_another_library_is_answered_with_ours(function, name, answer)
 
 
 @pytest.mark.quick
+def test_a_mean_by_position_is_told_from_the_size_that_stands_there():
+    with pytest.raises(ValueError, match="The first positional argument is total_count: write mu="):
+        jaxnb.NegativeBinomial(3.0, theta=2.0)
+
+
+@pytest.mark.quick
 def test_advice_gives_the_same_distribution():
     n, p = 3.0, 0.4
     logits = np.log(p / (1 - p))

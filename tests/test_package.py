@@ -134,7 +134,6 @@ def has_tests_by_default(module: ast.Module) -> bool:
 
 # Their cheapest test takes 5 to 20 s of processor time.
 SECONDS_TO_COMPILE = {
-    "distributions/test_censored_nuts.py",
     "fuzz/test_fuzz.py",
     "likelihoods/test_hessians.py",
     "likelihoods/test_stages.py",

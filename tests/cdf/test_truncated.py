@@ -40,9 +40,8 @@ def _found(dtype):
     return mu.astype(float), theta.astype(float), jax.tree.map(np.asarray, values)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_are_sums_of_the_probabilities(found, dtype):
     mu, theta, got = found
     summed = np.cumsum(np.exp(log_probabilities(X, mu, theta)), 1)
@@ -76,9 +75,8 @@ def log_probabilities(x, mu, theta):
         return np.asarray(jaxnb.log_zero_truncated_nb(x, mu, theta))
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_upper_tail_keeps_its_digits_as_the_mean_tends_to_zero(found):
     """P(X > 1 | X > 0) tends to mu (1 + 1 / theta) / 2."""
     mu, _, got = found

@@ -82,7 +82,6 @@ def test_what_cannot_be_chosen_is_told(file: str, words: list[str], message: str
     assert not list(Path().glob("*.csv"))
 
 
-@pytest.mark.slow
 def test_a_checkpoint_of_other_rows_is_refused(file: str, capsys) -> None:
     words = ["de", file, "--markers", "disease", "--out", "none", "--checkpoint", "kept"]
     assert main([*words, "--where", "donor=d0,d5"]) == 0

@@ -100,6 +100,7 @@ def test_tables_of_samples(tmp_path, separator, title):
         np.testing.assert_array_equal(found["holes"], [7.0, np.nan])
 
 
+@pytest.mark.slow
 def test_genes_with_few_counts_are_not_adjusted_for(de, folder):
     counts = COUNTS.assign(gene3=[1, 0, 2] * 4, gene4=0)
     words = ["--design", "~ dose", "--test", "dose"]
@@ -130,6 +131,7 @@ def test_estimated_counts_are_taken_as_they_are(de, folder):
     np.testing.assert_allclose(table["p_value"], whole["p_value"], rtol=0.1)
 
 
+@pytest.mark.slow
 def test_outliers_are_left_out_and_listed(de, folder):
     rng = np.random.default_rng(8)
     counts = pd.DataFrame(

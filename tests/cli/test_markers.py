@@ -31,6 +31,7 @@ def file(tmp_path: Path, folder: Path) -> Path:
     return tmp_path / "m.h5ad"
 
 
+@pytest.mark.slow
 def test_tables_of_markers_and_perturbations(file: Path, capsys) -> None:
     assert main(["de", str(file), "--markers", "guide", "--out", "t.csv"]) == 0
     said = capsys.readouterr()

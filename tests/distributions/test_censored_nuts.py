@@ -51,6 +51,7 @@ def check(log_mu, mean):
     assert abs(log_mu.mean() - np.log(mean)) < 5 * within
 
 
+@pytest.mark.slow
 def test_the_gradient_points_from_afar_to_the_censored_counts():
     """At a mean of 0.01, where P(X > 19) is 1e-50, below all of float32."""
     censored = jaxnb.RightCensored(jaxnb.NegativeBinomial(mu=0.01, theta=5.0), True)

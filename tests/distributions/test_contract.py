@@ -96,6 +96,7 @@ def test_draws_depend_on_the_key(name):
     assert (used(name)["draws"] != used(name, seed=2)["draws"]).any()
 
 
+@pytest.mark.slow
 @computing
 def test_the_log_probability_is_that_of_the_function(name):
     case = ONE_OF_EACH[name]

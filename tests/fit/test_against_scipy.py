@@ -74,6 +74,7 @@ def test_the_other_formula_is_that_of_scipy() -> None:
     assert log_likelihood(x, s, np.log(mean), alpha, p) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_gene_of_each_status_agrees_with_another_optimizer(fitted: Fitted) -> None:
     _, first = np.unique(fitted[1].status, return_index=True)
     check(fitted, first)

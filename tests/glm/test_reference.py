@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from nightly import nightly_but
 
 from jaxnb import glm
 
@@ -13,7 +14,11 @@ DESIGNS = sorted({json.dumps(case["design"]) for case in CASES})
 
 
 @pytest.mark.parametrize("method", [pytest.param("ml", marks=pytest.mark.slow), "cox-reid"])
-@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: f"{len(json.loads(design))} rows")
+@pytest.mark.parametrize(
+    "design",
+    nightly_but(DESIGNS[:2], DESIGNS),
+    ids=lambda design: f"{len(json.loads(design))} rows",
+)
 def test_fit_is_the_exact_one(design, method):
     """The genes of one design are fitted together, once with each of their size factors."""
     cases = [case for case in CASES if json.dumps(case["design"]) == design]

@@ -148,6 +148,7 @@ def test_vmap_over_keys_is_the_loop(name: str, impl: str, rows: int) -> None:
     assert_same(batched, np.stack([draw(key, *parameters) for key in keys]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", nightly_but([ONE], GENE))
 def test_vmap_over_parameters_is_the_loop(name: str) -> None:
     _, parameters = named(name)

@@ -76,6 +76,7 @@ def test_without_donors_effects_it_is_the_plain_regression(ml):
     assert (ml.log_likelihood[:4] >= full.log_likelihood[:4] - 1e-8).all()
 
 
+@pytest.mark.slow
 def test_restricted_maximum_likelihood(ml, restricted):
     """The adjusted profile, maximized over β and α by another program, is level in σ there."""
     gene = 1
@@ -216,6 +217,7 @@ def test_other_bad_input():
         glm.fit(COUNTS[few], "~ condition", obs=OBS[few], size_factors=FACTORS[few], random="donor")
 
 
+@pytest.mark.slow
 def test_where_a_covariate_is_zero_and_its_unit_do_not_matter(ml):
     day = 20240115 + 30 * (OBS["batch"] == "y")
     fit = fitted(obs=OBS.assign(batch=day))
