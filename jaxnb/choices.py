@@ -20,9 +20,13 @@ MEAN_AND_DISPERSION: Choices = (
     ("total_count", "logits"),
 )
 
+_MEAN_OR_THETA = {name for choice in MEAN_AND_DISPERSION for name in choice[:2]} - {
+    "total_count", "probs", "logits",
+}  # fmt: skip
+
 HINTS = {
     "probs": ". The first two positional arguments are total_count and probs: for a mean and a"
-    " concentration, as NumPyro's NegativeBinomial2 has them, write mu=mean, theta=concentration"
+    " concentration write mu=mean, theta=concentration"
 }
 """What may be meant by an invalid parameter."""
 
@@ -56,5 +60,7 @@ def chosen(owner: str, choices: Choices, **given: Any) -> dict[str, Any]:
         number = "at most" if () in choices else "exactly"
         listed = " or ".join(f"({', '.join(choice)})" for choice in choices if choice)
         got = ", ".join(present) or "none of them"
-        raise ValueError(f"{owner} needs {number} one of {listed}; got {got}")
+        by_position = "total_count" in present and present.keys() & _MEAN_OR_THETA
+        hint = ". The first positional argument is total_count: write mu=" if by_position else ""
+        raise ValueError(f"{owner} needs {number} one of {listed}; got {got}{hint}")
     return present

@@ -25,10 +25,11 @@ Without COUNTS, two cell types of the bundled 700 blood cells are compared.
 
 The table written by --out has one line per gene:
   mean                       mean count, divided by the size factors
-  log2_fold_change, se       of B over A (or per unit), and its standard error in the Wald test; the
-                             other tests do without it, and fold change / se does not give their
-                             p-values; -inf or inf where a group has no counts at all
-  log2_fold_change_shrunken  pulled towards 0 where counts are few: for ranking and pictures
+  log2_fold_change, se       of B over A (or per unit), and its standard error in the Wald test;
+                             likelihood-ratio and F tests do without it, and fold change / se does
+                             not give their p-values; -inf or inf where a group has no counts at all
+  log2_fold_change_shrunken  pulled towards 0 where counts are few: for ranking and pictures; not
+                             with --random
   statistic, p_value         of the test; empty in a Wald test where the fold change is infinite
   p_adjusted                 adjusted for the number of genes (Benjamini-Hochberg); with fewer than
                              100 rows, of genes with enough counts alone: by the rule of edgeR's
@@ -37,8 +38,10 @@ The table written by --out has one line per gene:
   dispersion                 alpha: variance = mean + alpha mean^2
   outliers                   with fewer than 100 rows: how many counts were left out, because the
                              other counts of the gene rule them out (--keep-outliers keeps them)
-  status                     what happened in the fit, or "low counts", or "outlier": the fold
-                             change is that of the other counts, the p-value of both fits
+  status                     what happened in the fit, or "low counts" (not adjusted for), or
+                             "outlier": the fold change is that of the other counts, the p-value
+                             of both fits; with --random also "no random sd": this gene's random_sd
+                             is 0, but the default test still allows for differences between donors
 
 With --markers there is a line for each group and gene: the columns group, reference (with
 --reference and --pairwise), gene, and those above. P-values are adjusted within each comparison.
@@ -225,8 +228,15 @@ def check_options(options: argparse.Namespace) -> None:
     if options.counts is None and options.design is None:
         options.design = _DESIGN
         options.contrast = options.contrast or [_CONTRAST]
-    if options.random is not None and (options.pseudobulk or options.threshold or options.outliers):
-        raise InputError("--random goes without --pseudobulk, --threshold and --outliers")
+    if options.random is not None:
+        _refuse(
+            "--random",
+            {
+                "--pseudobulk": options.pseudobulk,
+                "--threshold": options.threshold,
+                "--outliers": options.outliers,
+            },
+        )
     if options.by is not None:
         _check_by(options)
     if options.design is None:
@@ -245,6 +255,12 @@ def check_options(options: argparse.Namespace) -> None:
             )
 
 
+def _refuse(option: str, unused: dict[str, Any]) -> None:
+    given = [name for name, value in unused.items() if value]
+    if given:
+        raise InputError(f"{option} goes without {', '.join(given)}")
+
+
 def _check_by(options: argparse.Namespace) -> None:
     """Refuse what does not go with ``--by``."""
     unused = {
@@ -252,9 +268,7 @@ def _check_by(options: argparse.Namespace) -> None:
         "--checkpoint": options.checkpoint,
         "--plot": None if options.plot == "none" else options.plot,
     }
-    given = [name for name, value in unused.items() if value]
-    if given:
-        raise InputError(f"--by goes without {', '.join(given)}")
+    _refuse("--by", unused)
 
 
 def _check_markers(options: argparse.Namespace) -> None:
@@ -266,8 +280,6 @@ def _check_markers(options: argparse.Namespace) -> None:
         "--allow-non-integer": options.allow_non_integer,
         "--plot": None if options.plot == "none" else options.plot,
     }  # fmt: skip
-    given = [name for name, value in unused.items() if value]
-    if given:
-        raise InputError(f"--markers goes without {', '.join(given)}")
+    _refuse("--markers", unused)
     if options.reference is not None and options.pairwise:
         raise InputError("--reference LEVEL or --pairwise, not both")

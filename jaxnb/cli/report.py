@@ -92,7 +92,7 @@ def next_step(comparison: Comparison, out: Path | None, plot: Path | None) -> st
             "itself) before calling their zeros dropout"
         )
     elif "q_value" in comparison.table:
-        todo = "use the NB: no gene has more zeros than it explains"
+        todo = "use the NB: no gene has significantly more zeros than it explains"
     else:
         todo = "leave --family out to test for zero inflation"
     places = " and ".join(str(place) for place in (plot, out) if place is not None)

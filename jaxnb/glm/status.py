@@ -40,7 +40,7 @@ _MESSAGES = {
     GLMStatus.NOT_CONVERGED: "not converged: do not rely on these estimates",
     GLMStatus.NO_RANDOM_SD: (
         "donors differ by no more than their cells do: random_sd is 0, and the estimates are those "
-        "without donors"
+        "without donors; the moderated test still allows for differences between donors"
     ),
     GLMStatus.RANDOM_SD_LIMIT: (
         "random_sd is at the largest value allowed: counts in few donors only"
