@@ -20,9 +20,7 @@ MEAN_AND_DISPERSION: Choices = (
     ("total_count", "logits"),
 )
 
-_MEAN_OR_THETA = {name for choice in MEAN_AND_DISPERSION for name in choice[:2]} - {
-    "total_count", "probs", "logits",
-}  # fmt: skip
+_MEAN_OR_THETA = {"mu", "log_mu", "theta", "log_theta"}
 
 HINTS = {
     "probs": ". The first two positional arguments are total_count and probs: for a mean and a"
