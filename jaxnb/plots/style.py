@@ -86,6 +86,8 @@ def label_points(
 ) -> list[str]:
     """Write names beside points, the first ones first, each where there is still room.
 
+    Where there is a choice, a name is nearer to its own point than to any other.
+
     Args:
         axes: with its final limits and scales.
         x: of the points, in data coordinates.
@@ -109,18 +111,28 @@ def label_points(
     for name, point in zip(names, points, strict=True):
         width = pixels * (_GAP + TextPath((0, 0), name, size=_FONT_SIZE).get_extents().width)
         height = pixels * _HEIGHT
+        free: list[tuple[bool, int, _Box, tuple[float, float]]] = []
         for dx, dy in _DIRECTIONS:
             left = point[0] + pixels * _REACH * dx - width * (dx < 0) - width / 2 * (dx == 0)
             bottom = point[1] + pixels * _REACH * dy - height / 2
             box = (left, bottom, left + width, bottom + height)
             if _within(box, inside) and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                _write(axes, name, point, (dx, dy))
-                written.append(name)
-                break
+                nearest = _distances(box, point[None])[0] <= _distances(box, points).min()
+                free.append((not nearest, len(free), box, (dx, dy)))
+        if free:
+            *_, box, direction = min(free)
+            taken.append(box)
+            _write(axes, name, point, direction)
+            written.append(name)
         if len(written) == most:
             break
     return written
+
+
+def _distances(box: _Box, points: NDArray[Any]) -> NDArray[Any]:
+    nearest = np.clip(points, box[:2], box[2:])
+    distances: NDArray[Any] = np.linalg.norm(points - nearest, axis=1)
+    return distances
 
 
 def _boxes(points: NDArray[Any]) -> list[_Box]:

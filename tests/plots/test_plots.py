@@ -144,6 +144,15 @@ def test_no_gene_is_zero_inflated(axes) -> None:
     assert labels <= set(highest)
 
 
+def test_a_name_is_nearest_to_its_own_point(axes) -> None:
+    """Two points so near each other that a name to the right of one would lie at the other."""
+    x, y = np.array([0.5, 0.515]), np.array([0.5, 0.5])
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    assert label_points(axes, x, y, ["LEFT", "RIGHT"], most=2) == ["LEFT", "RIGHT"]
+    left, right = (text.get_window_extent() for text in axes.texts)
+    assert left.x1 < right.x0
+
+
 def test_labels_do_not_overlap(axes) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0.4, 0.6, (2, 60))
