@@ -23,7 +23,15 @@ NB, ZINB, MIXTURE, ZERO_TRUNCATED, HURDLE = (
 nb = jaxnb.log_nb_positive
 TINY = float(np.finfo(np.float32).tiny)
 
-every_distribution = pytest.mark.parametrize("case", DISTRIBUTIONS.values(), ids=repr)
+# The mixture by night: its program takes longest to compile.
+every_distribution = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=pytest.mark.slow if name == "negative_binomial_mixture" else ())
+        for name, case in DISTRIBUTIONS.items()
+    ],
+    ids=repr,
+)
 
 
 def evaluated(name, points, eps=None):
