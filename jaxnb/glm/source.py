@@ -126,13 +126,16 @@ def source_of_counts(
     matrix = counts.matrix
     counted = Counted(matrix, size_factors, offsets, weights)
     rows = int(matrix.shape[0])
-    weighted_rows: Floats | float = float(rows)
-    inverse = sparse.diags_array(1 / size_factors)
-    scaled = inverse @ matrix if offsets is None else (inverse @ matrix).multiply(np.exp(-offsets))
-    if weights is not None:
-        weighted_rows = weights.sum(axis=0)
-        scaled = scaled.multiply(weights if weights.ndim > 1 else weights[:, None])
-    totals = np.asarray(scaled.sum(axis=0), np.float64).ravel()
+    weighted_rows: Floats | float = float(rows) if weights is None else weights.sum(axis=0)
+    of_counts = weights is not None and weights.ndim > 1
+    of_rows = 1 / size_factors if weights is None or of_counts else weights / size_factors
+    if offsets is None and not of_counts:
+        totals = np.asarray(of_rows @ matrix, np.float64)  # without a second matrix
+    else:
+        scaled = sparse.diags_array(of_rows) @ matrix
+        if offsets is not None:
+            scaled = scaled.multiply(np.exp(-offsets))
+        totals = np.asarray((scaled.multiply(weights) if of_counts else scaled).sum(axis=0)).ravel()
     return Source(
         counts.genes,
         counts.obs,
