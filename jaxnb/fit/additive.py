@@ -138,8 +138,9 @@ class AdditiveSums:
 
     def save(self, path: str | Path) -> None:
         """Write an ``.npz`` file, to be read by `load`."""
+        arrays: dict[str, Any] = self.arrays()
         with open(path, "wb") as file:
-            np.savez(file, allow_pickle=False, **self.arrays())
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

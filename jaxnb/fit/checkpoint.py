@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,8 @@ class Checkpoint:
         manifest = {"key": self._key, "phase": phase, "rows": rows, "file": name}
         try:
             with _replacing(self._folder / name) as file:
-                np.savez(file, allow_pickle=False, **arrays)
+                # without allow_pickle: before NumPy 2.1 that is one more array
+                np.savez(file, **cast(dict[str, Any], arrays))
             with _replacing(self._folder / _MANIFEST) as file:
                 file.write(json.dumps(manifest, indent=1).encode())
             # By our prefix: the folder may hold files of the user.
