@@ -50,6 +50,8 @@ class Kernel(NamedTuple):
             counts from 1 on.
         likelihood: The kernel of its log-probability.
         lowest: The smallest count.
+        between: Of (scales, x, *parameters), the log-probability of counts from 1 on, continued
+            between them; None where the likelihood is not -inf there.
     """
 
     log_tails: Callable[..., Tails]
@@ -60,10 +62,15 @@ class Kernel(NamedTuple):
     components: Callable[..., list[Component]]
     likelihood: Likelihood
     lowest: int = 0
+    between: Callable[..., Array] | None = None
 
     def log_probability(self, scales: Scales, x: Array, *parameters: Array) -> Array:
-        """That of the count x, or of a number between counts, with no floor on the means."""
+        """That of the count x, with no floor on the means."""
         return value(self.likelihood, x, *parameters, jnp.zeros((), x.dtype), scales)
+
+    def continued(self, scales: Scales, x: Array, *parameters: Array) -> Array:
+        """The log-probability of counts from 1 on, continued to the numbers between them."""
+        return (self.between or self.log_probability)(scales, x, *parameters)
 
 
 def log_tail(kernel: Kernel, owner: str, upper: bool, x: ArrayLike, **parameters: Given) -> Array:

@@ -122,7 +122,7 @@ def _log_sum(kernel: Kernel, scales: Scales, a: Array, b: Array, *parameters: Ar
         """A term more, relative to the largest one so far, whose choice has no derivative."""
         reference, total = sums
         used = node.weight > 0
-        log_p = kernel.log_probability(scales, node.x, *parameters)
+        log_p = kernel.continued(scales, node.x, *parameters)
         top = jnp.maximum(reference, lax.stop_gradient(jnp.where(used, log_p, -jnp.inf)))
         finite = jnp.where(top > -jnp.inf, top, 0.0)
         term = node.weight * jnp.exp(jnp.where(used, log_p - finite, 0.0))

@@ -62,7 +62,14 @@ def inflated(without: Kernel, likelihood: Likelihood) -> Kernel:
         *own, q = parameters
         return [part.weighted(-jax.nn.softplus(q)) for part in without.components(scales, *own)]
 
-    return Kernel(log_tails, fixed, around, start, upper_end, components, likelihood)
+    def between(scales: Scales, x: Array, *parameters: Array) -> Array:
+        *own, q = parameters
+        return without.continued(scales, x, *own) - jax.nn.softplus(q)
+
+    return Kernel(
+        log_tails, fixed, around, start, upper_end, components, likelihood,
+        between=between if without.between else None,
+    )  # fmt: skip
 
 
 def _inflated(x: Array, t: Tails, q: Array) -> Tails:

@@ -11,6 +11,7 @@ from cdf.exact_interval import drawn, exact
 from exact_probabilities import log_probabilities
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
+from nightly import nightly_but
 from registry import DISTRIBUTIONS
 from scipy.special import logsumexp
 
@@ -226,3 +227,26 @@ def test_intervals_drawn_at_random(kind, dtype):
         error = (np.abs(got - wanted) / np.maximum(size, np.abs(wanted)))[seen] / eps
         assert np.quantile(error, 0.98) < 25
         assert error.max() < 150
+
+
+# ends, mu, theta: sums over so many counts are taken at numbers between them
+WIDE = [(1000, 1060, 150, 0.5), (10, 40, 150, 0.5), (400, 900, 1000, 5.0), (50, 300, 100, 2.0)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    nightly_but(
+        ["hurdle_nb_log_interval"], ["hurdle_nb_log_interval", "zero_truncated_nb_log_interval"]
+    ),
+)
+def test_wide_intervals_of_distributions_without_the_usual_zeros(name):
+    """Those of the negative binomial but for a factor."""
+    low, high, mu, theta = np.array(WIDE, np.float32).T
+    odds = (np.float32(0.3),) if name.startswith("hurdle") else ()
+
+    def positive(low, high, mu, theta):
+        counted = np.log1p(-np.exp(jaxnb.nb_log_prob(0, mu, theta)))
+        return jaxnb.nb_log_interval(low, high, mu, theta) - counted - sum(np.logaddexp(0, odds))
+
+    got = getattr(jaxnb, name)(low, high, mu, theta, *odds)
+    np.testing.assert_allclose(got, positive(low, high, mu, theta), rtol=2e-6)

@@ -131,6 +131,14 @@ DISTRIBUTIONS = (
         _CDF,
     ),
     Fault(
+        "cdf-interval-between-counts",
+        "sums over many counts of a distribution without zeros are taken where it is -inf",
+        "cdf/kernels/zero_truncated_nb.py",
+        "    between=_between,\n",
+        "",
+        _CDF,
+    ),
+    Fault(
         "cdf-entropy-skewness",
         "the entropy of a nearly normal variable grows with its skewness",
         "cdf/truncated_entropy.py",

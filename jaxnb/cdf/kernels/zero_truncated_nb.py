@@ -80,6 +80,11 @@ def _components(scales: Scales, mu: Array, theta: Array) -> list[Component]:
     return [part.weighted(-log_positive) for part in nb.KERNEL.components(scales, mu, theta)]
 
 
+def _between(scales: Scales, x: Array, mu: Array, theta: Array) -> Array:
+    log_positive = _tails_at_zero(scales, mu, theta).log_sf
+    return nb.KERNEL.log_probability(scales, x, mu, theta) - log_positive
+
+
 KERNEL = Kernel(
     _log_tails,
     _fixed,
@@ -89,6 +94,7 @@ KERNEL = Kernel(
     _components,
     ZERO_TRUNCATED,
     lowest=1,
+    between=_between,
 )
 
 entropy = partial(grouped_entropy, None)
