@@ -52,7 +52,8 @@ def number_of_arguments(name):
     if name == "nb_kl_divergence":
         return 4
     family = next(f for f in sorted(PARAMETERS, key=len, reverse=True) if name.startswith(f))
-    return PARAMETERS[family] + (not name.endswith("entropy"))
+    counts = 2 if name.endswith("interval") else not name.endswith("entropy")
+    return PARAMETERS[family] + counts
 
 
 SAMPLERS = {"gamma": 1, "poisson": 1} | {
