@@ -41,7 +41,7 @@ from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import exp
 from jaxnb.special.truncated_exponential import truncated_exponential_moments
 
-__all__ = ["ZERO_TRUNCATED", "Truncated", "support"]
+__all__ = ["CONTINUED", "ZERO_TRUNCATED", "Truncated", "support"]
 
 
 def support(x: Array) -> Array:
@@ -52,9 +52,11 @@ def support(x: Array) -> Array:
 class Truncated:
     """The distribution at x, as `NegativeBinomial`. Derivatives outside the support are 0."""
 
+    _supports = staticmethod(support)
+
     def __init__(self, at: Arguments) -> None:
         self._x, self._mu, self._theta = at.x, *at.parameters[:2]
-        self._support = support(at.x)
+        self._support = self._supports(at.x)
         self._count = jnp.where(self._support, at.x, 1.0)
         nb = NegativeBinomial(at.scales, self._count, self._mu, self._theta, at.eps, at.thetas[0])
         tiny = float(np.finfo(at.x.dtype).tiny)
@@ -207,6 +209,26 @@ def _ordinary(scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Arra
     return ordinary(scales, x, mu, theta, eps) & support(x)
 
 
+def _from_1_on(x: Array) -> Array:
+    return (x >= 1) & (x < jnp.inf)
+
+
+class _Continued(Truncated):
+    """The same formulas at the numbers between the counts."""
+
+    _supports = staticmethod(_from_1_on)
+
+
+def _ordinary_continued(
+    scales: Scales, x: Array, parameters: tuple[Array, ...], eps: Array
+) -> Array:
+    mu, theta = parameters
+    return ordinary(scales, x, mu, theta, eps) & _from_1_on(x)
+
+
 ZERO_TRUNCATED: Final = Likelihood(
     "zero-truncated", (1,), (), _ordinary, *by_point(Truncated), fits=True
+)
+CONTINUED: Final = Likelihood(
+    "zero-truncated continued", (1,), (), _ordinary_continued, *by_point(_Continued), fits=True
 )

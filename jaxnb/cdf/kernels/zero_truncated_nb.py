@@ -21,7 +21,8 @@ from jaxnb.cdf.moments import ARRAYS
 from jaxnb.cdf.nb_kernel import nb_log_tails
 from jaxnb.cdf.tails import Part, Tails
 from jaxnb.likelihoods.arguments import Scales
-from jaxnb.likelihoods.zero_truncated_kernel import ZERO_TRUNCATED
+from jaxnb.likelihoods.primitives import value
+from jaxnb.likelihoods.zero_truncated_kernel import CONTINUED, ZERO_TRUNCATED
 from jaxnb.special.complements import log1m_exp_of_any
 
 __all__ = ["KERNEL", "entropy", "mean", "mode", "rate", "variance"]
@@ -81,8 +82,7 @@ def _components(scales: Scales, mu: Array, theta: Array) -> list[Component]:
 
 
 def _between(scales: Scales, x: Array, mu: Array, theta: Array) -> Array:
-    log_positive = _tails_at_zero(scales, mu, theta).log_sf
-    return nb.KERNEL.log_probability(scales, x, mu, theta) - log_positive
+    return value(CONTINUED, x, mu, theta, jnp.zeros((), x.dtype), scales)
 
 
 KERNEL = Kernel(
