@@ -201,6 +201,6 @@ def _reason(names: list[str]) -> str:
     if any(name.startswith(("cr(", "cs(", "cc(")) for name in names):
         return "The splines cr and cc hold a constant unless they are given constraints='center'"
     return (
-        "Are conditions confounded with batches? A column that names donors is given by random= "
-        "(--random) instead"
+        "Are conditions confounded with batches? Give a column of donors as random= (--random) "
+        "instead"
     )

@@ -22,7 +22,7 @@ pseudo-cells first, and the rest is of second order:
 
     s d - (c + αw) μ q ((e - d) - (p e - D) / p).
 
-The score at a node is in the same way s - μ e (c + αw) q q', with q' at the node.
+The score at a node becomes s - μ e (c + αw) q q', with q' at the node.
 
 Genes are the last axis here and pseudo-cells the first, over which the sums are accumulated one
 after the other: a processor then does neighboring genes at once, and nothing of the size of
