@@ -103,6 +103,7 @@ def in_blocks(
         return function(*operands)
     columns = shape[-1]
     width = max(block * columns // prod(shape), 1)
+    function = jax.jit(function)  # which is traced for the types of the results, and not again
 
     def add_block(number: Array, results: list[Array]) -> list[Array]:
         start = jnp.minimum(number * width, columns - width)  # the last one overlaps
@@ -118,8 +119,14 @@ def in_blocks(
             for result, value in zip(results, values, strict=True)
         ]
 
-    outputs = jax.eval_shape(function, *operands)
-    nothing = [jnp.zeros(output.shape, output.dtype) for output in outputs]
+    part = [
+        jax.ShapeDtypeStruct((*leaf.shape[:-1], width), leaf.dtype)  # type: ignore[no-untyped-call]
+        if leaf.shape[-1:] == (columns,)
+        else leaf
+        for leaf in leaves
+    ]
+    outputs = jax.eval_shape(function, *jax.tree.unflatten(structure, part))
+    nothing = [jnp.zeros(shape, output.dtype) for output in outputs]
     return tuple(lax.fori_loop(0, -(-columns // width), add_block, nothing))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from jaxnb._blockwise import blockwise
 from jaxnb._names import keywords
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.divergence_derivatives import divergence
@@ -74,14 +76,22 @@ def _kl_divergence(scales: Scales, *parameters: ArrayLike) -> Array:
     names = ("mu_1", "theta_1", "mu_2", "theta_2")
     named = dict(zip(names, parameters, strict=True))
     result_type, arguments = promote(x=named.pop("mu_1"), **named)
-    given = jnp.broadcast_arrays(*arguments)
-    mu_1, theta_1, mu_2, theta_2 = (
-        jnp.exp(a) if scale == "log" else a for a, scale in zip(given, scales, strict=True)
-    )
-    result = divergence(mu_1, theta_1, mu_2, theta_2)
-    from_zero = 0.0 - log_nb_positive(0.0, mu_2, theta_2, 0.0)
-    result = jnp.where((mu_1 == 0) | (theta_1 == 0), from_zero, result)
-    infinite = (mu_1 == jnp.inf) & (theta_1 > 0)
-    result = jnp.where(infinite, jnp.where(mu_2 < jnp.inf, jnp.inf, jnp.nan), result)
-    invalid = ~((mu_1 >= 0) & (theta_1 >= 0) & (mu_2 >= 0) & (theta_2 >= 0))
-    return jnp.where(invalid, jnp.nan, result).astype(result_type)
+    found = blockwise(_OnScales(scales), *arguments)
+    return found.astype(result_type)
+
+
+@dataclass(frozen=True)
+class _OnScales:
+    scales: Scales
+
+    def __call__(self, *given: Array) -> Array:
+        mu_1, theta_1, mu_2, theta_2 = (
+            jnp.exp(a) if scale == "log" else a for a, scale in zip(given, self.scales, strict=True)
+        )
+        result = divergence(mu_1, theta_1, mu_2, theta_2)
+        from_zero = 0.0 - log_nb_positive(0.0, mu_2, theta_2, 0.0)
+        result = jnp.where((mu_1 == 0) | (theta_1 == 0), from_zero, result)
+        infinite = (mu_1 == jnp.inf) & (theta_1 > 0)
+        result = jnp.where(infinite, jnp.where(mu_2 < jnp.inf, jnp.inf, jnp.nan), result)
+        invalid = ~((mu_1 >= 0) & (theta_1 >= 0) & (mu_2 >= 0) & (theta_2 >= 0))
+        return jnp.where(invalid, jnp.nan, result)

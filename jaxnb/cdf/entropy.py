@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 
+from jaxnb._blockwise import blockwise
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf.at_zero import log_probability_of_zero
 from jaxnb.cdf.truncated_entropy import grouped, truncated_entropy
@@ -44,14 +46,22 @@ def grouped_entropy(
     """
     named = {f"parameter {k}": p for k, p in enumerate(more, 3)}
     result_type, arguments = promote(x=mu, theta=theta, **named)
-    mu, theta, *others = jnp.broadcast_arrays(*arguments)
-    entropy = of_positive(mu, theta)
-    if of_zero is not None:
-        entropy = grouped(*of_zero(mu, theta, *others), entropy)
-    valid = (mu >= 0) & (theta >= 0)
-    for other in others:
-        valid &= ~jnp.isnan(other)
-    return jnp.where(valid, entropy, jnp.nan).astype(result_type)
+    found = blockwise(_Grouped(of_zero), *arguments)
+    return found.astype(result_type)
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    of_zero: ZeroAndRest | None
+
+    def __call__(self, mu: Array, theta: Array, *others: Array) -> Array:
+        entropy = of_positive(mu, theta)
+        if self.of_zero is not None:
+            entropy = grouped(*self.of_zero(mu, theta, *others), entropy)
+        valid = (mu >= 0) & (theta >= 0)
+        for other in others:
+            valid &= ~jnp.isnan(other)
+        return jnp.where(valid, entropy, jnp.nan)
 
 
 def of_positive(mu: Array, theta: Array) -> Array:

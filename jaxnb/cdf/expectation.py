@@ -37,7 +37,6 @@ from jax import lax
 from jax.interpreters import ad
 
 from jaxnb._elementwise import elementwise
-from jaxnb._materialize import in_blocks
 from jaxnb._types import Array
 from jaxnb.special.elementary import power_of_two
 
@@ -60,9 +59,6 @@ _END_TERMS: Final = (
     - np.array([0, -1, 3, -3, 1, 0]) * 17 / 5760
     + np.array([-1, 5, -10, 10, -5, 1]) * 367 / 967680
 )
-
-
-_BLOCK: Final = 1 << 13  # elements that are summed at a time
 
 
 class Nodes(NamedTuple):
@@ -236,13 +232,10 @@ def _sums(
 def _sums_function(
     *operands: Array, loop: _Loop, order: int, places: tuple[int, ...], indices: object
 ) -> tuple[Array, ...]:
-    def of(*operands: Array) -> tuple[Array, ...]:
-        number = len(Nodes._fields)
-        n, parameters = Nodes(*operands[:number]), operands[number:]
-        return tuple(_added(loop, order, places, n, parameters))
-
+    number = len(Nodes._fields)
     together = jnp.broadcast_shapes(*(a.shape for a in operands))
-    return in_blocks(of, *(jnp.broadcast_to(a, together) for a in operands), block=_BLOCK)
+    whole = [jnp.broadcast_to(a, together) for a in operands]
+    return tuple(_added(loop, order, places, Nodes(*whole[:number]), tuple(whole[number:])))
 
 
 _sums_p = elementwise("jaxnb_sum_over_counts", _sums_function, "indices")

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxnb._blockwise import blockwise
 from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf import nb_kernel
 from jaxnb.cdf.calls import Component, Kernel
@@ -106,12 +107,16 @@ def entropy(
     result_type, arguments = promote(
         x=mu_1, theta_1=theta_1, mu_2=mu_2, theta_2=theta_2, pi_logits=q
     )
-    mu_1, theta_1, mu_2, theta_2, q = jnp.broadcast_arrays(*arguments)
+    found = blockwise(_entropy, *arguments)
+    return found.astype(result_type)
+
+
+def _entropy(mu_1: Array, theta_1: Array, mu_2: Array, theta_2: Array, q: Array) -> Array:
     mu, theta = jnp.stack([mu_1, mu_2]), jnp.stack([theta_1, theta_2])
     own = grouped(*zero_and_rest(mu, theta), of_positive(mu, theta))
     mixed = mixed_entropy(own, mu, theta, q)
     valid = jnp.all((mu >= 0) & (theta >= 0), 0) & ~jnp.isnan(q)
-    return jnp.where(valid, mixed, jnp.nan).astype(result_type)
+    return jnp.where(valid, mixed, jnp.nan)
 
 
 def mean(
