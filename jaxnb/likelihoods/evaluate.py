@@ -61,7 +61,7 @@ class Arguments(NamedTuple):
     def after(self, *arrays: Array) -> tuple["Arguments", tuple[Array, ...]]:
         """The same arguments, for what is computed after some arrays, and those arrays.
 
-        In float32 on GPU and TPU, the arrays are computed in full and nothing else is shared with
+        On GPU and TPU, the arrays are computed in full and nothing else is shared with
         what follows. XLA for TPU works through fusions of more than about 1000 instructions one
         tile at a time, which takes several times as long, and XLA for GPU writes all that is shared
         by several outputs to memory.
@@ -274,7 +274,7 @@ def _evaluated(
 
     if cpu:
         return on_cpu(arguments, eps, before, directions)
-    in_stages = partial(everywhere, in_stages=x.dtype == jnp.float32)
+    in_stages = partial(everywhere, in_stages=True)
     on_tpu = everywhere if likelihood.fits and all(small) else in_stages
     result: tuple[Array, ...] = lax.platform_dependent(
         (x, *parameters), eps, before, directions, cpu=on_cpu, tpu=on_tpu, default=in_stages
