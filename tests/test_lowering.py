@@ -70,8 +70,11 @@ def gradient(function, arguments):
 
 
 def hessian(function, arguments):
-    """In the first parameter after x and in the last one, from derivatives in each."""
-    wrt = tuple(sorted({1, arguments - 1}))
+    """In the first parameter after x and in the last one, from derivatives in each.
+
+    An entropy has no x, and may have one parameter.
+    """
+    wrt = tuple(sorted({min(1, arguments - 1), arguments - 1}))
     return jax.jacfwd(jax.grad(total(function), wrt), wrt)
 
 

@@ -47,7 +47,7 @@ class Kernel(NamedTuple):
         upper_end: Of (scales, *parameters), a number that is positive unless the distribution is a
             point mass.
         components: Of (scales, *parameters), the negative binomials that it is the sum of for
-            counts from 1 on.
+            counts from 1 on; none if it is not such a sum, and has no mean within bounds.
         likelihood: The kernel of its log-probability.
         lowest: The smallest count.
         between: Of (scales, x, *parameters), the log-probability of counts from 1 on, continued

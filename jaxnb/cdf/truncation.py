@@ -209,8 +209,11 @@ def _mean(
     result_type, (low, high, *aligned) = promote(x=low, high=high, **named)
     a, b = whole_ends(kernel, low, high)
     total = log_probability_of_interval(kernel, scales, low, high, *aligned)
+    components = kernel.components(scales, *aligned)
+    if not components:
+        raise NotImplementedError("the mean of this distribution within bounds has no closed form")
     parts = []
-    for part in kernel.components(scales, *aligned):
+    for part in components:
         infinite = part.theta == jnp.inf
         finite = jnp.where(infinite, 1.0, part.theta)
         mu = jnp.where(infinite, part.mu, part.mu * ((finite + 1) / finite))
