@@ -167,7 +167,7 @@ def donor_scores(
     exponent += log_weights[:, None] + jnp.log(c11 * c22)[:, None]
     integral = jax.scipy.special.logsumexp(exponent, axis=1)
     posterior = jnp.exp(exponent - integral[:, None])
-    integral += jnp.sum(sums.start, axis=(1, 2))
+    integral += jnp.sum(sums.origin.value, axis=1)
 
     ones = jnp.ones((*block.design.shape[:2], 1))
     design = jnp.concatenate([block.design, ones], axis=2)
