@@ -18,7 +18,7 @@ from jaxnb.fit import CountStatistics
 from jaxnb.fit.chebyshev import Panels, nodes_for
 from jaxnb.glm.histogram import Histogram, histogram, histogram_of_statistics
 
-__all__ = ["TOLERANCE", "PseudoCells", "pseudo_cells", "pseudo_cells_of_statistics"]
+__all__ = ["TOLERANCE", "PseudoCells", "merged", "pseudo_cells", "pseudo_cells_of_statistics"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -142,6 +142,28 @@ def pseudo_cells_of_statistics(statistics: CountStatistics, rows: Floats) -> Pse
         histogram_of_statistics(statistics),
         statistics.factor_sums,
         statistics.totals,
+    )
+
+
+def merged(data: PseudoCells, design: Floats) -> PseudoCells:
+    """The same counts on rows of which several agree, with common nodes for those that do.
+
+    Args:
+        data: whose size factors and weights are the same for all genes.
+        design: what of the rows counts, ``(rows, p)``.
+    """
+    rows, number = _distinct_rows(design)
+    basis, node_row, nodes = _basis(number[data.row_of], len(rows), data.log_size_factors)
+    members = _indicator(number, len(rows))
+    return PseudoCells(
+        rows,
+        node_row,
+        nodes,
+        np.asarray(basis.T @ data.cells),
+        np.ascontiguousarray((basis.T @ data.counts.T).T),
+        data.histogram,
+        np.asarray(members @ data.exposures),
+        np.ascontiguousarray((members @ data.totals.T).T),
     )
 
 

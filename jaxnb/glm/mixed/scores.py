@@ -215,20 +215,18 @@ def fit_at_scales(
         for mine, block in problem.blocks(genes[which], nodes=len(positions)):
             own = which[mine]
             with jax.enable_x64(True):
-                result = jax.device_get(
-                    donor_scores(
-                        alpha[own],
-                        beta[mine],
-                        np.array([scales.sigma, scales.tau]),
-                        scales.slope,
-                        found.modes[own],
-                        block,
-                        positions,
-                        log_weights,
-                    )
+                result = donor_scores(
+                    alpha[own],
+                    beta[mine],
+                    np.array([scales.sigma, scales.tau]),
+                    scales.slope,
+                    found.modes[own],
+                    block,
+                    positions,
+                    log_weights,
                 )
             for entry, new in zip(parts, result, strict=True):
-                entry[mine] = new
+                entry[mine] = np.asarray(new)
         return parts
 
     beta, trial = start.copy(), start.copy()
