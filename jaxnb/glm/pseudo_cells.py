@@ -89,12 +89,14 @@ def pseudo_cells(
     if offsets is None and of_cells.ndim == 1 and 4 * len(rows) <= len(row_of):
         basis, node_row, nodes = _basis(row_of, len(rows), log_factors)
         if 2 * len(nodes) <= len(row_of):
-            weighted = np.ascontiguousarray((basis.T @ _scaled(x, weights)).toarray().T)
+            # Gene by gene, as the counts are stored.
+            by_gene = sparse.csr_array(_scaled(x, weights).T)
+            weighted = (by_gene @ basis).toarray()
             cells = np.asarray(basis.T @ of_cells)
             exposures = indicator @ (of_cells * size_factors)
             yield PseudoCells(
                 rows, node_row, nodes, cells, weighted,
-                *_summaries(x, weights, indicator @ _scaled(x, weights), exposures),
+                *_summaries(x, weights, (by_gene @ sparse.csr_array(indicator.T)).T, exposures),
             )  # fmt: skip
             return
     step = max(1, _DENSE_ENTRIES // len(row_of))
