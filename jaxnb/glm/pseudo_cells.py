@@ -18,7 +18,14 @@ from jaxnb.fit import CountStatistics
 from jaxnb.fit.chebyshev import Panels, nodes_for
 from jaxnb.glm.histogram import Histogram, histogram, histogram_of_statistics
 
-__all__ = ["TOLERANCE", "PseudoCells", "merged", "pseudo_cells", "pseudo_cells_of_statistics"]
+__all__ = [
+    "TOLERANCE",
+    "PseudoCells",
+    "distinct_rows",
+    "merged",
+    "pseudo_cells",
+    "pseudo_cells_of_statistics",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -80,7 +87,7 @@ def pseudo_cells(
         weights: what the log-likelihoods of cells, or of single counts, are multiplied with, shape
             ``(cells,)`` or ``(cells, genes)``; None for 1.
     """
-    rows, row_of = _distinct_rows(design)
+    rows, row_of = distinct_rows(design)
     log_factors = np.log(size_factors)
     x = sparse.csc_array(counts)
     of_cells = np.ones(len(row_of)) if weights is None else weights
@@ -154,7 +161,7 @@ def merged(data: PseudoCells, design: Floats) -> PseudoCells:
         data: whose size factors and weights are the same for all genes.
         design: what of the rows counts, ``(rows, p)``.
     """
-    rows, number = _distinct_rows(design)
+    rows, number = distinct_rows(design)
     basis, node_row, nodes = _basis(number[data.row_of], len(rows), data.log_size_factors)
     members = _indicator(number, len(rows))
     return PseudoCells(
@@ -209,7 +216,7 @@ def _padded(counted: Histogram) -> Histogram:
     return Histogram(exceedances, thresholds, counted.log_factorials)
 
 
-def _distinct_rows(design: Floats) -> tuple[Floats, Ints]:
+def distinct_rows(design: Floats) -> tuple[Floats, Ints]:
     """`numpy.unique` of rows, without its comparisons of whole rows."""
     order = np.lexsort(design.T[::-1])
     first = np.append(True, np.any(np.diff(design[order], axis=0) != 0, axis=1))

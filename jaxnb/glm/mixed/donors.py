@@ -12,6 +12,7 @@ from jaxnb._warnings import warn
 from jaxnb.glm.counts import aligned
 from jaxnb.glm.design import Design
 from jaxnb.glm.formulas import warn_of_like_levels
+from jaxnb.glm.pseudo_cells import distinct_rows
 
 __all__ = ["Donors", "check_memory", "donor_column", "donors_of"]
 
@@ -182,7 +183,7 @@ def _several(random: Any) -> TypeError:
 
 def _between(codes: NDArray[Any], matrix: Floats) -> int:
     """Dimensions that the design's columns and the donors' indicators have in common."""
-    rows = np.unique(np.column_stack([codes, matrix]), axis=0)
+    rows, _ = distinct_rows(np.column_stack([codes, matrix]))
     codes, matrix = rows[:, 0].astype(np.int64), rows[:, 1:]
     # What of every column is left within donors has a rank of p minus the dimensions shared.
     sizes = np.bincount(codes)

@@ -18,7 +18,7 @@ from jaxnb.glm.mixed.maximum import Maximum, maximize
 from jaxnb.glm.mixed.problem import MixedProblem, Point
 from jaxnb.glm.mixed.restricted import maximize_restricted
 from jaxnb.glm.problem import Problem
-from jaxnb.glm.pseudo_cells import merged
+from jaxnb.glm.pseudo_cells import distinct_rows, merged
 from jaxnb.glm.separation import limits_of
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
@@ -76,7 +76,7 @@ class MixedRegression:
         self.basis = conditioned(design)
         self._matrix = np.column_stack([donors.codes.astype(np.float64), self.basis.matrix])
         self._only: MixedProblem | None = None
-        rows = len(np.unique(self._matrix, axis=0))
+        rows = len(distinct_rows(self._matrix)[0])
         check_memory(len(source.genes), rows, source.rows, donors.name)
 
     def reduced(self, design: Floats) -> MixedRegression:
