@@ -40,6 +40,14 @@ REGRESSION = (
         ("glm/mixed/test_marginal_likelihood.py",),
     ),
     Fault(
+        "glm-mixed-mode-overshot",
+        "the search for a donor's mode ends far from it where its counts are far above the mean",
+        "glm/mixed/modes.py",
+        "_LONGEST_STEP = 2.0",
+        "_LONGEST_STEP = 1e9",
+        ("glm/mixed/test_marginal_likelihood.py",),
+    ),
+    Fault(
         "glm-mixed-blank-donor",
         "cells without a donor are taken for those of one donor",
         "glm/mixed/donors.py",

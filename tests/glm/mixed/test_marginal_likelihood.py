@@ -9,7 +9,7 @@ import pytest
 from jaxnb.glm.mixed import likelihood, modes, nodes
 from jaxnb.glm.mixed.data import DonorData
 from jaxnb.glm.mixed.problem import MixedProblem, Point
-from jaxnb.glm.mixed.quadrature import rule_numbers, rule_of
+from jaxnb.glm.mixed.quadrature import DROP, rule_numbers, rule_of
 from jaxnb.glm.pseudo_cells import pseudo_cells
 
 RNG = np.random.default_rng(3)
@@ -137,6 +137,28 @@ def test_differences_of_second_order(alpha):
     eps = np.finfo(float).eps
     assert np.all(np.abs(np.ravel(found.value) / value - 1) <= units * eps)
     np.testing.assert_allclose(np.ravel(found.score), score, rtol=8 * eps)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("counts", [1.0, 1e7])
+def test_ends_of_the_interval(counts):
+    """The logarithm of the posterior falls as far as it should, even where it is very narrow."""
+    sigma, mu = 4.0, 100.0
+    with jax.enable_x64(True):
+        cells = nodes.Cells(
+            *(jnp.array([entry]) for entry in (0.0, 1.0)),
+            *(jnp.full((1, 1, 1, 1), entry) for entry in (counts, 1.0, np.log(mu), mu)),
+        )
+        found = modes.placed(cells, jnp.array([sigma]), jnp.zeros((1, 1)), between_ends=True)
+    mode, low, length = (float(entry[0, 0]) for entry in found)
+
+    def log_posterior(z):
+        return counts * sigma * z - mu * np.exp(sigma * z) - z * z / 2
+
+    falls = log_posterior(mode) - log_posterior(np.array([low, low + length]))
+    wanted = DROP + np.log(1 + sigma**2 * mu * np.exp(sigma * mode))
+    assert (falls > 0.99 * wanted).all()
+    assert (falls < 1.1 * wanted).all()
 
 
 # Without dispersion the effect of a donor with 20,000 counts is known to 0.007.
