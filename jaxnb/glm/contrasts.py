@@ -171,7 +171,7 @@ def _rows_with(design: Design, name: str, value: Any) -> Floats:
         matching = [known for known in levels if known == value or str(known) == str(value)]
         if not matching:
             raise ValueError(f"{name} has no {value!r}, only {', '.join(map(str, levels))}")
-        changed = pd.Series([matching[0]] * len(column), index=column.index, dtype=column.dtype)
+        changed = pd.Series(matching[0], index=column.index, dtype=column.dtype)
     else:
         try:
             number = {"True": 1.0, "False": 0.0}.get(str(value)) if column.dtype == bool else None

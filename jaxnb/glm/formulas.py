@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from jaxnb._warnings import warn
 
-__all__ = ["Applied", "Parsed", "applied_formula", "is_factor", "one_line", "parsed_formula"]
+__all__ = [
+    "Applied",
+    "Parsed",
+    "applied_formula",
+    "is_factor",
+    "one_line",
+    "parsed_formula",
+    "warn_of_like_levels",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -87,7 +95,7 @@ def parsed_formula(formula: str, obs: pd.DataFrame) -> Parsed:
     for name in names:
         if name in factors:
             _warn_of_whole_numbers(used[name], name)
-        _warn_of_like_levels(used[name], name)
+        warn_of_like_levels(used[name], name)
     called = {name for expression in factors for name in _called(factors[expression])}
     return Parsed(formula, parsed, used, called <= {"C"})
 
@@ -231,7 +239,8 @@ def _warn_of_whole_numbers(column: pd.Series, name: str) -> None:
         )
 
 
-def _warn_of_like_levels(column: pd.Series, name: str) -> None:
+def warn_of_like_levels(column: pd.Series, name: str) -> None:
+    """Warn of levels that differ in blanks or capitals alone."""
     for levels in _alike(column):
         warn(
             f"obs[{name!r}] has the levels {' and '.join(map(repr, levels))}, which differ in "

@@ -59,7 +59,11 @@ def histogram(counts: Any, weights: Floats | None = None) -> Histogram:
     ).reshape(genes, FIRST_TAIL + 2)
     at_least = np.cumsum(bins[:, ::-1], axis=1)[:, ::-1].astype(np.float64)
     exact = at_least[:, 1 : FIRST_TAIL + 1]
-    log_factorials = np.bincount(gene, times * gammaln(values + 1.0), genes).astype(np.float64)
+    # There are far fewer bins than counts.
+    large = values > FIRST_TAIL
+    log_factorials = bins[:, : FIRST_TAIL + 1] @ gammaln(np.arange(1.0, FIRST_TAIL + 2))
+    of_large = times[large] * gammaln(values[large] + 1.0)
+    log_factorials += np.bincount(gene[large], of_large, genes)
     largest = int(values.max(initial=1))
     if largest <= _FIRST_NODE:
         thresholds: Floats = np.arange(_FIRST_NODE, dtype=np.float64)
@@ -131,6 +135,8 @@ def _tail(values: Ints, gene: Ints, weights: Floats, genes: int) -> tuple[Floats
 
 def _whole(values: Any, gene: Ints, weights: Floats) -> tuple[Ints, Ints, Floats]:
     """Whole numbers on both sides of values, with weights of which these are the means."""
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64, copy=False), gene, weights
     below = np.floor(values).astype(np.int64)
     fraction = values - below
     between = np.flatnonzero(fraction)

@@ -18,7 +18,14 @@ from jaxnb.fit import CountStatistics
 from jaxnb.fit.chebyshev import Panels, nodes_for
 from jaxnb.glm.histogram import Histogram, histogram, histogram_of_statistics
 
-__all__ = ["TOLERANCE", "PseudoCells", "pseudo_cells", "pseudo_cells_of_statistics"]
+__all__ = [
+    "TOLERANCE",
+    "PseudoCells",
+    "distinct_rows",
+    "merged",
+    "pseudo_cells",
+    "pseudo_cells_of_statistics",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -80,7 +87,7 @@ def pseudo_cells(
         weights: what the log-likelihoods of cells, or of single counts, are multiplied with, shape
             ``(cells,)`` or ``(cells, genes)``; None for 1.
     """
-    rows, row_of = _distinct_rows(design)
+    rows, row_of = distinct_rows(design)
     log_factors = np.log(size_factors)
     x = sparse.csc_array(counts)
     of_cells = np.ones(len(row_of)) if weights is None else weights
@@ -89,12 +96,14 @@ def pseudo_cells(
     if offsets is None and of_cells.ndim == 1 and 4 * len(rows) <= len(row_of):
         basis, node_row, nodes = _basis(row_of, len(rows), log_factors)
         if 2 * len(nodes) <= len(row_of):
-            weighted = np.ascontiguousarray((basis.T @ _scaled(x, weights)).toarray().T)
+            # Gene by gene, as the counts are stored.
+            by_gene = sparse.csr_array(_scaled(x, weights).T)
+            weighted = (by_gene @ basis).toarray()
             cells = np.asarray(basis.T @ of_cells)
             exposures = indicator @ (of_cells * size_factors)
             yield PseudoCells(
                 rows, node_row, nodes, cells, weighted,
-                *_summaries(x, weights, indicator @ _scaled(x, weights), exposures),
+                *_summaries(x, weights, (by_gene @ sparse.csr_array(indicator.T)).T, exposures),
             )  # fmt: skip
             return
     step = max(1, _DENSE_ENTRIES // len(row_of))
@@ -145,6 +154,28 @@ def pseudo_cells_of_statistics(statistics: CountStatistics, rows: Floats) -> Pse
     )
 
 
+def merged(data: PseudoCells, design: Floats) -> PseudoCells:
+    """The same counts on rows of which several agree, with common nodes for those that do.
+
+    Args:
+        data: whose size factors and weights are the same for all genes.
+        design: what of the rows counts, ``(rows, p)``.
+    """
+    rows, number = distinct_rows(design)
+    basis, node_row, nodes = _basis(number[data.row_of], len(rows), data.log_size_factors)
+    members = _indicator(number, len(rows))
+    return PseudoCells(
+        rows,
+        node_row,
+        nodes,
+        np.asarray(basis.T @ data.cells),
+        np.ascontiguousarray((basis.T @ data.counts.T).T),
+        data.histogram,
+        np.asarray(members @ data.exposures),
+        np.ascontiguousarray((members @ data.totals.T).T),
+    )
+
+
 def _indicator(row_of: Ints, rows: int) -> Any:
     """1 where a cell is of a row, a sparse matrix rows x cells."""
     cells = np.arange(row_of.size)
@@ -185,7 +216,7 @@ def _padded(counted: Histogram) -> Histogram:
     return Histogram(exceedances, thresholds, counted.log_factorials)
 
 
-def _distinct_rows(design: Floats) -> tuple[Floats, Ints]:
+def distinct_rows(design: Floats) -> tuple[Floats, Ints]:
     """`numpy.unique` of rows, without its comparisons of whole rows."""
     order = np.lexsort(design.T[::-1])
     first = np.append(True, np.any(np.diff(design[order], axis=0) != 0, axis=1))

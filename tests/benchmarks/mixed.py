@@ -93,12 +93,21 @@ def level(options):
     what = f"{options.donors} donors, {options.cells} cells, {where}"
     for method, (null, other) in found.items():
         p, different = np.concatenate(null), np.concatenate(other)
-        shares = " ".join(f"{100 * np.mean(p < bound):.3g}" for bound in LEVELS)
+        shares = " ".join(_share(null, bound) for bound in LEVELS)
         power = ""
         if different.size:
             found_ones = np.mean(different <= np.quantile(p, 0.01))
             power = f"; power at a true rate of 1 %: {100 * found_ones:.3g} %"
         print(f"{what}: {method}: {shares} % of {p.size} below {LEVELS}{power}", flush=True)
+
+
+def _share(parts, bound):
+    """The percentage of p-values below a bound, and its range over simulations."""
+    whole = 100 * np.mean(np.concatenate(parts) < bound)
+    if len(parts) == 1:
+        return f"{whole:.3g}"
+    each = [100 * np.mean(p < bound) for p in parts]
+    return f"{whole:.3g} ({min(each):.3g} to {max(each):.3g})"
 
 
 def by_method(method, fit, counts, obs, factors, options):

@@ -1,5 +1,6 @@
 """Who each cell is from: the column of donors, checked against the design."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from jaxnb._warnings import warn
 from jaxnb.glm.counts import aligned
 from jaxnb.glm.design import Design
+from jaxnb.glm.formulas import warn_of_like_levels
+from jaxnb.glm.pseudo_cells import distinct_rows
 
 __all__ = ["Donors", "check_memory", "donor_column", "donors_of"]
 
@@ -58,7 +61,8 @@ def donors_of(random: Any, obs: pd.DataFrame, design: Design, rows: int) -> Dono
             per row, donors in the design, or as many donors as conditions.
 
     Warns:
-        UserWarning: fewer than 2 degrees of freedom among donors.
+        UserWarning: fewer than 2 degrees of freedom among donors; fewer than two rows per donor on
+            average; or names of donors that differ in blanks or capitals alone.
     """
     name, column = donor_column(random, obs)
     if column.dtype.kind == "f" and not np.all(np.mod(column.to_numpy(), 1) == 0):
@@ -77,12 +81,13 @@ def donors_of(random: Any, obs: pd.DataFrame, design: Design, rows: int) -> Dono
         raise ValueError(
             f"every row has a {name} of its own: rows are replicates then. Leave random out"
         )
+    warn_of_like_levels(column, name)
     between = _between(codes, design.matrix)
     found = Donors(name, labels, codes.astype(np.int64), between)
     if found.degrees < 1:
         raise ValueError(
             f"{len(labels)} values of {name} for {between} coefficients that are constant within "
-            f"each of them ({', '.join(design.columns)}): their effects cannot be told apart from "
+            f"each of them ({_some(design.columns)}): their effects cannot be told apart from "
             f"those of the {name}. Use a smaller design or more of {name}"
         )
     if found.degrees < _FEW_DEGREES:
@@ -90,7 +95,17 @@ def donors_of(random: Any, obs: pd.DataFrame, design: Design, rows: int) -> Dono
             f"{len(labels)} values of {name} leave 1 degree of freedom for what they differ by: "
             "tests need at least 2 per condition"
         )
+    if 2 * len(labels) > rows:
+        warn(
+            f"{rows} rows of {len(labels)} values of {name}: with fewer than two each, differences "
+            "between them can hardly be told apart from those within them. If the rows are "
+            "replicates, leave random out"
+        )
     return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def check_memory(genes: int, combinations: int, rows: int, name: str) -> None:
@@ -123,6 +138,8 @@ def donor_column(random: Any, obs: pd.DataFrame) -> tuple[str, pd.Series]:
     """
     name, column = _column(random, obs)
     missing = int(column.isna().sum())
+    blank = [label for label in column.unique() if isinstance(label, str) and not label.strip()]
+    missing += int(column.isin(blank).sum())
     if missing:
         raise ValueError(
             f"{missing} rows have no {name}: leave them out, or give each of them the {name} it "
@@ -133,7 +150,7 @@ def donor_column(random: Any, obs: pd.DataFrame) -> tuple[str, pd.Series]:
 
 def _column(random: Any, obs: pd.DataFrame) -> tuple[str, pd.Series]:
     if isinstance(random, str):
-        if any(sign in random for sign in ("|", "+", ":", "/")) and random not in obs.columns:
+        if any(sign in random for sign in "|+:/*,") and random not in obs.columns:
             raise _several(random)
         if random not in obs.columns:
             raise ValueError(
@@ -166,7 +183,7 @@ def _several(random: Any) -> TypeError:
 
 def _between(codes: NDArray[Any], matrix: Floats) -> int:
     """Dimensions that the design's columns and the donors' indicators have in common."""
-    rows = np.unique(np.column_stack([codes, matrix]), axis=0)
+    rows, _ = distinct_rows(np.column_stack([codes, matrix]))
     codes, matrix = rows[:, 0].astype(np.int64), rows[:, 1:]
     # What of every column is left within donors has a rank of p minus the dimensions shared.
     sizes = np.bincount(codes)

@@ -18,6 +18,7 @@ from jaxnb.glm.mixed.maximum import Maximum, maximize
 from jaxnb.glm.mixed.problem import MixedProblem, Point
 from jaxnb.glm.mixed.restricted import maximize_restricted
 from jaxnb.glm.problem import Problem
+from jaxnb.glm.pseudo_cells import distinct_rows, merged
 from jaxnb.glm.separation import limits_of
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
@@ -27,8 +28,10 @@ __all__ = ["Estimates", "MixedRegression", "fit_genes"]
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
-# Where the search for σ begins.
-_START = 0.3
+# The search for σ begins within these.
+_FIRST_SDS = 0.1, 1.0
+# Where restricted likelihood takes over, see `maximize`.
+_NEAR_MAXIMUM = 0.1
 # A maximum that is below that without donors by more than rounding is none.
 _BELOW = 1e-7
 
@@ -73,7 +76,7 @@ class MixedRegression:
         self.basis = conditioned(design)
         self._matrix = np.column_stack([donors.codes.astype(np.float64), self.basis.matrix])
         self._only: MixedProblem | None = None
-        rows = len(np.unique(self._matrix, axis=0))
+        rows = len(distinct_rows(self._matrix)[0])
         check_memory(len(source.genes), rows, source.rows, donors.name)
 
     def reduced(self, design: Floats) -> MixedRegression:
@@ -162,13 +165,14 @@ def fit_genes(problem: MixedProblem, *, restricted: bool) -> Estimates:
     plain = _without_donors(data)
     zero = Point(plain.alpha, plain.beta, np.zeros(genes.size))
     busy = np.flatnonzero(data.cells.totals.any(axis=1))
-    found = Maximum(zero.copy(), plain.converged.copy(), np.zeros(genes.size, bool))
+    nothing = np.zeros(genes.size)
+    found = Maximum(zero.copy(), plain.converged.copy(), nothing, nothing > 0)
     if busy.size:
         start = zero.take(busy)
-        start.sigma = np.full(busy.size, _START)
-        best = maximize(problem, busy, start)
-        value = problem.evaluate(busy, best.point).log_likelihood
-        constant = data.histogram.log_factorials[busy]
+        start.sigma = _first_sds(data, plain)[busy]
+        enough = {"tolerance": _NEAR_MAXIMUM} if restricted else {}
+        best = maximize(problem, busy, start, **enough)
+        value, constant = best.log_likelihood, data.histogram.log_factorials[busy]
         lost = value - constant < plain.log_likelihood[busy] - _BELOW * (1 + np.abs(value) * 1e-6)
         best.point.put(np.flatnonzero(lost), zero.take(busy[lost]))
         if restricted:
@@ -215,23 +219,23 @@ def fit_genes(problem: MixedProblem, *, restricted: bool) -> Estimates:
 
 def _without_donors(data: DonorData) -> DispersionFit:
     """Maximum likelihood of the regression without donors."""
-    rows = data.cells.rows[:, 1:]
-    distinct, number = np.unique(rows, axis=0, return_inverse=True)
-    number = number.ravel()
-    members = (number[:, None] == np.arange(len(distinct))).astype(np.float64)
+    problem = Problem(merged(data.cells, data.cells.rows[:, 1:]))
+    return fit_dispersion(problem, np.arange(data.genes), cox_reid=False)
+
+
+def _first_sds(data: DonorData, plain: DispersionFit) -> Floats:
+    """σ of every gene; a donor's total has the variance μ + μ² (exp(σ²) - 1 + α / cells)."""
     cells = data.cells
-    plain = type(cells)(
-        distinct,
-        number[cells.row_of],
-        cells.log_size_factors,
-        cells.cells,
-        cells.counts,
-        cells.histogram,
-        cells.exposures @ members,
-        cells.totals @ members,
-    )
-    problem = Problem(plain)
-    return fit_dispersion(problem, np.arange(cells.genes), cox_reid=False)
+    _, donor = np.unique(cells.rows[:, 0], return_inverse=True)
+    members = (donor[:, None] == np.arange(data.donors)).astype(np.float64)
+    means = (cells.exposures * np.exp(np.minimum(plain.beta @ cells.rows[:, 1:].T, 50))) @ members
+    numbers = np.maximum(data.cell_weights.sum(axis=(1, 2)), 1)
+    rest = (cells.totals @ members - means) ** 2 - means
+    degrees = max(data.donors - plain.beta.shape[1], 1) / data.donors
+    squares = np.maximum(np.sum(means**2, axis=1), 1e-300)
+    excess = np.sum(rest - plain.alpha[:, None] * means**2 / numbers, axis=1) / squares / degrees
+    found: Floats = np.clip(np.sqrt(np.log1p(np.maximum(excess, 0))), *_FIRST_SDS)
+    return found
 
 
 def _covariance(hessian: Floats, point: Point, free: NDArray[np.bool_]) -> Floats:

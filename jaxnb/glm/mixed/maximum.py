@@ -22,7 +22,6 @@ Bools: TypeAlias = NDArray[np.bool_]
 SMALLEST_SD = 1e-3
 _FROM_ZERO = 0.1
 _MAX_ITER = 100
-# A step that is expected to add less than this to the log-likelihood is the last one.
 _TOLERANCE = 1e-9
 # Rounding of the log-likelihood, relative to its terms, and the error of quadrature.
 _ROUNDING, _QUADRATURE = 1e-14, 1e-8
@@ -35,27 +34,32 @@ class Maximum:
     Attributes:
         point: parameters.
         converged: ``(genes,)``.
+        log_likelihood: what the last step should have reached, without Σ log x!, ``(genes,)``.
         at_limit: whether the likelihood still rises at the largest σ, ``(genes,)``.
     """
 
     point: Point
     converged: Bools
+    log_likelihood: Floats
     at_limit: Bools
 
 
-def maximize(problem: MixedProblem, genes: Ints, start: Point) -> Maximum:
+def maximize(
+    problem: MixedProblem, genes: Ints, start: Point, *, tolerance: float = _TOLERANCE
+) -> Maximum:
     """Maximize over β, α and σ by Newton's method, with steps that are shortened until it rises.
 
     Args:
         problem: the data.
         genes: which genes.
         start: of every gene; σ may be 0.
+        tolerance: a step that is expected to add less than this to the log-likelihood is the last.
     """
     scale = problem.data.center[genes]
     at, trial = start.copy(), start.copy()
     best: Evaluation | None = None
     active, length = np.arange(genes.size), np.ones(genes.size)
-    converged = np.zeros(genes.size, bool)
+    converged, reached = np.zeros(genes.size, bool), np.zeros(genes.size)
     for _ in range(_MAX_ITER):
         here = problem.evaluate(genes[active], trial.take(active))
         if best is None:
@@ -70,7 +74,8 @@ def maximize(problem: MixedProblem, genes: Ints, start: Point) -> Maximum:
         length[active] = np.where(accepted, 1.0, length[active] / 4)
         now = Evaluation(*(entry[active] for entry in best))
         step, gain = _step(profile(now, at.alpha[active], scale[active]), at, active, scale)
-        converged[active] = gain < _TOLERANCE
+        converged[active] = gain < tolerance
+        reached[active] = now.log_likelihood + np.where(converged[active], gain, 0)
         moved = _moved(at.take(active), step, scale[active], length[active])
         trial.put(active, moved)
         # The last step is taken without looking back.
@@ -80,7 +85,7 @@ def maximize(problem: MixedProblem, genes: Ints, start: Point) -> Maximum:
         if not active.size:
             break
     at_limit = converged & (at.sigma >= LARGEST_SD)
-    return Maximum(at, converged, at_limit)
+    return Maximum(at, converged, reached, at_limit)
 
 
 def _step(found: Profile, at: Point, active: Ints, scale: Floats) -> tuple[Floats, Floats]:

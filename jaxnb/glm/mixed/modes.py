@@ -13,6 +13,8 @@ __all__ = ["placed"]
 
 # The mode places the nodes, and need not be exact; it is one Newton step better than this.
 _TOLERANCE, _STEPS = 1e-3, 50
+# No step changes the linear predictor by more.
+_LONGEST_STEP = 2.0
 # An end may be this share of its distance too far. Counts of 1e7 without dispersion take 40 steps
 # at σ = 4.
 _TOO_FAR, _END_STEPS = 0.02, 100
@@ -49,10 +51,12 @@ def placed(
         # alone can cycle: for large means the first derivative hardly changes with z.
         low = jnp.maximum(low, jnp.where(first > 0, z, z + first))
         high = jnp.minimum(high, jnp.where(first > 0, z + first, z))
-        new = z + first / second
+        # Far above the mean a full step overshoots by so much that as many small ones lead back.
+        new = z + jnp.clip(first / second, -longest, longest)
         new = jnp.where((new < low) | (new > high), (low + high) / 2, new)
         return new, low, high, new - z, count + 1
 
+    longest = _LONGEST_STEP / jnp.maximum(sigma, 1e-300)
     far = jnp.full_like(modes, jnp.inf)
     modes, *_ = jax.lax.while_loop(going_on, better, (modes, -far, far, far, 0))
     curvature = derivatives(modes)[1]

@@ -15,10 +15,8 @@ What a donor's counts say of its effect is in differences of L between nodes, wh
 
     w (d - D) - c D / α,    D = log(1 + αμ exp(d)) - log(1 + αμ) = log(1 + p e).
 
-For large counts the nodes are near each other, and the two terms nearly cancel. The third moments
-of the scores over the nodes, on which restricted maximum likelihood depends, magnify the rounding:
-from this form σ is off by 6% at counts of 1e7. The part linear in d is therefore summed over the
-pseudo-cells first, and the rest is of second order:
+For large counts the nodes are near each other, and the two terms nearly cancel. The part linear in
+d is therefore summed over the pseudo-cells first, and the rest is of second order:
 
     s d - (c + αw) μ q ((e - d) - (p e - D) / p).
 
@@ -40,7 +38,7 @@ from jaxnb._types import Array
 from jaxnb.glm.likelihood import per_cell_derivatives
 from jaxnb.special.polynomial import horner
 
-__all__ = ["LARGEST", "Block", "Cells", "Terms", "arranged", "means", "ratio", "terms"]
+__all__ = ["LARGEST", "Block", "Cells", "Origin", "Terms", "arranged", "means", "ratio", "terms"]
 
 # A JAX array inside the compiled function, a numpy array outside it.
 Entry = Any
@@ -104,12 +102,28 @@ class Cells(NamedTuple):
     mu: Array
 
 
+class Origin(NamedTuple):
+    """Sums over pseudo-cells at the origin, ``(donors, rows, genes)``.
+
+    Attributes:
+        value: of ℓ.
+        score: of ∂ℓ/∂η.
+        information: of -∂²ℓ/∂η².
+        cross: of ∂²ℓ/∂η∂α.
+    """
+
+    value: Array
+    score: Array
+    information: Array
+    cross: Array
+
+
 class Terms(NamedTuple):
     """Sums over pseudo-cells, ``(donors, rows, nodes of the effect, genes)``.
 
     Attributes:
-        value: of ℓ, less `start`.
-        start: of ℓ at the origin, with one node of the effect.
+        origin: the sums there.
+        value: of ℓ, less that at the origin.
         score: of ∂ℓ/∂η.
         curvature: of ∂²ℓ/∂η².
         d_alpha: of ∂ℓ/∂α.
@@ -119,8 +133,8 @@ class Terms(NamedTuple):
         curvature_d_alpha: of ∂³ℓ/∂η²∂α.
     """
 
+    origin: Origin
     value: Array
-    start: Array
     score: Array
     curvature: Array
     d_alpha: Any = None
@@ -152,7 +166,7 @@ def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
         origin: what the random effects add to linear predictors at the origin, ``(donors, rows or
             1, 1, genes)``.
         away: how far the nodes are from it, ``(donors, rows or 1, nodes of the effect, genes)``.
-        order: 0 for `value`, `start`, `score` and `curvature`, 1 for those with one or two
+        order: 0 for `origin`, `value`, `score` and `curvature`, 1 for those with one or two
             derivatives too, 2 for all.
     """
     a, cut = cells.alpha, jnp.minimum(away, LARGEST)
@@ -170,7 +184,7 @@ def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
         t, linear = a * mu, jnp.minimum(eta + origin, LARGEST)
         log1p_t, q = jnp.log1p(t), 1 / (1 + t)
         per_cell = mu * ratio(t, log1p_t)
-        found = [w * (linear - log1p_t + constant) - c * per_cell]
+        of_origin = [w * (linear - log1p_t + constant) - c * per_cell]
 
         grown = jnp.minimum(mu * times, jnp.exp(LARGEST))
         both, p = c + a * w, t * q
@@ -181,12 +195,13 @@ def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
         second_order = growth_left - _logarithm_left(p, growth, argument, logarithm, near)
         rise_of_cell = grown * ratio(argument, logarithm) - per_cell
         value = jnp.where(near, -both * mu * q * second_order, w * (away - rise) - c * rise_of_cell)
-        score = (w - c * mu) * q
+        residual, weight = w - c * mu, mu * q * q
+        of_origin += [residual * q, weight * both, -residual * weight]
         risen = jnp.where(near, mu * growth, grown - mu)
         log1p_t, mu, before = log1p_t + rise, grown, q
         q = 1 / (1 + a * mu)
         residual, weight = w - c * mu, mu * q * q
-        found = [value, *found, score, -risen * both * before * q, -weight * both]
+        found = [*of_origin, value, -risen * both * before * q, -weight * both]
         if order > 0:
             found += per_cell_derivatives(a, mu, q, log1p_t, w, c)
             found.append(-residual * weight)
@@ -197,12 +212,14 @@ def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
     donors, rows = cells.eta.shape[1:3]
     nodes, genes = away.shape[2:]
     zeros = jnp.zeros((donors, rows, nodes, genes))
-    # The value and the score at the origin are the same for all nodes.
-    sums = [zeros, *[zeros[:, :, :1]] * 2, *[zeros] * (2, 5, 7)[order]]
+    # What is at the origin is the same for all nodes.
+    sums = [zeros[:, :, :1]] * len(Origin._fields) + [zeros] * (3, 6, 8)[order]
     pairs = cells.counts, cells.weights, cells.eta, cells.mu
-    value, start, score, change, *others = jax.lax.scan(added, sums, pairs)[0]
+    sums = jax.lax.scan(added, sums, pairs)[0]
+    first = Origin(*(entry[:, :, 0] for entry in sums[:4]))
+    score, value, change, *others = sums[1], *sums[4:]
     value += jnp.where(near, score * away, 0)
-    return Terms(value, start, score + change, *others)
+    return Terms(first, value, score + change, *others)
 
 
 def _logarithm_left(

@@ -31,10 +31,11 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 
 _MAX_ITER = 60
-# σ is moved once β and ρ are this near to their path. The determinant's part of the derivative is
-# off by less than this share of what is left, so its sign is certain where it is larger.
-_NEAR_PATH, _ERROR = 0.05, 0.3
-_TOLERANCE = 1e-6
+# σ is moved once β and ρ are this near to their path. The derivative is off by less than this
+# multiple of what is left, so its sign is certain where it is larger: a multiple of 0.3 was not
+# enough for 1 of 500 genes, whose σ was off by 3e-5.
+_NEAR_PATH, _ERROR = 0.05, 3.0
+_TOLERANCE, _ON_PATH = 1e-6, 1e-4
 _FROM_ZERO = 0.05
 
 
@@ -93,12 +94,12 @@ def maximize_restricted(problem: MixedProblem, genes: Ints, start: Maximum) -> M
             ),
         )
         small = np.abs(move) < _TOLERANCE * (1 + 10 * now.sigma)
-        converged[active] = small & (away < np.sqrt(_TOLERANCE))
+        converged[active] = small & (away < _ON_PATH)
         active = active[~converged[active]]
         if not active.size:
             break
     at.sigma = np.where(at.sigma <= SMALLEST_SD, 0.0, at.sigma)
-    return Maximum(at, converged, converged & (at.sigma >= LARGEST_SD))
+    return Maximum(at, converged, start.log_likelihood, converged & (at.sigma >= LARGEST_SD))
 
 
 def _secant(sigma: Floats, now: Floats, curvature: Floats, last: Floats, then: Floats) -> Floats:

@@ -167,7 +167,7 @@ def donor_scores(
     exponent += log_weights[:, None] + jnp.log(c11 * c22)[:, None]
     integral = jax.scipy.special.logsumexp(exponent, axis=1)
     posterior = jnp.exp(exponent - integral[:, None])
-    integral += jnp.sum(sums.start, axis=(1, 2))
+    integral += jnp.sum(sums.origin.value, axis=1)
 
     ones = jnp.ones((*block.design.shape[:2], 1))
     design = jnp.concatenate([block.design, ones], axis=2)
@@ -215,20 +215,18 @@ def fit_at_scales(
         for mine, block in problem.blocks(genes[which], nodes=len(positions)):
             own = which[mine]
             with jax.enable_x64(True):
-                result = jax.device_get(
-                    donor_scores(
-                        alpha[own],
-                        beta[mine],
-                        np.array([scales.sigma, scales.tau]),
-                        scales.slope,
-                        found.modes[own],
-                        block,
-                        positions,
-                        log_weights,
-                    )
+                result = donor_scores(
+                    alpha[own],
+                    beta[mine],
+                    np.array([scales.sigma, scales.tau]),
+                    scales.slope,
+                    found.modes[own],
+                    block,
+                    positions,
+                    log_weights,
                 )
             for entry, new in zip(parts, result, strict=True):
-                entry[mine] = new
+                entry[mine] = np.asarray(new)
         return parts
 
     beta, trial = start.copy(), start.copy()

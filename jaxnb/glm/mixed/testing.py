@@ -19,6 +19,7 @@ from jaxnb.glm.mixed.fit import Estimates, MixedRegression
 from jaxnb.glm.mixed.moderation import Moderated, Variances, moderated, variances_of
 from jaxnb.glm.mixed.problem import MixedProblem, Point
 from jaxnb.glm.mixed.scores import fit_at_scales
+from jaxnb.glm.pseudo_cells import distinct_rows
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
 from jaxnb.glm.testing import LOW_COUNTS, benjamini_hochberg
@@ -123,7 +124,7 @@ def _usable(fit: Fitted) -> NDArray[np.bool_]:
 
 def _differs_within(fit: Fitted, columns: Floats) -> bool:
     """Whether any of the columns has different values for rows of one donor."""
-    rows = np.unique(np.column_stack([fit.donors.codes, columns]), axis=0)
+    rows, _ = distinct_rows(np.column_stack([fit.donors.codes, columns]))
     return len(rows) > len(fit.donors.labels)
 
 

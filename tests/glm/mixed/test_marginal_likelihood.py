@@ -9,7 +9,7 @@ import pytest
 from jaxnb.glm.mixed import likelihood, modes, nodes
 from jaxnb.glm.mixed.data import DonorData
 from jaxnb.glm.mixed.problem import MixedProblem, Point
-from jaxnb.glm.mixed.quadrature import rule_numbers, rule_of
+from jaxnb.glm.mixed.quadrature import DROP, rule_numbers, rule_of
 from jaxnb.glm.pseudo_cells import pseudo_cells
 
 RNG = np.random.default_rng(3)
@@ -105,7 +105,8 @@ def test_differences_between_nodes(alpha):
     assert np.all(error[near] <= 4 * np.finfo(float).eps * w * np.abs(away[near]))
     np.testing.assert_allclose(value[~near], np.array(expected)[~near], rtol=1e-9, atol=3e-8)
     constant = w * np.log1p(alpha)
-    np.testing.assert_allclose(float(found.start[0, 0, 0, 0]), float(start) + constant, atol=1e-7)
+    got = float(found.origin.value[0, 0, 0])
+    np.testing.assert_allclose(got, float(start) + constant, atol=1e-7)
 
 
 @pytest.mark.quick
@@ -136,6 +137,28 @@ def test_differences_of_second_order(alpha):
     eps = np.finfo(float).eps
     assert np.all(np.abs(np.ravel(found.value) / value - 1) <= units * eps)
     np.testing.assert_allclose(np.ravel(found.score), score, rtol=8 * eps)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("counts", [1.0, 1e7])
+def test_ends_of_the_interval(counts):
+    """The logarithm of the posterior falls as far as it should, even where it is very narrow."""
+    sigma, mu = 4.0, 100.0
+    with jax.enable_x64(True):
+        cells = nodes.Cells(
+            *(jnp.array([entry]) for entry in (0.0, 1.0)),
+            *(jnp.full((1, 1, 1, 1), entry) for entry in (counts, 1.0, np.log(mu), mu)),
+        )
+        found = modes.placed(cells, jnp.array([sigma]), jnp.zeros((1, 1)), between_ends=True)
+    mode, low, length = (float(entry[0, 0]) for entry in found)
+
+    def log_posterior(z):
+        return counts * sigma * z - mu * np.exp(sigma * z) - z * z / 2
+
+    falls = log_posterior(mode) - log_posterior(np.array([low, low + length]))
+    wanted = DROP + np.log(1 + sigma**2 * mu * np.exp(sigma * mode))
+    assert (falls > 0.99 * wanted).all()
+    assert (falls < 1.1 * wanted).all()
 
 
 # Without dispersion the effect of a donor with 20,000 counts is known to 0.007.
@@ -172,13 +195,17 @@ def test_derivatives_are_those_of_the_value(sigma, alpha):
             between_ends=rule.between_ends,
         )
 
-        def value(p):
+        p = np.concatenate([one.beta[0], one.alpha, one.sigma])
+        there = one.alpha, one.beta, one.sigma, origin, length, block, rule
+        rate = likelihood._motion(one.sigma, likelihood._posterior(*there, 1), block).rate
+
+        def value(q):
+            moved = origin + jnp.einsum("dqg,q->dg", rate, q - p)
             return likelihood.given_nodes(
-                p[None, 2], p[None, :2], p[None, 3], origin, length, block, rule
+                q[None, 2], q[None, :2], q[None, 3], moved, length, block, rule
             )[0]
 
-        p = np.concatenate([one.beta[0], one.alpha, one.sigma])
-        gradient, hessian = jax.jit(lambda p: (jax.grad(value)(p), jax.hessian(value)(p)))(p)
+        gradient, hessian = jax.jit(lambda q: (jax.grad(value)(q), jax.hessian(value)(q)))(p)
     np.testing.assert_allclose(got.gradient[gene], gradient, rtol=1e-9, atol=1e-8)
     np.testing.assert_allclose(got.hessian[gene], hessian, rtol=1e-8, atol=1e-6)
 
@@ -209,3 +236,29 @@ def test_derivative_of_the_determinant(sigma):
         near, far = (log_determinant(k * step) - log_determinant(-k * step) for k in (1, 2))
         expected = (8 * near - far) / (12 * h)
         np.testing.assert_allclose(got[:, column], expected, rtol=1e-6, atol=2e-6)
+
+
+def test_a_billion_counts_per_row():
+    """The logarithms of means are then data, normal with variance sigma squared."""
+    rng, size, donors, sigma = np.random.default_rng(4), 1e9, 6, 0.5
+    counts = np.round(size * np.exp(rng.uniform(-1, 1, (donors, 2)))).repeat(2, axis=0)
+    design = np.column_stack([np.ones(donors), np.arange(donors) % 2, rng.normal(size=donors)])
+    matrix = np.column_stack([np.arange(donors), design]).repeat(2, axis=0)
+    (part,) = pseudo_cells(counts, matrix, np.ones(2 * donors))
+    here = MixedProblem(DonorData(part), determinant=True)
+    beta = np.log(size) * np.eye(3)[[0, 0]] + [[0.1, -0.2, 0.3], [-0.4, 0.5, 0.0]]
+    got = here.evaluate(np.arange(2), Point(np.zeros(2), beta, np.full(2, sigma)))
+    left = np.log(counts[::2]) - design @ beta.T
+    in_beta = design.T @ left / sigma**2
+    in_sigma = np.sum(left**2, axis=0) / sigma**3 - donors / sigma
+    np.testing.assert_allclose(got.gradient[:, :3], in_beta.T, rtol=1e-7)
+    np.testing.assert_allclose(got.gradient[:, 4], in_sigma, rtol=1e-7)
+    np.testing.assert_allclose(
+        got.hessian[0, :3, :3], -design.T @ design / sigma**2, rtol=1e-7, atol=1e-7
+    )
+    np.testing.assert_allclose(got.hessian[:, :3, 4], -2 * in_beta.T / sigma, rtol=1e-7)
+    twice = donors / sigma**2 - 3 * np.sum(left**2, axis=0) / sigma**4
+    np.testing.assert_allclose(got.hessian[:, 4, 4], twice, rtol=1e-7)
+    # log det of the design's products, less 6 log sigma
+    np.testing.assert_allclose(got.determinant[:, 4], -6 / sigma, rtol=1e-7)
+    np.testing.assert_allclose(got.determinant[:, :3], 0, atol=1e-6)
