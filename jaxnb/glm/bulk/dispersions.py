@@ -95,10 +95,10 @@ def bulk_dispersions(
     bulk = BulkCounts(samples.counts, samples.offsets, design)
     everyone = np.arange(samples.genes.size)
     learn = np.ones(everyone.size, bool) if usable is None else usable[samples.genes]
-    whole = bulk.profiles(everyone, samples.weights)
+    whole, _ = bulk.profiles(everyone, samples.weights).fine()
     mean = bulk.mean(samples.weights)
-    prior = learn_prior(whole.fine, mean, learn)
-    fine, weights, flagged = whole.fine, samples.weights, None
+    prior = learn_prior(whole, mean, learn)
+    fine, weights, flagged = whole, samples.weights, None
     if not keep_outliers:
         flags = find_outliers(bulk, weights, fine, prior)
         fine, weights = flags.fine, flags.weights
@@ -112,7 +112,7 @@ def bulk_dispersions(
             counts,
             samples.taken(genes),
             all_means[genes],
-            np.exp(mode(whole.fine[genes])),
+            np.exp(mode(whole[genes])),
             probability_of_outliers(
                 bulk, genes, samples.weights[genes], weights[genes], before, prior
             ),
