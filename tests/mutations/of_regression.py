@@ -304,6 +304,22 @@ REGRESSION = (
         _GLM,
     ),
     Fault(
+        "glm-levels-share-a-histogram",
+        "the cells of a level are added up with those before it",
+        "fit/separate.py",
+        "rows = np.flatnonzero((groups >= start) & (groups < start + part.groups))",
+        "rows = np.flatnonzero(groups < start + part.groups)",
+        _GLM,
+    ),
+    Fault(
+        "glm-median-ratios-of-all-levels",
+        "genes with counts in every cell are counted over all levels",
+        "glm/levels.py",
+        "_of_totals(level, mine, totals.gene_cells[number])",
+        "_of_totals(level, mine, totals.gene_cells.sum(axis=0))",
+        _GLM,
+    ),
+    Fault(
         "glm-weights-of-histograms",
         "the histogram of counts does without their weights",
         "glm/pseudo_cells.py",
