@@ -46,7 +46,6 @@ class Flagged:
         counts: how many outliers each has.
         samples: their counts, with the weights that they had before.
         mean: of all their counts, divided by size factors.
-        own: their dispersions, from all counts.
         probability: that the flagged counts are outliers and the gene is none that varies much.
         outliers: all flagged counts.
     """
@@ -55,7 +54,6 @@ class Flagged:
     counts: Ints
     samples: Samples
     mean: Floats
-    own: Floats
     probability: Floats
     outliers: FlaggedCounts
 
@@ -112,7 +110,6 @@ def bulk_dispersions(
             counts,
             samples.taken(genes),
             all_means[genes],
-            np.exp(mode(whole[genes])),
             probability_of_outliers(
                 bulk, genes, samples.weights[genes], weights[genes], before, prior
             ),

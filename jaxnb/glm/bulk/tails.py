@@ -17,15 +17,12 @@ from numpy.typing import NDArray
 from scipy.special import fdtr, fdtrc
 
 from jaxnb.glm.bulk.counts import BulkCounts, Profiles
-from jaxnb.glm.prior import FINE, DispersionPrior
+from jaxnb.glm.prior import FINE, DispersionPrior, stride_of
 
 __all__ = ["Prediction", "predict"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
-
-# Points of `FINE` that the average is taken over.
-_STRIDE = 3
 
 
 class Prediction(NamedTuple):
@@ -61,7 +58,8 @@ def predict(
         relevant: tails above this need not be exact.
     """
     found = bulk.profiles(genes, weights, rows)
-    points, (value, eta, variance) = FINE[::_STRIDE], found.every(_STRIDE)
+    stride = stride_of(prior.variance)
+    points, (value, eta, variance) = FINE[::stride], found.every(stride)
     distance = points - prior.log_trend(bulk.mean(weights, genes))[:, None]
     log_posterior = value - distance**2 / (2 * prior.variance)
     posterior = np.exp(log_posterior - log_posterior.max(axis=1, keepdims=True))
