@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     with chosen_rows(options) as (opened, obs):
         outputs = _outputs(options, name, opened)
         symbols = symbols_of(options.symbols, opened)
-        fit, tables = tested(options, opened, obs)
+        fit, tables = tested(options, opened, obs, sums=None)
     if symbols is not None:
         for entry in tables:
             entry.insert(0, "symbol", symbols)

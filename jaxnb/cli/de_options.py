@@ -47,7 +47,8 @@ With --markers there is a line for each group and gene: the columns group, refer
 --reference and --pairwise), gene, and those above. P-values are adjusted within each comparison.
 All comparisons are made from one pass over the file, or two if totals are the size factors.
 With --by there is a line for each level and gene: group, gene, and those above, with contrast
-between them if there are several. The file is read, and p-values are adjusted, for each level.
+between them if there are several. P-values are adjusted within each level. All levels are added up
+in the same pass over the file, or two; if their sums take more than 4 GB, in parts of 4 GB.
 
 Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks, and added up for
 every distinct row of the design. Memory holds two blocks, 1 kB per gene and distinct row, 100 bytes
@@ -265,7 +266,6 @@ def _check_by(options: argparse.Namespace) -> None:
     """Refuse what does not go with ``--by``."""
     unused = {
         "--outliers": options.outliers,
-        "--checkpoint": options.checkpoint,
         "--plot": None if options.plot == "none" else options.plot,
     }
     _refuse("--by", unused)

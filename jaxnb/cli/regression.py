@@ -18,18 +18,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jaxnb.glm import GLMFit, MixedFit
+    from jaxnb.glm.design import GroupedDesign
+    from jaxnb.glm.levels import Outcome
     from jaxnb.io import CountFile
 
-__all__ = ["as_input_errors", "noted_warnings", "size_factors", "tested", "totals_remarks"]
+__all__ = [
+    "as_input_errors",
+    "grouped_rows",
+    "note_on_sums",
+    "noted_warnings",
+    "size_factors",
+    "tested",
+    "totals_remarks",
+    "with_reference",
+]
 
 # Fewer rows are taken for samples, and sums of cells, not cells.
 _FEW_ROWS = 100
 
 
 def tested(
-    options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFrame"
+    options: argparse.Namespace,
+    opened: "CountFile",
+    obs: "pd.DataFrame",
+    *,
+    sums: "Outcome | None",
 ) -> tuple["GLMFit | MixedFit", list["pd.DataFrame"]]:
     """Fit, test, and say what the user should know.
+
+    Args:
+        options: of the command.
+        opened: the counts.
+        obs: what is known of the rows.
+        sums: over the cells, if they have been made already.
 
     Raises:
         InputError: see `jaxnb.glm.fit` and `jaxnb.glm.GLMFit.test`.
@@ -39,8 +60,8 @@ def tested(
     from jaxnb.cli.de_report import remarks_on_rows
 
     with noted_warnings(), as_input_errors():
-        obs = _with_reference(obs, options.reference)
-        found = _streamed(options, opened, obs) or _in_memory(options, opened, obs)
+        obs = with_reference(obs, options.reference)
+        found = _streamed(options, opened, obs, sums) or _in_memory(options, opened, obs)
         fit = found.fit
         tables = [_asked(fit, options, contrast) for contrast in options.contrast or [None]]
     for table in tables:
@@ -60,31 +81,47 @@ class _Fitted(NamedTuple):
     mean_total: float | None
 
 
-def _streamed(
-    options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFrame"
-) -> _Fitted | None:
-    """The fit from sums over cells; None where it takes the matrix.
+def grouped_rows(options: argparse.Namespace, obs: "pd.DataFrame") -> "GroupedDesign | None":
+    """The groups of cells to add up; None where the fit takes the matrix.
 
     That is so for few rows, for which a fit is of the rows themselves, and where the design has
     nearly as many distinct rows as there are.
     """
-    from jaxnb.glm.streaming import MatrixNeeded, bytes_of_sums, fit_opened, grouped_cells
+    from jaxnb.glm.streaming import MatrixNeeded, grouped_cells
 
-    rows, genes = opened.shape
-    if options.pseudobulk or options.allow_non_integer or rows < _FEW_ROWS:
+    if options.pseudobulk or options.allow_non_integer or len(obs) < _FEW_ROWS:
         return None
     try:
         also = [options.reduced] if options.reduced else []
-        grouped = grouped_cells(options.design, obs, also, options.random)
+        return grouped_cells(options.design, obs, also, options.random)
     except MatrixNeeded:
+        return None
+
+
+def note_on_sums(options: argparse.Namespace, genes: int, rows: int, size: int) -> None:
+    """Say how much memory the sums take."""
+    what = "rows of the design" if options.random is None else f"rows and {options.random}"
+    note(f"{genes} genes x {rows} distinct {what}: {size / 1e6:.0f} MB of sums")
+
+
+def _streamed(
+    options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFrame", sums: "Outcome | None"
+) -> _Fitted | None:
+    """The fit from sums over cells; None where it takes the matrix."""
+    from jaxnb.glm.streaming import MatrixNeeded, bytes_of_sums, fit_opened
+
+    rows, genes = opened.shape
+    grouped = grouped_rows(options, obs)
+    if grouped is None:
         return None
     if options.checkpoint is not None and not opened.files:
         raise InputError("--checkpoint is for a file of counts: name one")
-    size = bytes_of_sums(genes, len(grouped.lines)) / 1e6
-    what = "rows of the design" if options.random is None else f"rows and {options.random}"
-    note(f"{genes} genes x {len(grouped.lines)} distinct {what}: {size:.0f} MB of sums")
+    if sums is None:
+        note_on_sums(options, genes, len(grouped.lines), bytes_of_sums(genes, len(grouped.lines)))
     try:
-        fit, sums = fit_opened(
+        if isinstance(sums, ValueError):
+            raise sums
+        fit, found = fit_opened(
             opened,
             grouped,
             obs,
@@ -94,10 +131,11 @@ def _streamed(
             checkpoint=options.checkpoint,
             progress=True,
             options=key_of_reading(options),
+            sums=sums,
         )
     except MatrixNeeded:
         return None
-    return _Fitted(fit, sums.mean_total)
+    return _Fitted(fit, found.mean_total)
 
 
 def _in_memory(options: argparse.Namespace, opened: "CountFile", obs: "pd.DataFrame") -> _Fitted:
@@ -187,7 +225,7 @@ def _asked(
     return fit.test(contrast=parts[0], **how)
 
 
-def _with_reference(obs: "pd.DataFrame", choice: str | None) -> "pd.DataFrame":
+def with_reference(obs: "pd.DataFrame", choice: str | None) -> "pd.DataFrame":
     """A factor with another first level, to which the coefficients of the others refer.
 
     Raises:

@@ -36,7 +36,7 @@ class Totals(NamedTuple):
         cell_totals: counts of every cell.
         gene_totals: counts of every gene.
         gene_squares: see `jaxnb.fit.dominating_column.SharesOfTotals`.
-        gene_cells: in how many cells every gene is counted.
+        gene_cells: in how many cells of each group every gene is counted, ``(groups, genes)``.
     """
 
     cell_totals: Floats
@@ -77,32 +77,42 @@ class FilePasses:
         self._kept = Checkpoint(folder, {"file": file, **key}, seconds=seconds)
         self._totals: Totals | None = None
 
-    def totals(self) -> Totals:
+    def totals(self, groups: NDArray[np.integer[Any]] | None = None, count: int = 1) -> Totals:
         """The first pass, in which the entries are checked.
+
+        Args:
+            groups: the number of every cell's group, negative for none; None for one group.
+            count: how many groups there are.
 
         Raises:
             InputError: they are not counts, or there are none.
         """
         opened, kept = self._opened, self._kept
-        count, genes = opened.shape
+        cells, genes = opened.shape
         if kept.phase == "statistics":
-            self._totals = Totals(*(kept.arrays.pop(name) for name in Totals._fields))
+            stored = Totals(*(kept.arrays.pop(name) for name in Totals._fields))
+            self._totals = stored._replace(gene_cells=stored.gene_cells.reshape(count, genes))
             return self._totals
         shares, start = SharesOfTotals(genes), 0
-        totals, gene_cells = np.zeros(count), np.zeros(genes, np.int64)
+        totals, gene_cells = np.zeros(cells), np.zeros((count, genes), np.int64)
+        of_cell = np.zeros(cells, np.int64) if groups is None else groups
         if kept.phase == "totals":
             totals, shares.sums, shares.squares, gene_cells = (
                 kept.arrays[name] for name in Totals._fields
             )
+            gene_cells = gene_cells.reshape(count, genes)
             start = kept.rows
         found = Totals(totals, shares.sums, shares.squares, gene_cells)
-        with progress_bar(count, "size factors", "cell", progress=self._progress) as bar:
+        with progress_bar(cells, "size factors", "cell", progress=self._progress) as bar:
             bar.update(start)
             for first, block in self._blocks(start):
                 last = first + block.shape[0]
                 opened.check(block, first)
                 totals[first:last] = shares.add(block)
-                gene_cells += np.bincount(block.indices[block.data > 0], minlength=genes)
+                number = np.repeat(of_cell[first:last], np.diff(block.indptr))
+                counted = (block.data > 0) & (number >= 0)
+                where = number[counted] * genes + block.indices[counted]
+                gene_cells += np.bincount(where, minlength=count * genes).reshape(count, genes)
                 bar.update(last - first)
                 if kept.due():
                     kept.write("totals", last, found._asdict())

@@ -1,6 +1,6 @@
-"""Statistics of groups of cells that can be put together in any way."""
+"""Statistics of parts of the cells that can be put together in any way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,18 +12,22 @@ __all__ = ["SeparateStatistics"]
 
 
 class SeparateStatistics:
-    """A `CountStatistics` of each group of cells.
+    """A `CountStatistics` of each part of the cells.
 
     `CountStatistics` of several groups have one histogram of the counts of all, enough for a
-    regression on all of the cells. Here every group has its own, for regressions on some of them.
+    regression on all of the cells. Here every part has its own, for regressions on some of them.
 
     Attributes:
-        parts: the statistics of each group.
+        parts: the statistics of each part.
         names: of the genes, or None.
+
+    Args:
+        genes: how many.
+        groups: how many each part has.
     """
 
-    def __init__(self, genes: int, groups: int) -> None:
-        self.parts = [CountStatistics(genes) for _ in range(groups)]
+    def __init__(self, genes: int, groups: Sequence[int]) -> None:
+        self.parts = [CountStatistics(genes, groups=count) for count in groups]
         self.names: NDArray[np.str_] | None = None
 
     @property
@@ -37,11 +41,15 @@ class SeparateStatistics:
         Args:
             counts: shape ``(cells, genes)``, CSR.
             size_factors: shape ``(cells,)``.
-            groups: the number of every cell's group.
+            groups: the number of every cell's group, counted through all parts; cells of a negative
+                number are left out.
         """
-        for group in np.unique(groups).tolist():
-            rows = np.flatnonzero(groups == group)
-            self.parts[group].add(counts[rows], size_factors[rows])
+        start = 0
+        for part in self.parts:
+            rows = np.flatnonzero((groups >= start) & (groups < start + part.groups))
+            if rows.size:
+                part.add(counts[rows], size_factors[rows], groups[rows] - start)
+            start += part.groups
         return self
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -59,6 +67,6 @@ class SeparateStatistics:
         for key, array in arrays.items():
             number, name = key.split("-", 1)
             found.setdefault(int(number), {})[name] = array
-        made = cls(1, 0)
+        made = cls(1, [])
         made.parts = [CountStatistics.from_arrays(found[number]) for number in sorted(found)]
         return made

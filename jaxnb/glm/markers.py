@@ -105,7 +105,7 @@ def markers(
     levels, of_row = labels_of(counts.obs, by, reference)
     factors, how = size_factors_of(counts, size_factors)
     matrix = counts.matrix.tocsr()
-    sums = SeparateStatistics(matrix.shape[1], len(levels))
+    sums = SeparateStatistics(matrix.shape[1], [1] * len(levels))
     for start in range(0, matrix.shape[0], _ROWS):
         rows = slice(start, start + _ROWS)
         sums.add(matrix[rows], factors[rows], of_row[rows])
@@ -126,7 +126,7 @@ def markers_of_file(
 ) -> pd.DataFrame:
     """`markers` of an open file, with what is known of its cells."""
     levels, of_row = labels_of(obs, by, reference)
-    into = SeparateStatistics(opened.shape[1], len(levels))
+    into = SeparateStatistics(opened.shape[1], [1] * len(levels))
     sums = sums_by_group(
         opened, into, obs, of_row, size_factors,
         checkpoint=checkpoint, progress=asked["progress"], options=options,

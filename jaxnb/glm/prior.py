@@ -14,20 +14,21 @@ References:
     946-963.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FINE", "GRID", "DispersionPrior", "learn_prior", "mode"]
+__all__ = ["FINE", "GRID", "DispersionPrior", "learn_prior", "mode", "stride_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 # Profiles are evaluated on this grid of log α, and interpolated on one that is six times as fine.
 GRID: Floats = np.linspace(np.log(1e-5), np.log(1e2), 18)
 FINE: Floats = np.linspace(GRID[0], GRID[-1], 6 * (GRID.size - 1) + 1)
-# Sums over every third point of it are exact enough for the EM algorithm.
-_STRIDE = 3
+# Sums over every third point of it are exact enough, unless the prior is about as narrow as these
+# are apart (0.47): then its mean would stay at one of them.
+_STRIDE, _NARROW = 3, 0.15
 # Genes that the prior is learned from, and knots of its trend.
 _MOST_GENES = 4000
 _GENES_PER_KNOT, _MOST_KNOTS = 100, 12
@@ -107,19 +108,38 @@ def learn_prior(
     """
     chosen = np.flatnonzero(usable & (mean > 0))
     chosen = chosen[:: max(1, chosen.size // _MOST_GENES)]
-    fine, log_mean = FINE[::_STRIDE], np.log(mean[chosen])
-    profiles = profiles[chosen, ::_STRIDE]
+    log_mean = np.log(mean[chosen])
     count = int(np.clip(log_mean.size // _GENES_PER_KNOT, 1, _MOST_KNOTS))
     knots = np.unique(np.quantile(log_mean, (np.arange(count) + 0.5) / count))
-    hats = np.stack([np.interp(log_mean, knots, unit) for unit in np.eye(knots.size)], axis=1)
-    likelihood = np.exp(profiles)
-    powers = np.stack([np.ones_like(fine), fine, fine**2], axis=1)
-    heights = np.full(knots.size, fine[np.argmax(profiles.sum(axis=0))])
-    variance, share, shift, second = 0.5, 0.03, _SHIFT, _SECOND_VARIANCE
-    if start is not None:
+    if start is None:
+        coarse = FINE[::_STRIDE]
+        highest = coarse[np.argmax(profiles[chosen, ::_STRIDE].sum(axis=0))]
+        start = DispersionPrior(knots, np.full(knots.size, highest), 0.5, 0.03)
+    else:
         heights = np.interp(knots, start.knots, start.heights)
-        variance, share = start.variance, max(start.share, _LEAST_SHARE)
-        shift, second = start.shift, start.second_variance
+        share = max(start.share, _LEAST_SHARE)
+        start = start._replace(knots=knots, heights=heights, share=share)
+    found = _maximized(profiles[chosen], log_mean, start, stride_of(start.variance))
+    if stride_of(found.variance) < stride_of(start.variance):
+        found = _maximized(profiles[chosen], log_mean, found, stride_of(found.variance))
+    return found
+
+
+def stride_of(variance: float) -> int:
+    """Sums over so many points of `FINE` are exact enough for a prior of this variance."""
+    return 1 if variance < _NARROW else _STRIDE
+
+
+def _maximized(
+    profiles: Floats, log_mean: Floats, start: DispersionPrior, stride: int
+) -> DispersionPrior:
+    """The EM algorithm, with integrals as sums over every so many points of `FINE`."""
+    knots, variance, share = start.knots, start.variance, start.share
+    heights: Any = start.heights
+    shift, second = start.shift, start.second_variance
+    fine, likelihood = FINE[::stride], np.exp(profiles[:, ::stride])
+    hats = np.stack([np.interp(log_mean, knots, unit) for unit in np.eye(knots.size)], axis=1)
+    powers = np.stack([np.ones_like(fine), fine, fine**2], axis=1)
     for _ in range(_ITERATIONS):
         center = hats @ heights
         distance = fine - center[:, None]

@@ -1,12 +1,19 @@
 """Quasi-likelihood: what the trend of the dispersions leaves unexplained, with its uncertainty.
 
-The variance of a gene is φ (μ + α μ²) with α the trend's dispersion at the gene's mean. Its own
-dispersion estimate says φ = (1 + m α̂) / (1 + m α), with m the mean count of a row of the usual
-depth, on as many degrees of freedom as rows minus coefficients. Over the genes φ is scaled inverse
-χ², which makes the estimates scaled F; a share of the genes, which vary more, has a larger scale
-and fewer prior degrees of freedom. Within each of the two, the posterior mean of φ divides the
-likelihood ratio, and the degrees of freedom of prior and gene add; a gene's p-value is the mean
-over both.
+The variance of a gene is φ (μ + α μ²) with α the trend's dispersion at the gene's mean. Of samples,
+φ is estimated by the larger of residual deviance and Pearson's statistic over their degrees of
+freedom, rows minus coefficients. Where counts vary like a gamma both have a mean near φ. With
+heavier tails the likelihood ratio grows beyond what a gene's own dispersion says, which follows a
+large count only logarithmically; the deviance grows in the same way, and Pearson's statistic is
+consistent. Without the single counts, a gene's own dispersion says φ = (1 + m α̂) / (1 + m α), with
+m the mean count of a row of the usual depth.
+
+Over the genes φ is scaled inverse χ², which makes the estimates scaled F; a share of the genes,
+which vary more, has a larger scale and fewer prior degrees of freedom. Within each of the two, the
+posterior mean of φ divides the likelihood ratio, and the degrees of freedom of prior and gene add;
+a gene's p-value is the mean over both. Estimates of heavy-tailed counts vary less among the genes
+than the model says, and then their mean, which is the scale of highest likelihood, is smaller than
+the scale that agrees with the mean of their logarithms (Smyth 2004); the larger one is taken.
 
 References:
     S. P. Lund, D. Nettleton, D. J. McCarthy and G. K. Smyth (2012), *Detecting differential
@@ -15,23 +22,32 @@ References:
     fitting Gamma-Poisson generalized linear models on single cell count data*, Bioinformatics 36,
     5701-5702. B. Phipson, S. Lee, I. J. Majewski, W. S. Alexander and G. K. Smyth (2016), *Robust
     hyperparameter estimation protects against hypervariable genes and improves power to detect
-    differential expression*, Ann. Appl. Stat. 10, 946-963.
+    differential expression*, Ann. Appl. Stat. 10, 946-963. G. K. Smyth (2004), *Linear models and
+    empirical Bayes methods for assessing differential expression in microarray experiments*, Stat.
+    Appl. Genet. Mol. Biol. 3, 3.
 """
 
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, xlogy
 from scipy.stats import f as f_distribution
 
-from jaxnb.glm.scaled_f import ScaledF, minimum
+from jaxnb.glm.scaled_f import ScaledF, mean_of_log, minimum
 
-__all__ = ["QuasiPrior", "learn_quasi_prior", "quasi_dispersions"]
+__all__ = [
+    "QuasiPrior",
+    "learn_quasi_prior",
+    "quasi_dispersions",
+    "residual_dispersions",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 
+# Residuals may vanish.
+_LEAST_PHI = 1e-4
 # Genes that the prior is learned from.
 _MOST_GENES = 8000
 # Beyond this the prior is a point: more makes no difference to any p-value.
@@ -106,8 +122,30 @@ def quasi_dispersions(alpha: Floats, trend: Floats, mean: Floats) -> Floats:
     return found
 
 
+def residual_dispersions(
+    counts: Floats, means: Floats, weights: Floats, alpha: Floats, degrees: Floats
+) -> Floats:
+    """The larger of deviance and Pearson's statistic over the degrees of freedom.
+
+    Args:
+        counts: ``(genes, rows)``.
+        means: fitted at these dispersions.
+        weights: of the counts.
+        alpha: ``(genes,)``, positive.
+        degrees: ``(genes,)``.
+    """
+    alpha = alpha[:, None]
+    above = np.log1p(alpha * counts) - np.log1p(alpha * means)
+    ratio = xlogy(counts, counts / np.maximum(means, np.finfo(np.float64).tiny))
+    deviance = 2 * (weights * (ratio - (counts + 1 / alpha) * above)).sum(axis=1)
+    variance = np.maximum(means * (1 + alpha * means), np.finfo(np.float64).tiny)
+    pearson = (weights * (counts - means) ** 2 / variance).sum(axis=1)
+    found: Floats = np.maximum(np.maximum(deviance, pearson) / degrees, _LEAST_PHI)
+    return found
+
+
 def learn_quasi_prior(phi: Floats, degrees: Floats, usable: Bools) -> QuasiPrior:
-    """The prior of φ that maximizes the likelihood of its estimates.
+    """The prior of φ that maximizes the likelihood of its estimates, with a scale not too small.
 
     Args:
         phi: estimates, ``(genes,)``.
@@ -144,6 +182,11 @@ def learn_quasi_prior(phi: Floats, degrees: Floats, usable: Bools) -> QuasiPrior
         (np.log(0.5), np.log(_SECOND_DEGREES)),
     ]
     log_scale, log_prior, logit, shift, log_second = minimum(loss, start, bounds)
+    share = expit(logit)
+    mean = (1 - share) * mean_of_log(degrees[chosen], log_scale, log_prior)
+    mean += share * mean_of_log(degrees[chosen], log_scale + shift, log_second)
+    if chosen.size:
+        log_scale += max(float(np.mean(np.log(phi[chosen]) - mean)), 0.0)
     return QuasiPrior(
         float(np.exp(log_scale)),
         float(np.exp(log_prior)),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import betaln, digamma
 
-__all__ = ["LogDensity", "ScaledF", "minimum"]
+__all__ = ["LogDensity", "ScaledF", "mean_of_log", "minimum"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -35,6 +35,13 @@ class LogDensity(NamedTuple):
     value: Floats
     by_log_scale: Floats
     by_log_prior: Floats
+
+
+def mean_of_log(degrees: Floats, log_scale: float, log_prior: float) -> Floats:
+    """The mean of log φ (Smyth 2004, section 6.2)."""
+    half, prior = 0.5 * degrees, 0.5 * np.exp(log_prior)
+    found: Floats = log_scale + digamma(half) - np.log(half) - digamma(prior) + np.log(prior)
+    return found
 
 
 class ScaledF:

@@ -69,13 +69,16 @@ def find_separation(design: Floats, positive: Bools, present: Bools | None = Non
         np.zeros((genes, size)),
         np.ones_like(positive) if present is None else present,
     )
-    suspects = np.flatnonzero(~positive.all(axis=1) & ~_full_rank(design, positive))
+    suspects = np.flatnonzero(~positive.all(axis=1))
     if not suspects.size:
         return result
     both = np.hstack([positive[suspects], result.present[suspects]])
-    for pattern, members in _patterns(both):
-        members = suspects[members]
-        counted, there = np.split(pattern, 2)
+    patterns = list(_patterns(both))
+    distinct = np.stack([pattern for pattern, _ in patterns])
+    full = _full_rank(design, distinct[:, : len(design)])
+    for number in np.flatnonzero(~full):
+        members = suspects[patterns[number][1]]
+        counted, there = np.split(distinct[number], 2)
         separated = np.zeros(len(design), bool)
         separated[there], directions = _separated_rows(design[there], counted[there])
         if not separated.any():

@@ -29,7 +29,9 @@ from jaxnb.io import CountFile, open_counts
 __all__ = [
     "GroupSums",
     "MatrixNeeded",
+    "block_of",
     "bytes_of_sums",
+    "factors_of_cells",
     "fit_file",
     "fit_opened",
     "grouped_cells",
@@ -181,17 +183,18 @@ def fit_opened(
     checkpoint_seconds: float = SECONDS,
     progress: bool = False,
     options: str = "",
+    sums: GroupSums[CountStatistics] | None = None,
 ) -> tuple[GLMFit | MixedFit, GroupSums[CountStatistics]]:
     """`fit_file` of an open file, with what is known of its cells; and the sums behind the fit.
 
     With `random`, the column of donors, `grouped` has been divided by them
-    (`jaxnb.glm.mixed.grouping`).
+    (`jaxnb.glm.mixed.grouping`). Sums that are there already are not made again.
     """
     if random is None:
         warn_of_pseudoreplication(grouped.design, obs, grouped.groups.of_row)
     else:
         check_memory(opened.shape[1], len(grouped.lines), opened.shape[0], random)
-    sums = sums_by_group(
+    sums = sums or sums_by_group(
         opened,
         CountStatistics(opened.shape[1], groups=len(grouped.lines)),
         obs,
@@ -244,7 +247,7 @@ def sums_by_group(
         ValueError: a cell without counts, or size factors that do not fit the cells.
         MatrixNeeded: median ratios are asked for, or the default.
     """
-    cells = min(max(BLOCK, _CELLS_OF_A_GROUP * (int(groups.max(initial=0)) + 1)), _LARGEST_BLOCK)
+    cells = block_of(int(groups.max(initial=0)) + 1)
     known = None if size_factors is None else given_factors(size_factors, obs)
     key = {
         "size factors": "totals" if known is None else digest(known[0]),
@@ -262,18 +265,42 @@ def sums_by_group(
     mean_total = None
     if known is None:
         totals = passes.totals()
-        everywhere = int(np.sum(totals.gene_cells == opened.shape[0]))
-        choice = choice_of(size_factors, everywhere)
-        if choice == "median-ratio":
-            raise MatrixNeeded(
-                f"{everywhere} genes have counts in every cell, and median ratios take the whole "
-                "matrix: choose size_factors='total', or pass the counts in memory to glm.fit"
-            )
-        known = factors_of_totals(totals.cell_totals, opened.shape[1], obs.index), "total"
-        mean_total = float(totals.cell_totals.mean())
+        factors = factors_of_cells(
+            size_factors, totals.cell_totals, totals.gene_cells[0], obs.index
+        )
+        known, mean_total = (factors, "total"), float(totals.cell_totals.mean())
     factors, how = known
     statistics = passes.statistics(into, factors, groups)
     return GroupSums(statistics, factors, how, mean_total)
+
+
+def block_of(groups: int) -> int:
+    """How many cells are read at a time for so many groups."""
+    return min(max(BLOCK, _CELLS_OF_A_GROUP * groups), _LARGEST_BLOCK)
+
+
+def factors_of_cells(
+    choice: Any, totals: Floats, gene_cells: NDArray[np.int64], index: pd.Index
+) -> Floats:
+    """Size factors of cells from their totals.
+
+    Args:
+        choice: as for `fit_file`, not one that `jaxnb.glm.size_factors.given_factors` knows.
+        totals: of the cells.
+        gene_cells: in how many of them every gene is counted.
+        index: the labels of the cells.
+
+    Raises:
+        ValueError: a cell without counts.
+        MatrixNeeded: median ratios are asked for, or the default.
+    """
+    everywhere = int(np.sum(gene_cells == totals.size))
+    if choice_of(choice, everywhere) == "median-ratio":
+        raise MatrixNeeded(
+            f"{everywhere} genes have counts in every cell, and median ratios take the whole "
+            "matrix: choose size_factors='total', or pass the counts in memory to glm.fit"
+        )
+    return factors_of_totals(totals, gene_cells.size, index)
 
 
 def bytes_of_sums(genes: int, groups: int, *, separate: bool = False) -> int:

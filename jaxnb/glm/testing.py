@@ -13,7 +13,7 @@ from jaxnb.glm.contrasts import Contrast, contrast_of, reduced_matrix
 from jaxnb.glm.design import Design, design_of
 from jaxnb.glm.fold_changes import shrunken_contrast
 from jaxnb.glm.prior import DispersionPrior
-from jaxnb.glm.quasi_likelihood import QuasiPrior, learn_quasi_prior, quasi_dispersions
+from jaxnb.glm.quasi_likelihood import learn_quasi_prior, quasi_dispersions
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.shrinkage import shrink_dispersions
 from jaxnb.glm.source import Source
@@ -194,13 +194,18 @@ def _quasi_likelihood_f(fit: Fitted, smaller: Floats, degrees: int, source: Sour
         _, prior = shrink_dispersions(fit.regression, source.mean, own, fit.beta, fit.enough_counts)
     coefficients = fit.design.matrix.shape[1]
     trend = prior.trend(source.mean)
-    degrees_left = source.degrees(coefficients)
-    phi = quasi_dispersions(own, trend, source.mean_count)
-    usable = source.mean > 0
+    beta, ratio = _ratio(
+        fit.regression, source.regression(smaller, width=coefficients), trend, fit.beta
+    )
+    if isinstance(fit.regression, BulkRegression):
+        phi, degrees_left = fit.regression.quasi_dispersions(trend, beta)
+    else:
+        phi = quasi_dispersions(own, trend, source.mean_count)
+        degrees_left = source.degrees(coefficients)
+    usable = (source.mean > 0) & (degrees_left >= 1)
     if fit.enough_counts is not None:
         usable &= fit.enough_counts
     quasi = learn_quasi_prior(phi, degrees_left, usable)
-    ratio = _ratio(fit.regression, source.regression(smaller, width=coefficients), trend, fit.beta)
     statistic = ratio / (degrees * quasi.moderated(phi, degrees_left))
     p_value = quasi.p_values(ratio, degrees, phi, degrees_left)
     if fit.flagged is not None and fit.flagged.genes.size:
@@ -213,34 +218,23 @@ def _quasi_likelihood_f(fit: Fitted, smaller: Floats, degrees: int, source: Sour
             )
         )
         trend = prior.trend(fit.flagged.mean)
-        ratio = _ratio(full, null, trend)
-        p_value[genes] = _with_outliers(
-            fit.flagged, coefficients, degrees, trend, ratio, quasi, p_value[genes]
-        )
-    return _Outcome(statistic, np.where(degrees_left > 0, p_value, np.nan))
+        beta, ratio = _ratio(full, null, trend)
+        whole = quasi.p_values(ratio, degrees, *full.quasi_dispersions(trend, beta))
+        p_value[genes] = _with_outliers(fit.flagged, coefficients, p_value[genes], whole)
+    return _Outcome(statistic, np.where(source.degrees(coefficients) > 0, p_value, np.nan))
 
 
 def _ratio(
     full: Regression, null: Regression, alpha: Floats, start: Floats | None = None
-) -> Floats:
-    """Likelihood ratios at given dispersions."""
-    difference = full.fit_at(alpha, start)[1] - null.fit_at(alpha)[1]
-    return np.maximum(2 * difference, 0)
+) -> tuple[Floats, Floats]:
+    """Coefficients of the full design, and likelihood ratios, at given dispersions."""
+    beta, value, _ = full.fit_at(alpha, start)
+    return beta, np.maximum(2 * (value - null.fit_at(alpha)[1]), 0)
 
 
-def _with_outliers(
-    flagged: Flagged,
-    coefficients: int,
-    degrees: int,
-    trend: Floats,
-    ratio: Floats,
-    quasi: QuasiPrior,
-    without: Floats,
-) -> Floats:
+def _with_outliers(flagged: Flagged, coefficients: int, without: Floats, whole: Floats) -> Floats:
     """P-values of the genes with outliers, from those without them and those with all counts."""
     degrees_left = flagged.samples.weights.sum(axis=1) - coefficients
-    phi = quasi_dispersions(flagged.own, trend, flagged.mean * flagged.samples.depth)
-    whole = quasi.p_values(ratio, degrees, phi, degrees_left)
     probability = flagged.probability
     return np.where(
         degrees_left < _ENOUGH_DEGREES,

@@ -1,4 +1,4 @@
-"""Some of the cells of an open file, as if it had no others."""
+"""Some of the cells of an open file, as if it had no others; and a file that is read once."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +11,7 @@ from scipy import sparse
 from jaxnb.io.count_file import CountFile
 from jaxnb.io.matrices import Matrix
 
-__all__ = ["some_cells"]
+__all__ = ["read_once", "some_cells"]
 
 
 def some_cells(opened: CountFile, kept: NDArray[np.bool_]) -> CountFile:
@@ -28,6 +28,41 @@ def some_cells(opened: CountFile, kept: NDArray[np.bool_]) -> CountFile:
         source=f"{opened.source}, {int(kept.sum())} of its {kept.size} cells",
         _matrix=_SomeRows(opened._matrix, kept),
     )
+
+
+def read_once(opened: CountFile) -> CountFile:
+    """The file, whose matrix stays in memory once all of it has been read."""
+    return replace(opened, _matrix=_ReadOnce(opened._matrix))
+
+
+class _ReadOnce:
+    """Another matrix, read at most once."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
+        self._whole: Any = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._matrix.shape
+
+    @property
+    def by_rows(self) -> bool:
+        return self._matrix.by_rows
+
+    def blocks(self, rows: int, start: int = 0) -> Iterator[Any]:
+        return self._matrix.blocks(rows, start)
+
+    def read(self, *, progress: bool) -> Any:
+        if self._whole is None:
+            self._whole = self._matrix.read(progress=progress)
+        return self._whole
+
+    def transposed(self) -> Matrix:
+        return self._matrix.transposed()
+
+    def sample(self) -> Any:
+        return self._matrix.sample()
 
 
 class _SomeRows:

@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 
 from jaxnb.cli import main
+from jaxnb.io.matrices import StoredSparse
 
 # anndata and what it imports warn about themselves.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -56,7 +57,34 @@ def test_a_level_is_tested_as_if_there_were_no_others(file: str, how: list[str],
         assert main(["de", file, *TEST, *how, "--where", words, "--out", "one.csv"]) == 0
         one = pd.read_csv("one.csv")
         of_level = table[table["group"] == level].drop(columns="group")
-        pd.testing.assert_frame_equal(of_level.reset_index(drop=True), one)
+        pd.testing.assert_frame_equal(of_level.reset_index(drop=True), one, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_parts_and_checkpoints_give_the_same_table(file: str, monkeypatch, capsys) -> None:
+    words = ["de", file, *TEST, "--by", "cell", "--out", "by.csv"]
+    assert main(words) == 0
+    assert capsys.readouterr().err.count("MB of sums") == 1
+    expected = pd.read_csv("by.csv")
+    assert main([*words, "--checkpoint", "kept"]) == 0
+    pd.testing.assert_frame_equal(pd.read_csv("by.csv"), expected, check_exact=True)
+    monkeypatch.setattr("jaxnb.cli.by._MOST_BYTES", 1)
+    capsys.readouterr()
+    for _ in range(2):
+        assert main([*words, "--checkpoint", "parts"]) == 0
+        assert capsys.readouterr().err.count("MB of sums") == 2
+        pd.testing.assert_frame_equal(pd.read_csv("by.csv"), expected, check_exact=True)
+
+
+def test_a_matrix_is_read_once_for_all_levels(file: str, monkeypatch) -> None:
+    read = []
+    original = StoredSparse.read
+    monkeypatch.setattr(
+        StoredSparse, "read", lambda self, **how: read.append(1) or original(self, **how)
+    )
+    words = ["--design", "~ disease", "--contrast", "disease,MS,no", "--plot", "none"]
+    assert main(["de", file, *words, "--by", "cell", "--pseudobulk", "donor"]) == 2
+    assert len(read) == 1
 
 
 @pytest.mark.quick
@@ -74,6 +102,7 @@ def test_a_level_is_tested_as_if_there_were_no_others(file: str, how: list[str],
         (["--by", "sex"], "--by sex: no such field; there are donor, cell, age, stage, disease"),
         (["--by", "disease"], "in none of its levels"),
         (["--by", "cell", "--outliers", "o.csv"], "--by goes without --outliers"),
+        (["--by", "cell", "--pseudobulk", "donor", "--checkpoint", "k"], "those of no cell are"),
     ],
 )
 def test_what_cannot_be_chosen_is_told(file: str, words: list[str], message: str, capsys) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import gammaln
 
-from jaxnb.glm.bulk.programs import CoefficientsAt, Genes, fit_at, profile
+from jaxnb.glm.bulk.programs import CoefficientsAt, Genes, fit_at, least_squares, profile
 from jaxnb.glm.linear_algebra import packed_products
 from jaxnb.glm.prior import FINE, GRID
 
@@ -26,6 +26,8 @@ _ENTRIES = 1 << 14
 _STEPS, _MORE_STEPS = 2, 20
 # What a last step may be expected to add: the value is corrected for it.
 _CLOSE = 0.02
+# As in `jaxnb.glm.coefficients`.
+_TOLERANCE = 1e-12
 # The cubic spline through values on the grid is a matrix.
 _SPLINE: Floats = CubicSpline(GRID, np.eye(GRID.size))(FINE).T
 
@@ -34,16 +36,31 @@ class Profiles(NamedTuple):
     """Adjusted profile log-likelihoods, and what they predict for one row.
 
     Attributes:
-        fine: on `FINE`, the largest of each gene 0, ``(genes, points)``.
-        top: what was subtracted, without log x!, ``(genes,)``.
-        eta: linear predictor of the row that was watched, on `FINE`.
-        variance: that of the linear predictor, on `FINE`.
+        value: on `GRID`, without log x!, ``(genes, points)``.
+        eta: linear predictor of the row that was watched, on `GRID`.
+        variance: that of the linear predictor, on `GRID`.
     """
 
-    fine: Floats
-    top: Floats
+    value: Floats
     eta: Floats
     variance: Floats
+
+    def taken(self, which: Ints) -> "Profiles":
+        """Those of some genes."""
+        return Profiles(*(entry[which] for entry in self))
+
+    def fine(self) -> tuple[Floats, Floats]:
+        """On `FINE`, the largest of each gene 0; and what was subtracted, ``(genes,)``."""
+        found = self.value @ _SPLINE
+        top = found.max(axis=1)
+        found -= top[:, None]
+        return found, top
+
+    def every(self, stride: int) -> "Profiles":
+        """On every so many points of `FINE`."""
+        spline = np.ascontiguousarray(_SPLINE[:, ::stride])
+        variance = np.exp(np.log(self.variance) @ spline)
+        return Profiles(self.value @ spline, self.eta @ spline, variance)
 
 
 class Fitted(NamedTuple):
@@ -96,7 +113,7 @@ class BulkCounts:
     @cached_property
     def _rising(self) -> Floats:
         """Σₖ log(1 + αk) for every distinct count and every α of `GRID`."""
-        found: Floats = np.stack([log_rising(self._distinct[0], np.exp(a)) for a in GRID])
+        found: Floats = log_rising(self._distinct[0][:, None], np.exp(GRID))
         return found
 
     def mean(self, weights: Floats, genes: Ints | slice = slice(None)) -> Floats:
@@ -126,16 +143,11 @@ class BulkCounts:
         again = np.flatnonzero(~(np.abs(found[3]) < _CLOSE).all(axis=1))
         if again.size:
             self._fill(found, again, genes, weights, center, row, _MORE_STEPS)
-        codes, table = self._distinct[1][genes], self._rising
-        for point in range(GRID.size):
-            found[0, :, point] += (weights * table[point][codes]).sum(axis=1)
-        fine = found[0] @ _SPLINE
-        top = fine.max(axis=1)
-        fine -= top[:, None]
-        if watched is None:
-            return Profiles(fine, top, np.empty(0), np.empty(0))
-        eta, variance = found[1] @ _SPLINE, np.exp(np.log(found[2]) @ _SPLINE)
-        return Profiles(fine, top, eta, variance)
+        codes = self._distinct[1]
+        for where, mine in self._blocks(np.arange(genes.size)):
+            rising = self._rising[codes[genes[mine]]]
+            found[0, where] += np.einsum("gr,grp->gp", weights[mine], rising)[: where.size]
+        return Profiles(*found[:3])
 
     def _fill(
         self,
@@ -153,7 +165,7 @@ class BulkCounts:
             data = self._genes(genes[mine], w, offsets, self._orthonormal)
             watched = (np.arange(self.rows)[:, None] == row[mine]).astype(np.float64)
             with jax.enable_x64(True):
-                start = self._start(data)
+                start = least_squares(data, np.ones((self._orthonormal.shape[1], 1)))
                 part = jax.device_get(profile(data, start, watched, np.int32(steps)))
             for number, entry in enumerate(part):
                 found[number, mine[: where.size]] = entry.T[: where.size]
@@ -165,6 +177,7 @@ class BulkCounts:
         alpha: Floats,
         free: Floats | None = None,
         start: Floats | None = None,
+        tolerance: float = _TOLERANCE,
     ) -> Fitted:
         """Coefficients at given dispersions.
 
@@ -174,6 +187,7 @@ class BulkCounts:
             alpha: ``(these genes,)``.
             free: whether a coefficient is estimated, ``(these genes, p)``; None for all.
             start: coefficients to start from, ``(these genes, p)``.
+            tolerance: of what a last step may be expected to add to a log-likelihood.
         """
         size = self.design.shape[1]
         width = size if self.width is None else max(size, self.width)
@@ -186,14 +200,13 @@ class BulkCounts:
         for where, mine in self._blocks(np.arange(count)):
             data = self._genes(genes[mine], weights[mine].T, self._offsets(genes[mine]).T, padded)
             with jax.enable_x64(True):
+                free = mask[mine].T
                 if start is None:
-                    first = self._start(data, mask[mine])
+                    first = least_squares(data, free)
                 else:
-                    first = (
-                        np.pad(start[mine] * scale, ((0, 0), (0, width - size))).T * mask[mine].T
-                    )
+                    first = np.pad(start[mine] * scale, ((0, 0), (0, width - size))).T * free
                 part: CoefficientsAt = jax.device_get(
-                    fit_at(data, first, alpha[mine], mask[mine].T)
+                    fit_at(data, first, alpha[mine], free, np.float64(tolerance))
                 )
             for entry, values in zip(found, part, strict=True):
                 entry[mine[: where.size]] = np.moveaxis(values, -1, 0)[: where.size]
@@ -226,14 +239,6 @@ class BulkCounts:
         both = scale[:, None] * scale
         inverses = _inverses(weight @ packed_products(self.design / scale), free)
         found: Floats = inverses / both
-        return found
-
-    def _start(self, data: Genes, free: Floats | None = None) -> Floats:
-        """Least squares of the logarithms of the counts, which outliers move little."""
-        response = np.log(data.counts + 0.5) - data.offsets
-        right = data.design.T @ (data.weights * response)
-        inverse = _inverses(data.weights.T @ data.products, free)
-        found: Floats = np.einsum("gab,bg->ag", inverse, right)
         return found
 
     def _offsets(self, genes: Ints | slice) -> Floats:

@@ -46,7 +46,6 @@ class Flagged:
         counts: how many outliers each has.
         samples: their counts, with the weights that they had before.
         mean: of all their counts, divided by size factors.
-        own: their dispersions, from all counts.
         probability: that the flagged counts are outliers and the gene is none that varies much.
         outliers: all flagged counts.
     """
@@ -55,7 +54,6 @@ class Flagged:
     counts: Ints
     samples: Samples
     mean: Floats
-    own: Floats
     probability: Floats
     outliers: FlaggedCounts
 
@@ -95,10 +93,10 @@ def bulk_dispersions(
     bulk = BulkCounts(samples.counts, samples.offsets, design)
     everyone = np.arange(samples.genes.size)
     learn = np.ones(everyone.size, bool) if usable is None else usable[samples.genes]
-    whole = bulk.profiles(everyone, samples.weights)
+    whole, _ = bulk.profiles(everyone, samples.weights).fine()
     mean = bulk.mean(samples.weights)
-    prior = learn_prior(whole.fine, mean, learn)
-    fine, weights, flagged = whole.fine, samples.weights, None
+    prior = learn_prior(whole, mean, learn)
+    fine, weights, flagged = whole, samples.weights, None
     if not keep_outliers:
         flags = find_outliers(bulk, weights, fine, prior)
         fine, weights = flags.fine, flags.weights
@@ -112,7 +110,6 @@ def bulk_dispersions(
             counts,
             samples.taken(genes),
             all_means[genes],
-            np.exp(mode(whole.fine[genes])),
             probability_of_outliers(
                 bulk, genes, samples.weights[genes], weights[genes], before, prior
             ),

@@ -42,7 +42,8 @@ def probability_of_outliers(
         before: the prior learned with all counts: what hypervariable genes are like.
         after: that learned without the flagged ones.
     """
-    whole, rest = bulk.profiles(genes, weights), bulk.profiles(genes, without)
+    whole, whole_top = bulk.profiles(genes, weights).fine()
+    rest, rest_top = bulk.profiles(genes, without).fine()
     mean = bulk.mean(without, genes)
     ordinary, _ = after.log_densities(mean)
     _, hyper = after._replace(
@@ -54,9 +55,9 @@ def probability_of_outliers(
     elsewhere = gammaln_between(counts + 1) - np.log(_LOG_RANGE * np.maximum(counts, 1))
     evidence = np.stack(
         [
-            rest.top + logsumexp(rest.fine + ordinary, axis=1) + (gone * elsewhere).sum(axis=1),
-            whole.top + logsumexp(whole.fine + hyper, axis=1),
-            whole.top + logsumexp(whole.fine + ordinary, axis=1),
+            rest_top + logsumexp(rest + ordinary, axis=1) + (gone * elsewhere).sum(axis=1),
+            whole_top + logsumexp(whole + hyper, axis=1),
+            whole_top + logsumexp(whole + ordinary, axis=1),
         ]
     )
     # Hypervariable genes without a flag are counted by the prior.

@@ -33,6 +33,8 @@ _MOST_LEVERAGE, _LEAST_DEGREES = 0.7, 2
 # With up to ten rows, or five in the smallest group, a single outlier bends the fit so much that
 # other counts look worse.
 _FEW_ROWS, _SMALL_GROUP = 10, 5
+# Residuals are only compared with a threshold, and where counts separate, a fit has no end.
+_ROUGH = 1e-3
 _SCREEN, _SCREEN_FEW, _SCREEN_MANY = 0.2, 0.6, 0.9
 # Pairs: both residuals of the robust fit above so many standard deviations of a log count.
 _PAIR, _LEAST_VARIANCE = 3.5, 0.02
@@ -92,7 +94,7 @@ def find_outliers(bulk: BulkCounts, weights: Floats, fine: Floats, prior: Disper
         least = order[np.append(True, np.diff(gene[order]) != 0)]
         taken = least[found.tail[least] < relevant]
         flags.add(gene[taken], row[taken], found.expected[taken], found.tail[taken])
-        flags.fine[gene[taken]] = found.fine[taken]
+        flags.fine[gene[taken]] = found.profiles.taken(taken).fine()[0]
         active = gene[taken]
     if bulk.rows >= _FEW_ROWS:
         _add_pairs(bulk, flags, prior, relevant)
@@ -109,7 +111,7 @@ def _candidates(
     mean = bulk.mean(weights, active)
     distance = flags.fine[active] + prior.log_densities(mean)[0]
     alpha = np.exp(mode(distance))
-    fitted = bulk.fit_at(active, weights, alpha)
+    fitted = bulk.fit_at(active, weights, alpha, tolerance=_ROUGH)
     expected = bulk.means(active, fitted.beta)
     covariance = bulk.covariance(weights, expected, alpha)
     first, second = np.tril_indices(bulk.design.shape[1])
@@ -161,7 +163,7 @@ def _add_pairs(bulk: BulkCounts, flags: Flags, prior: DispersionPrior, relevant:
     taken = np.flatnonzero(np.maximum(both[0].tail, both[1].tail) < relevant)
     for side, found in enumerate(both):
         flags.add(gene[taken], two[taken, side], found.expected[taken], found.tail[taken])
-    flags.fine[gene[taken]] = both[0].fine[taken]
+    flags.fine[gene[taken]] = both[0].profiles.taken(taken).fine()[0]
 
 
 def _determined(design: Floats, present: Bools) -> Bools:

@@ -9,6 +9,7 @@ with the derivatives that `jaxnb.glm.likelihood` derives. The number of rows bei
 pseudo-cells nor histograms save anything here, and a program takes all its steps without returning.
 """
 
+from functools import reduce
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -18,8 +19,9 @@ import numpy as np
 from jaxnb._types import Array
 from jaxnb.glm.linear_algebra import unpacked
 from jaxnb.glm.prior import GRID
+from jaxnb.special.log1p import log1p
 
-__all__ = ["CoefficientsAt", "Genes", "ProfileOnGrid", "fit_at", "profile"]
+__all__ = ["CoefficientsAt", "Genes", "ProfileOnGrid", "fit_at", "least_squares", "profile"]
 
 # A JAX array inside the compiled function, a numpy array outside it.
 Entry: TypeAlias = Any
@@ -35,7 +37,7 @@ _RIDGE = 1e-4
 _LONGEST_STEP = 2.0
 _FIRST_STEPS = 12
 # As in `jaxnb.glm.coefficients`.
-_TOLERANCE, _ROUNDING, _MAX_ITER = 1e-12, 1e-14, 100
+_ROUNDING, _MAX_ITER = 1e-14, 100
 
 
 class Genes(NamedTuple):
@@ -86,38 +88,81 @@ class CoefficientsAt(NamedTuple):
     converged: Entry
 
 
-class _Point(NamedTuple):
+class _Means(NamedTuple):
+    """The linear predictor η, μ = exp(η), αμ and 1 / (1 + αμ), ``(rows, genes)``."""
+
+    eta: Array
+    mu: Array
+    t: Array
+    q: Array
+
+
+class _Likelihood(NamedTuple):
+    """The value at some coefficients, and the sum of its terms' magnitudes."""
+
     value: Array
     magnitude: Array
+
+
+class _Step(NamedTuple):
+    """A Newton step, and half of what it is expected to add."""
+
     step: Array
     decrement: Array
-    weight: Array
-    eta: Array
 
 
-def _evaluate(beta: Array, alpha: Any, genes: Genes, free: Array | None, ridge: float) -> _Point:
-    """Value and Newton step at one point, for observed information and a normal prior."""
-    y, w, design = genes.counts, genes.weights, genes.design
-    eta = jnp.clip(design @ beta + genes.offsets, -_LARGEST_ETA, _LARGEST_ETA)
+def _means(beta: Array, alpha: Any, genes: Genes) -> _Means:
+    eta = jnp.clip(genes.design @ beta + genes.offsets, -_LARGEST_ETA, _LARGEST_ETA)
     mu = jnp.exp(eta)
-    t = alpha * mu
-    log1p_t, q = jnp.log1p(t), 1 / (1 + t)
     # Without barriers the compiler repeats all of this wherever a part of it is used.
     barrier: Any = jax.lax.optimization_barrier
-    mu, log1p_t, q = barrier((mu, log1p_t, q))
-    per_count = w * y * (eta - log1p_t)
-    per_cell = w * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
-    value = jnp.sum(per_count - per_cell, axis=0)
-    magnitude = jnp.sum(jnp.abs(per_count) + per_cell, axis=0)
-    score = design.T @ (w * (y - mu) * q) - ridge * beta
+    mu, q = barrier((mu, 1 / (1 + alpha * mu)))
+    return _Means(eta, mu, alpha * mu, q)
+
+
+def _likelihood(means: _Means, genes: Genes) -> _Likelihood:
+    y, w = genes.counts, genes.weights
+    barrier: Any = jax.lax.optimization_barrier
+    log1p_t = barrier(log1p(means.t, 1 + means.t))
+    per_count = w * y * (means.eta - log1p_t)
+    per_unit = jnp.where(means.t > 0, log1p_t / jnp.where(means.t > 0, means.t, 1), 1)
+    per_cell = w * means.mu * per_unit
+    return _Likelihood(_summed(per_count - per_cell), _summed(jnp.abs(per_count) + per_cell))
+
+
+def _newton(
+    means: _Means, beta: Array, alpha: Any, genes: Genes, free: Array | None, ridge: float
+) -> _Step:
+    """Newton step for observed information and a normal prior."""
+    y, w, (_, mu, _, q) = genes.counts, genes.weights, means
+    score = genes.design.T @ (w * (y - mu) * q) - ridge * beta
     information = genes.products.T @ (w * mu * q * q * (1 + alpha * y))
     if free is not None:
-        score = score * free
-        first, second = np.tril_indices(len(free))
-        both = free[first] * free[second]
-        information = information * both + (first == second)[:, None] * (1 - both)
+        score, information = score * free, _restricted(information, free)
+    barrier: Any = jax.lax.optimization_barrier
     step = barrier(_solve(information, score, ridge))
-    return _Point(value, magnitude, step, 0.5 * jnp.sum(score * step, axis=0), w * mu * q, eta)
+    return _Step(step, 0.5 * _summed(score * step))
+
+
+def _restricted(packed: Array, free: Array) -> Array:
+    """Packed matrices on the free coefficients, the identity elsewhere."""
+    first, second = np.tril_indices(len(free))
+    both = free[first] * free[second]
+    found: Array = packed * both + (first == second)[:, None] * (1 - both)
+    return found
+
+
+@jax.jit
+def least_squares(genes: Genes, free: Array) -> Array:
+    """Coefficients of the logarithms of the counts, which outliers move little.
+
+    Args:
+        genes: of any design.
+        free: 1 for the coefficients that are estimated, ``(p, genes or 1)``.
+    """
+    response = jnp.log(genes.counts + 0.5) - genes.offsets
+    right = genes.design.T @ (genes.weights * response) * free
+    return _solve(_restricted(genes.products.T @ genes.weights, free), right, 0.0)
 
 
 @jax.jit
@@ -132,44 +177,41 @@ def profile(genes: Genes, start: Array, watched: Array, steps: Array) -> Profile
         steps: Newton steps at each.
     """
     points, count = GRID.size, genes.counts.shape[1]
-    grid, rows = jnp.asarray(np.exp(GRID)), genes.design.shape[0]
+    grid, size = jnp.asarray(np.exp(GRID)), genes.design.shape[1]
 
     def at_round(number: Array, carry: Any) -> Any:
         beta, before, records = carry
         since = number - _FIRST_STEPS
-        # The last of a point's rounds makes no step: it is where the values are taken.
+        # In the last of a point's rounds the coefficients are those that the values are taken at.
         point, round_of_point = since // (steps + 1), since % (steps + 1)
         last = (since >= 0) & (round_of_point == steps)
-        here = _evaluate(beta, grid[jnp.maximum(point, 0)], genes, None, _RIDGE)
-        mine = (here.value + here.decrement, here.eta, here.weight, here.decrement)
+        alpha = grid[jnp.maximum(point, 0)]
+        here = _newton(_means(beta, alpha, genes), beta, alpha, genes, None, _RIDGE)
         records = tuple(
             jax.lax.dynamic_update_index_in_dim(record, entry, jnp.maximum(point, 0), 0)
-            for record, entry in zip(records, mine, strict=True)
+            for record, entry in zip(records, (beta, here.decrement), strict=True)
         )
-        longest = jnp.max(jnp.abs(here.step), axis=0)
+        longest = _largest(here.step)
         step = here.step * jnp.minimum(1, _LONGEST_STEP / jnp.maximum(longest, 1e-300))
         # From one point to the next the coefficients move evenly, once they do at all.
         ahead = jnp.clip(beta - before, -0.5, 0.5) * (point > 0)
         moved = beta + step + jnp.where(last, ahead, 0)
         return moved, jnp.where(last, beta, before), records
 
-    records = (
-        jnp.zeros((points, count)),
-        jnp.zeros((points, rows, count)),
-        jnp.zeros((points, rows, count)),
-        jnp.zeros((points, count)),
-    )
+    records = jnp.zeros((points, size, count)), jnp.zeros((points, count))
     rounds = _FIRST_STEPS + points * (steps + 1)
-    _, _, records = jax.lax.fori_loop(0, rounds, at_round, (start, start, records))
-    value, eta, weight, decrement = records
-    # The information of all points at once, genes and points in one axis.
-    flat = jnp.moveaxis(weight, 1, 0).reshape(rows, -1)
-    row = jnp.tile(genes.design.T @ watched, (1, points))
-    log_determinant, variance = _determinant_and_form(genes.products.T @ flat, row, _RIDGE)
-    value -= 0.5 * log_determinant.reshape(points, count)
-    return ProfileOnGrid(
-        value, jnp.sum(watched * eta, axis=1), variance.reshape(points, count), decrement
-    )
+    _, _, (betas, decrement) = jax.lax.fori_loop(0, rounds, at_round, (start, start, records))
+
+    def at_point(entries: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+        beta, alpha = entries
+        means = _means(beta, alpha, genes)
+        packed = genes.products.T @ (genes.weights * means.mu * means.q)
+        log_determinant, variance = _determinant_and_form(packed, genes.design.T @ watched, _RIDGE)
+        value = _likelihood(means, genes).value - 0.5 * log_determinant
+        return value, _summed(watched * means.eta), variance
+
+    value, eta, variance = jax.lax.map(at_point, (betas, grid))
+    return ProfileOnGrid(value + decrement, eta, variance, decrement)
 
 
 class _Search(NamedTuple):
@@ -184,7 +226,9 @@ class _Search(NamedTuple):
 
 
 @jax.jit
-def fit_at(genes: Genes, start: Array, alpha: Array, free: Array) -> CoefficientsAt:
+def fit_at(
+    genes: Genes, start: Array, alpha: Array, free: Array, tolerance: Array
+) -> CoefficientsAt:
     """The maximum over the coefficients, which is that of a concave function.
 
     Args:
@@ -192,27 +236,30 @@ def fit_at(genes: Genes, start: Array, alpha: Array, free: Array) -> Coefficient
         start: coefficients to start from, ``(p, genes)``.
         alpha: dispersions, ``(genes,)``.
         free: 1 for the coefficients that are estimated, ``(p, genes)``.
+        tolerance: of what a step may be expected to add.
     """
 
     def going(state: _Search) -> Array:
-        return (state.decrement >= _TOLERANCE) & (state.length > 1e-12)
+        return (state.decrement >= tolerance) & (state.length > 1e-12)
 
     def more(state: _Search) -> Array:
         return jnp.any(going(state)) & (state.rounds < _MAX_ITER)
 
     def search(state: _Search) -> _Search:
         trial = state.beta + state.length * state.step
-        here = _evaluate(trial, alpha, genes, free, 0.0)
+        means = _means(trial, alpha, genes)
+        here = _likelihood(means, genes)
+        ahead = _newton(means, trial, alpha, genes, free, 0.0)
         rises = here.value >= state.best - _ROUNDING * here.magnitude
         accepted = rises & going(state)
-        longest = jnp.max(jnp.abs(here.step), axis=0)
+        longest = _largest(ahead.step)
         whole = jnp.minimum(1, 2 * _LONGEST_STEP / jnp.maximum(longest, 1e-300))
         return _Search(
             jnp.where(accepted, trial, state.beta),
             jnp.where(accepted, here.value, state.best),
-            jnp.where(accepted, here.step, state.step),
+            jnp.where(accepted, ahead.step, state.step),
             jnp.where(accepted, whole, jnp.where(rises, state.length, state.length / 4)),
-            jnp.where(accepted, here.decrement, state.decrement),
+            jnp.where(accepted, ahead.decrement, state.decrement),
             state.rounds + 1,
         )
 
@@ -226,10 +273,24 @@ def fit_at(genes: Genes, start: Array, alpha: Array, free: Array) -> Coefficient
         jnp.zeros((), jnp.int32),
     )
     state = jax.lax.while_loop(more, search, state)
-    converged = state.decrement < _TOLERANCE
+    converged = state.decrement < tolerance
     beta = state.beta + jnp.where(converged, state.step, 0)
     value = state.best + jnp.where(converged, state.decrement, 0)
     return CoefficientsAt(beta, value, converged)
+
+
+def _summed(rows: Array) -> Array:
+    """Sums over the first axis, for which XLA's CPU code takes ten times as long as a product."""
+    found: Array = jnp.ones(len(rows), rows.dtype) @ rows
+    return found
+
+
+def _largest(rows: Array) -> Array:
+    """The largest magnitude over the first axis, without XLA's loop where rows are few."""
+    if len(rows) > _UNROLLED:
+        return jnp.max(jnp.abs(rows), axis=0)
+    found: Array = reduce(jnp.maximum, jnp.abs(rows))
+    return found
 
 
 def _solve(packed: Array, right: Array, ridge: float) -> Array:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jaxnb.glm.bulk.counts import BulkCounts
 from jaxnb.glm.conditioning import conditioned
 from jaxnb.glm.pseudo_cells import PseudoCells
+from jaxnb.glm.quasi_likelihood import residual_dispersions
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.separation import Separation, find_separation, limits_of
 
@@ -19,6 +20,9 @@ __all__ = ["BulkRegression", "Samples"]
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
+
+# Of a gene that the design fits exactly, whose φ is that of the prior then.
+_LEAST_DEGREES = 0.01
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,21 @@ class BulkRegression(Regression):
         covariance = self.bulk.covariance(weights, means, alpha[samples.genes], free)
         found = np.einsum("ca,gab,cb->gc", contrasts, covariance, contrasts, optimize=True)
         return samples.scattered(found)
+
+    def quasi_dispersions(self, alpha: Floats, beta: Floats) -> tuple[Floats, Floats]:
+        """Each gene's estimate of φ around given dispersions, and its degrees of freedom.
+
+        See `jaxnb.glm.quasi_likelihood.residual_dispersions`. Rows that separation leaves out are
+        fitted exactly and say nothing of φ.
+        """
+        samples = self.samples
+        weights, free = self._left()
+        means = self.bulk.means(
+            np.arange(samples.genes.size), self.basis.inner(beta[samples.genes])
+        )
+        degrees = np.maximum(weights.sum(axis=1) - free.sum(axis=1), _LEAST_DEGREES)
+        phi = residual_dispersions(samples.counts, means, weights, alpha[samples.genes], degrees)
+        return samples.scattered(phi, 1.0), samples.scattered(degrees, 1.0)
 
     def _left(self) -> tuple[Floats, Floats]:
         """Weights and coefficients that separation leaves, of the genes with counts."""

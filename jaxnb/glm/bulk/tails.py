@@ -16,16 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtr, fdtrc
 
-from jaxnb.glm.bulk.counts import BulkCounts
-from jaxnb.glm.prior import FINE, DispersionPrior
+from jaxnb.glm.bulk.counts import BulkCounts, Profiles
+from jaxnb.glm.prior import FINE, DispersionPrior, stride_of
 
 __all__ = ["Prediction", "predict"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
-
-# Points of `FINE` that the average is taken over.
-_STRIDE = 3
 
 
 class Prediction(NamedTuple):
@@ -34,12 +31,12 @@ class Prediction(NamedTuple):
     Attributes:
         tail: the smaller tail's probability, or a number above `relevant`.
         expected: the mean predicted for the count.
-        fine: the profile without the count, on `FINE`.
+        profiles: those without the count.
     """
 
     tail: Floats
     expected: Floats
-    fine: Floats
+    profiles: Profiles
 
 
 def predict(
@@ -61,23 +58,24 @@ def predict(
         relevant: tails above this need not be exact.
     """
     found = bulk.profiles(genes, weights, rows)
-    distance = FINE - prior.log_trend(bulk.mean(weights, genes))[:, None]
-    log_posterior = (found.fine - distance**2 / (2 * prior.variance))[:, ::_STRIDE]
+    stride = stride_of(prior.variance)
+    points, (value, eta, variance) = FINE[::stride], found.every(stride)
+    distance = points - prior.log_trend(bulk.mean(weights, genes))[:, None]
+    log_posterior = value - distance**2 / (2 * prior.variance)
     posterior = np.exp(log_posterior - log_posterior.max(axis=1, keepdims=True))
     posterior /= posterior.sum(axis=1, keepdims=True)
     count = bulk.counts[genes, rows]
-    eta, variance = found.eta[:, ::_STRIDE], found.variance[:, ::_STRIDE]
     expected = (posterior * np.exp(eta)).sum(axis=1)
     # Every term bounds the average from below: that of the mode is enough for most counts.
     these = np.arange(genes.size)
     best = np.argmax(posterior, axis=1)
-    alpha = np.exp(FINE[::_STRIDE])
+    alpha = np.exp(points)
     at_mode = _tail(count, eta[these, best], variance[these, best], alpha[best])
     tail = posterior[these, best] * at_mode
     close = np.flatnonzero(tail < relevant)
     terms = _tail(count[close, None], eta[close], variance[close], alpha)
     tail[close] = (posterior[close] * terms).sum(axis=1)
-    return Prediction(tail, expected, found.fine)
+    return Prediction(tail, expected, found)
 
 
 def _tail(count: Floats, eta: Floats, variance: Floats, alpha: Floats) -> Floats:
