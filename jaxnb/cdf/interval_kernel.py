@@ -39,8 +39,8 @@ __all__ = ["log_probability_of_interval", "log_tails_at_both", "whole_ends"]
 # few, the sum costs no accuracy, and an r / (1 - r) of 0.16 is not worth it. If they are many but
 # within a factor over which the rule is exact even for powers, r = 1/2 costs nothing. Beyond, an r
 # of 3/4 costs a factor of 3, and up to the second factor the rule has for 1 / x, the probabilities
-# with small thetas, an error below that of the difference. Over wider intervals it has none of its
-# digits (3e-3 off over a factor of 3e4), and a difference is left with most of them: wherever r is close
+# with small thetas, an error below that of the difference. Over wider intervals it loses its digits
+# (3e-3 off over a factor of 3e4), and a difference is left with most of them: wherever r is close
 # to 1 there, it is so by a power of a / b.
 _FALL_OF_FEW: Final = 2.0
 _FALL_OF_MANY: Final = 0.7

@@ -198,8 +198,8 @@ def _by_bisection(
     shape = filled_like(0.0, log_q, a, b, total, *parameters)
     finite = b < jnp.inf
     start = shape + (a - 1), shape + jnp.where(finite, b, a)
-    _, reached = lax.fori_loop(0, _HALVINGS[a.dtype.name], halve, start)
-    return reached
+    ends: tuple[Array, Array] = lax.fori_loop(0, _HALVINGS[a.dtype.name], halve, start)
+    return ends[1]
 
 
 def _of_few(
