@@ -155,6 +155,14 @@ DISTRIBUTIONS = (
         _CDF,
     ),
     Fault(
+        "cdf-divergence-small-ratio",
+        "a small ratio of variances is taken from its difference from 1",
+        "cdf/divergence_sums.py",
+        "small = ratio < 0.5",
+        "small = ratio < 0",
+        _CDF,
+    ),
+    Fault(
         "cdf-truncated-quantile-hidden",
         "the quantile of a truncated mixture is searched where the other component hides it",
         "cdf/truncation.py",
