@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from fuzz import intervals, likelihoods, properties, residuals, sums, tails
+from fuzz import intervals, likelihoods, means, properties, residuals, sums, tails
 from fuzz.findings import Report
 from fuzz.points import REGIONS
 
@@ -42,6 +42,8 @@ KINDS = {
     "residuals": _in_regions(residuals.residuals, REGIONS[:2]),
     "entropy": _plain(sums.entropies),
     "divergence": _of_nb(_plain(sums.divergences)),
+    "wide entropy": _of_nb(_plain(means.entropies)),
+    "wide divergence": _of_nb(_plain(means.divergences)),
     "moments": _plain(sums.moments_and_modes),
     "samplers": lambda name, dtype: (
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())
