@@ -52,6 +52,8 @@ class Kernel(NamedTuple):
         lowest: The smallest count.
         between: Of (scales, x, *parameters), the log-probability of counts from 1 on, continued
             between them; None where the likelihood is not -inf there.
+        log_interval: Of (scales, low, high, *parameters), log P(low <= X <= high) from those of
+            components; None where it is made of the tails and the probabilities.
     """
 
     log_tails: Callable[..., Tails]
@@ -63,6 +65,7 @@ class Kernel(NamedTuple):
     likelihood: Likelihood
     lowest: int = 0
     between: Callable[..., Array] | None = None
+    log_interval: Callable[..., Array] | None = None
 
     def log_probability(self, scales: Scales, x: Array, *parameters: Array) -> Array:
         """That of the count x, with no floor on the means."""

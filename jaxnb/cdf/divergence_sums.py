@@ -79,7 +79,10 @@ def _between_normal(mu: Array, theta_1: Array, theta_2: Array) -> Array:
     """
     ratio = (1 + mu / theta_1) / (1 + mu / theta_2)
     less_one = -difference_of_ratios(mu, theta_1, theta_2) / (1 + mu / theta_2)
-    divergence = -log1p_minus_x(less_one, ratio) / 2
+    # a ratio below 1 / 2 is known better than its difference from 1, of which nothing may be left
+    small = ratio < 0.5
+    near = -log1p_minus_x(jnp.where(small, 0.0, less_one), jnp.where(small, 1.0, ratio))
+    divergence = jnp.where(small, ratio - 1 - jnp.log(jnp.where(small, ratio, 0.5)), near) / 2
     wider = theta_2 < theta_1 / 4
     zero = jnp.zeros((1,) * mu.ndim, mu.dtype)
     density = log_nb(mu, mu, theta_2, zero, SCALES)

@@ -8,6 +8,7 @@ of log-probabilities of intervals, which lose nothing in either tail (`interval_
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,11 @@ from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, promot
 from jaxnb.special.complements import log1m_exp_of_any
 
 __all__ = ["truncated_log_tail", "truncated_mean", "truncated_quantile"]
+
+# What is hidden: less than exp(-3) of what is beyond either end. The numbers of times that the
+# largest interval of exact whole numbers can be halved.
+_HIDDEN: Final = 3.0
+_HALVINGS: Final = {"float32": 26, "float64": 55}
 
 
 def truncated_log_tail(
@@ -118,8 +124,19 @@ def _quantile(
     a, b = whole_ends(kernel, low, high)
     total = log_probability_of_interval(kernel, scales, low, high, *aligned)
 
-    count = _at_level(kernel, scales, names, target, a, b, total, aligned)
+    tails = log_tails_at_both(kernel, scales, a - 1, b, aligned)
+    count = _at_level(kernel, scales, names, target, total, tails, aligned)
     log_q = target.log_upper if upper else target.log_lower
+    if kernel.log_interval is not None:
+        hidden = jnp.minimum(tails[0].log_cdf, tails[1].log_sf) > total + _HIDDEN
+        count = if_any(
+            hidden,
+            lambda hidden, count, *given: jnp.where(
+                hidden, _by_bisection(kernel, scales, upper, *given), count
+            ),
+            lambda _, count, *__: count,
+            *(hidden, count, log_q, a, b, total, *aligned),
+        )
     few = b - a < nodes(q.dtype)
     counted = if_any(
         few,
@@ -141,18 +158,48 @@ def _at_level(
     scales: Scales,
     names: tuple[str, ...],
     target: Level,
-    a: Array,
-    b: Array,
     total: Array,
+    tails: tuple[Tails, Tails],
     parameters: list[Array],
 ) -> Array:
     """The quantile of the distribution itself at the level that is the same count."""
-    before, at_last = log_tails_at_both(kernel, scales, a - 1, b, parameters)
+    before, at_last = tails
     log_lower = jnp.minimum(jnp.logaddexp(before.log_cdf, target.log_lower + total), 0.0)
     log_upper = jnp.minimum(jnp.logaddexp(at_last.log_sf, target.log_upper + total), 0.0)
     from_below = quantile_of_arrays(kernel, True, False, scales, names, log_lower, *parameters)
     from_above = quantile_of_arrays(kernel, True, True, scales, names, log_upper, *parameters)
     return jnp.where(log_lower < log_upper, from_below, from_above)
+
+
+def _by_bisection(
+    kernel: Kernel,
+    scales: Scales,
+    upper: bool,
+    log_q: Array,
+    a: Array,
+    b: Array,
+    total: Array,
+    *parameters: Array,
+) -> Array:
+    """The quantile by halving the interval, where either tail beyond it is far more probable.
+
+    Between the components of a mixture, or above additional zeros, the distribution functions of
+    the ends and of all counts between them are the same number.
+    """
+
+    def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        below, reached = ends
+        x = jnp.floor(below + (reached - below) / 2)
+        first, last = (x + 1, b) if upper else (a, x)
+        log_p = log_probability_of_interval(kernel, scales, first, last, *parameters) - total
+        enough = (log_p <= log_q if upper else log_p >= log_q) | (x >= reached)
+        return jnp.where(enough, below, x), jnp.where(enough, jnp.minimum(x, reached), reached)
+
+    shape = filled_like(0.0, log_q, a, b, total, *parameters)
+    finite = b < jnp.inf
+    start = shape + (a - 1), shape + jnp.where(finite, b, a)
+    ends: tuple[Array, Array] = lax.fori_loop(0, _HALVINGS[a.dtype.name], halve, start)
+    return ends[1]
 
 
 def _of_few(

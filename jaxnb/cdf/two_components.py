@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxnb._types import Array
 from jaxnb.cdf.calls import Component, Kernel
+from jaxnb.cdf.interval_kernel import log_probability_of_interval
 from jaxnb.cdf.tails import Part, Tails
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.evaluate import Likelihood
@@ -62,13 +63,15 @@ def inflated(without: Kernel, likelihood: Likelihood) -> Kernel:
         *own, q = parameters
         return [part.weighted(-jax.nn.softplus(q)) for part in without.components(scales, *own)]
 
-    def between(scales: Scales, x: Array, *parameters: Array) -> Array:
+    def log_interval(scales: Scales, low: Array, high: Array, *parameters: Array) -> Array:
         *own, q = parameters
-        return without.continued(scales, x, *own) - jax.nn.softplus(q)
+        rest = log_probability_of_interval(without, scales, low, high, *own)
+        zero = jnp.where((low <= 0) & (high >= 0), 0.0, jnp.full_like(rest, -jnp.inf))
+        return log_mixture(zero, rest, q)
 
     return Kernel(
         log_tails, fixed, around, start, upper_end, components, likelihood,
-        between=between if without.between else None,
+        log_interval=log_interval,
     )  # fmt: skip
 
 

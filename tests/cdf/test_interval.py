@@ -229,8 +229,15 @@ def test_intervals_drawn_at_random(kind, dtype):
         assert error.max() < 150
 
 
-# ends, mu, theta: sums over so many counts are taken at numbers between them
-WIDE = [(1000, 1060, 150, 0.5), (10, 40, 150, 0.5), (400, 900, 1000, 5.0), (50, 300, 100, 2.0)]
+# ends, mu, theta: sums over so many counts are taken at numbers between them; below the last
+# interval lie the zeros, and above it the rest
+WIDE = [
+    (1000, 1060, 150, 0.5),
+    (10, 40, 150, 0.5),
+    (400, 900, 1000, 5.0),
+    (50, 300, 100, 2.0),
+    (7, 143, 6214, 2e7),
+]
 
 
 @pytest.mark.parametrize(
@@ -250,3 +257,30 @@ def test_wide_intervals_of_distributions_without_the_usual_zeros(name):
 
     got = getattr(jaxnb, name)(low, high, mu, theta, *odds)
     np.testing.assert_allclose(got, positive(low, high, mu, theta), rtol=2e-6)
+
+
+# low, high, mu, theta, log P, by integrals of many digits (`fuzz.exact_masses`)
+SMALL_THETA = [
+    (20, 575051, 293599808, 3.4415036e-12, -24.06377579),
+    (3, 2326, 194073968, 6.6496e-09, -16.90748191),
+]
+
+
+def test_wide_intervals_in_which_probabilities_fall_as_powers():
+    *point, expected = np.array(SMALL_THETA).T
+    value, _ = found(NB, *point)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+# low, high, mu_1, mu_2, theta_1, theta_2, log-odds, log P: between the two components
+BETWEEN = [
+    (1, 71212, 3e-4, 1e8, 70, 600, 3.7, -8.136303019),
+    (400, 600, 20, 8000, 5, 1e6, 1, -75.15543031),
+]
+
+
+def test_intervals_between_the_components_of_a_mixture():
+    """Most of the probability is below, the rest above: either tail hides the interval."""
+    *point, expected = np.array(BETWEEN).T.astype(np.float32)
+    value = cdf.mixture_nb_log_interval(*point)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)

@@ -248,3 +248,11 @@ def test_support():
     assert truncated.is_discrete
     with pytest.warns(UserWarning, match="Out-of-support"):
         jaxnb.RightCensored(truncated.base_dist, False, validate_args=True).log_prob(2.5)
+
+
+def test_quantiles_of_an_interval_that_either_tail_hides():
+    """Above the additional zeros the counts are the negative binomial's, of a mean far above."""
+    q = np.array([0.01, 0.5, 0.99], np.float32)
+    of = jaxnb.ZeroInflatedNegativeBinomial(mu=6214.0, theta=2e7, zi_logits=0.3)
+    found = jaxnb.Truncated(of, low=300, high=500).icdf(q)
+    np.testing.assert_array_equal(found, [499, 500, 500])

@@ -23,19 +23,25 @@ def main() -> int:
     """Run what is asked for and return the exit status."""
     options = _options()
     end = time.monotonic() + 60 * options.minutes if options.minutes else None
-    wrong, seed = 0, options.seed
+    wrong, numbers, seed = 0, 0, options.seed
     while True:
         for what, run in rounds(options.only, options.distribution):
-            begun = time.process_time()
-            report = run(options.points, seed)
-            seconds = time.process_time() - begun
-            print(f"{what}, seed {seed}, {seconds:.0f} s: {report.summary()}", flush=True)
-            wrong += len(report.findings)
-            if end is not None and time.monotonic() > end:
-                return int(wrong > 0)
+            for of_one in range(seed, seed + options.seeds):
+                begun = time.process_time()
+                report = run(options.points, of_one)
+                seconds = time.process_time() - begun
+                wrong, numbers = wrong + len(report.findings), numbers + report.numbers
+                print(f"{what}, seed {of_one}, {seconds:.1f} s: {report.summary()}", flush=True)
+                if end is not None and time.monotonic() > end:
+                    return _ended(numbers, wrong)
         if end is None:
-            return int(wrong > 0)
-        seed += 1
+            return _ended(numbers, wrong)
+        seed += options.seeds
+
+
+def _ended(numbers: int, wrong: int) -> int:
+    print(f"{numbers} numbers compared, {wrong} wrong")
+    return int(wrong > 0)
 
 
 def _options() -> argparse.Namespace:
@@ -46,6 +52,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     kinds, names = list(KINDS), list(DISTRIBUTIONS)
     add("--seed", type=int, default=0, help="of the arguments (default: 0)")
+    add("--seeds", type=int, default=1, help="how many of them by one program (1)")
     add("--points", type=int, default=64, help="of each kind, distribution and dtype (64)")
     add("--only", nargs="+", default=kinds, choices=kinds, metavar="KIND", help=", ".join(kinds))
     add(

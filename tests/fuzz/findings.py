@@ -27,7 +27,7 @@ class Finding:
         point = ", ".join(repr(float(v)) for v in self.point)
         exact = self.expected
         if isinstance(exact, mpmath.mpf):
-            exact = mpmath.nstr(exact, 12)
+            exact = mpmath.nstr(exact, 17)
         return f"{self.what}({point}): {self.got!r}, exact {exact}"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from fuzz import likelihoods, properties, residuals, sums, tails
+from fuzz import intervals, likelihoods, means, properties, residuals, sums, tails
 from fuzz.findings import Report
 from fuzz.points import REGIONS
 
@@ -37,10 +37,13 @@ KINDS = {
     "deviance": _of_nb(_in_regions(likelihoods.deviances, REGIONS[:2], scales=(False, True))),
     "tails": _in_regions(tails.log_tails, REGIONS[:2]),
     "complements": _plain(tails.complements),
+    "intervals": _plain(intervals.log_intervals),
     "quantiles": _in_regions(tails.quantiles, REGIONS[:1]),
     "residuals": _in_regions(residuals.residuals, REGIONS[:2]),
     "entropy": _plain(sums.entropies),
     "divergence": _of_nb(_plain(sums.divergences)),
+    "wide entropy": _of_nb(_plain(means.entropies)),
+    "wide divergence": _of_nb(_plain(means.divergences)),
     "moments": _plain(sums.moments_and_modes),
     "samplers": lambda name, dtype: (
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())

@@ -1,5 +1,6 @@
 """The mixture of two negative binomials: tails, entropy, moments and draws."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ from jaxnb._types import Array, ArrayLike
 from jaxnb.cdf import nb_kernel
 from jaxnb.cdf.calls import Component, Kernel
 from jaxnb.cdf.entropy import of_positive, zero_and_rest
+from jaxnb.cdf.interval_kernel import log_probability_of_interval
 from jaxnb.cdf.kernels import nb
 from jaxnb.cdf.kernels.deviates import Deviates
 from jaxnb.cdf.mixture_entropy import mixed_entropy
@@ -96,7 +98,25 @@ def _components(
     return [first.weighted(-jax.nn.softplus(-q)), second.weighted(-jax.nn.softplus(q))]
 
 
-KERNEL = Kernel(_log_tails, _fixed, _around, _start, _upper_end, _components, MIXTURE)
+def _log_interval(
+    scales: Scales,
+    low: Array,
+    high: Array,
+    mu_1: Array,
+    mu_2: Array,
+    theta_1: Array,
+    theta_2: Array,
+    q: Array,
+) -> Array:
+    of = partial(log_probability_of_interval, nb.KERNEL)
+    first = of(scales[::2], low, high, mu_1, theta_1)
+    return log_mixture(first, of(scales[1::2], low, high, mu_2, theta_2), q)
+
+
+KERNEL = Kernel(
+    _log_tails, _fixed, _around, _start, _upper_end, _components, MIXTURE,
+    log_interval=_log_interval,
+)  # fmt: skip
 
 
 @jax.jit
