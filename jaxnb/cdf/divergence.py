@@ -54,11 +54,11 @@ def nb_kl_divergence(
         In float32 the relative error of the value is below 1e-5, and that of the derivative in
         `mu_1` below 1e-6, at 120 random pairs, half of them close, with means of 1e-12 to 1e8 and
         thetas of 1e-8 to infinity. Second derivatives are symmetric.
-        The derivative in `theta_1` is within 1e-4 in float32 for theta_1 >= 1e-3, and within 3e-3
-        for theta_1 >= 1e-6 (84 random pairs, means of 1e-2 to 1e6). Below that, with a theta_2 far
-        above theta_1, it has no digits in float32, and is hundreds of times too large at 1e-12:
-        compute it in float64. So does the derivative in `mu_1` at means of 4e8 with theta_1 = 2e-12
-        and theta_2 = 9e9, which is infinite.
+        In float32 the derivative in `theta_1` is within 1e-4 for theta_1 >= 1e-3, and within 3e-3
+        for theta_1 >= 1e-6 (84 random pairs, means of 1e-2 to 1e6). For a smaller theta_1 and a far
+        larger theta_2 it loses its digits, 3 times the right one at 1e-10 and hundreds of times at
+        1e-12; at a mean of 4e8, theta_1 = 2e-12 and theta_2 = 9e9 the derivative in `mu_1` is
+        infinite. Compute these in float64, where they are within 1e-5.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a

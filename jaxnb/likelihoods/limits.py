@@ -29,6 +29,7 @@ class Limits(NamedTuple):
         large_theta: Above it a mean above the range is `huge` with small counts, too.
         of_poisson: The largest count and mean with a theta beyond the stand-in for infinity.
         x_per_m: The largest x / m.
+        lift: Raises every number to one that is normal, also after the largest rescaling.
     """
 
     x: float
@@ -48,6 +49,7 @@ class Limits(NamedTuple):
     large_theta: float
     of_poisson: float
     x_per_m: float
+    lift: float
 
 
 _LIMITS: Final = {
@@ -69,6 +71,7 @@ _LIMITS: Final = {
         large_theta=2.0**80,
         of_poisson=2.0**70,
         x_per_m=2.0**120,
+        lift=2.0**64,
     ),
     "float64": Limits(
         x=2.0**500,
@@ -88,6 +91,7 @@ _LIMITS: Final = {
         large_theta=2.0**400,
         of_poisson=2.0**500,
         x_per_m=2.0**1000,
+        lift=2.0**600,
     ),
 }
 

@@ -42,7 +42,6 @@ __all__ = [
     "theta_within",
 ]
 
-_LIFT: Final = 2.0**64  # raises every subnormal number to a normal one
 _FAR: Final = 1e30  # bounds logarithms, so that 0 times one of them is 0
 _INFINITE: Final = 1e8  # a logarithm beyond it is that of 0 or infinity
 
@@ -242,9 +241,9 @@ def move(
     mean = jnp.where(below, floor, a)
     mu = jnp.exp(mean) if scales[0] == "log" else mean
     # of a itself: to the compiler the floored mean is a maximum, which loses subnormal numbers
-    lifted = jnp.where(below, floor * _LIFT, product_of_any(a, _LIFT))
+    lifted = jnp.where(below, floor * within.lift, product_of_any(a, within.lift))
     if scales[0] == "log":
-        lifted = jnp.exp(mean + float(np.log(_LIFT)))
+        lifted = jnp.exp(mean + float(np.log(within.lift)))
 
     count = jnp.clip(x, 0.0, highest)
     few = count < within.small_count
@@ -293,14 +292,17 @@ def move(
         inverse_target = 1 / target
         r = jnp.minimum(scaled, theta.high) * inverse_target
         # for those next to 0 without a product that underflows
-        of_small = jnp.minimum(lifted * scale.down, low * _LIFT) * (inverse_target / _LIFT)
-        r = jnp.maximum(jnp.where(under, of_small * theta.up, r), tiny)
+        of_small = jnp.minimum(lifted * scale.down, low * within.lift) * inverse_target * theta.up
+        r = jnp.maximum(jnp.where(under, of_small / within.lift, r), tiny)
         r = jnp.where(under | fraction, r, 1.0)
         log_r = jnp.log(r)
         r_over = theta.high / jnp.where(over, mu, theta.high)
-        # one logarithm for both ends
+        # One logarithm for both ends. What r underflows to has none, but of_small does.
+        underflows = under & ~fraction & (r < tiny / float(info.eps))
         of_end = jnp.where(under & ~fraction, r, 1.0)
+        of_end = jnp.where(underflows, jnp.maximum(of_small, tiny), of_end)
         log_end = jnp.log(jnp.where(over, jnp.maximum(r_over, tiny), of_end))
+        log_end = log_end - jnp.where(underflows, float(np.log(within.lift)), 0.0)
         log_under = jnp.where(over, 0.0, log_end)
         log_r_over = jnp.where(over, log_end - theta.log_up, 0.0)
         r_over = jnp.where(over, r_over * theta.down, 1.0)
@@ -308,7 +310,7 @@ def move(
     # of a mean that is not infinite, so that its product with one is 1
     large = mu > 1
     divisor = jnp.where(large, jnp.clip(mu, 1.0, highest / 4), jnp.maximum(lifted, tiny))
-    inverse_mu = jnp.minimum(jnp.where(large, 1.0, _LIFT) / divisor, highest)
+    inverse_mu = jnp.minimum(jnp.where(large, 1.0, within.lift) / divisor, highest)
     t = jnp.where(huge, t, d.theta)
     mu_moved = jnp.where(fraction, target, jnp.clip(scaled, low, theta.high))
     highest_x = jnp.minimum(t + mu_moved, highest / within.x_per_m) * within.x_per_m

@@ -95,6 +95,15 @@ def test_counts_beyond_the_range(beyond):
                 np.testing.assert_allclose(got[k], float(expected), rtol=1e-5, err_msg=str(point))
 
 
+def test_means_far_below_large_counts():
+    """Means that are too small for the dtype once they are scaled down with the counts."""
+    points = [(1e255, 1e-266, 1e65), (3e304, 1e-300, 1e207), (7e233, 7e-285, 1e-15)]
+    expected = [exact(*map(mpmath.mpf, point)) for point in points]
+    with jax.enable_x64(True):
+        found = jax.jit(lambda *at: nb(*at, 0.0))(*np.transpose(points))
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
 def test_derivative_in_log_odds_of_a_tiny_mean():
     """logits = -100 with total_count = 1: the mean is no number of float32."""
     points = [(1.0, -100.0, 0.0)]

@@ -44,7 +44,7 @@ def test_stages_change_nothing(name, monkeypatch):
     [
         ("float32", (3,), True, False),
         ("float32", (4, 3), True, True),
-        ("float64", (4, 3), False, False),
+        ("float64", (4, 3), True, True),
     ],
 )
 def test_where_value_and_derivatives_are_separate(dtype, shape, cuda, tpu):

@@ -137,6 +137,22 @@ FUNCTIONS = (
         _LIKELIHOODS,
     ),
     Fault(
+        "likelihood-lift",
+        "in float64 means are not raised far enough before they are scaled down",
+        "likelihoods/limits.py",
+        "lift=2.0**600",
+        "lift=2.0**64",
+        _LIKELIHOODS,
+    ),
+    Fault(
+        "blocks-of-everything",
+        "on CPU all columns are one block",
+        "_blockwise.py",
+        "_ON_CPU = 1 << 13",
+        "_ON_CPU = 1 << 30",
+        ("test_blockwise.py",),
+    ),
+    Fault(
         "likelihood-default-floor",
         "the default floor on the mean is that of scvi-tools, 1e-8",
         "likelihoods/arguments.py",
