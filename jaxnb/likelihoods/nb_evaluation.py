@@ -312,13 +312,13 @@ class NegativeBinomial:
         of_fraction = back.d_log_theta_d_log_theta(derivative)
         derivative = self._proportional_to_mu(derivative)
         derivative = jnp.where(point.fraction, of_fraction, derivative)
-        of_far = point.further * (self.p * self.q)
+        of_far = self._times_p(point.further) * self.q
         derivative = derivative + self._r.unscaled(
             point.theta * (point.log_r_over + point.log_further) - of_far
         )
         # what is proportional to theta is not that at the point moved to
         of_small = self.theta.value * (self._phi_of_minus_q() + self.q * self.q)
-        of_small = of_small - self.count * (self.p * self.q)
+        of_small = of_small - self._times_p(self.count) * self.q
         derivative = jnp.where(moved.small & (point.own_x > 0), of_small, derivative)
         return jnp.where(moved.small & (point.own_x == 0), derivative * moved.down, derivative)
 

@@ -79,7 +79,9 @@ class Fraction:
         return jnp.where(self._p.fraction, inverse_step * inverse_step, 1.0)
 
     def _u(self) -> Array:
-        return (self._mu - (self._x + 1)) * self._inverse_m
+        u = (self._mu - (self._x + 1)) * self._inverse_m
+        # next to -1 its rounding may be larger than 1 + u
+        return jnp.where(self._one_plus_u < 0.0625, self._one_plus_u - 1, u)
 
     def _log1p_u(self) -> Array:
         return log1p(jnp.where(self._p.fraction, self._u(), 0.0), self._one_plus_u)
@@ -132,13 +134,13 @@ class Fraction:
         raised = digamma_remainder_difference(*self._arguments(), self._distance)
         return raised + jnp.where(small, steps, 0.0)
 
-    def _zeta(self) -> Array:
-        """zeta(base) - zeta(n)."""
+    def _zeta(self, factor: Array | float = 1.0) -> Array:
+        """(zeta(base) - zeta(n)) factor**2."""
         small = self._raised > 0
-        base = jnp.where(small, self._base, 1.0)
+        base, own = jnp.where(small, self._base, 1.0), jnp.where(small, factor, 0.0)
         steps = trigamma_remainder_steps_difference(base, self._distance)
-        raised = trigamma_remainder_difference(*self._arguments(), self._distance)
-        return raised + jnp.where(small, steps, 0.0)
+        raised = trigamma_remainder_difference(*self._arguments(), self._distance, factor)
+        return raised + own * own * steps
 
     def d_theta(self) -> Array:
         """dl/dt = phi(c) + eta(t) - eta(n)."""
@@ -163,21 +165,21 @@ class Fraction:
         """d2l/dlog(t)2, of that at x + 2 and mu_0.
 
         The mean adds t f + t**2 f' with f = u (x - mu) / m - phi(u), which is u n / m - log(1 + u),
-        and f' = (u / m) (2 - n / m - n / m_0); the two steps add the same of -1 / (n (n + 1)).
+        and f' = (u / m) (2 - n / m - n / m_0). Of these the terms in n / m, which cancel where
+        mu << t, are u n p q together. The two steps add t f + t**2 f' of -1 / (n (n + 1)).
         """
         x, t, n = self._x, self._t, self._n
         c, phi_c = self._ratios()
-        differences = self._eta() - t * self._zeta()
-        of_large = t * ((phi_c + c * (c * (t / n))) + differences)
+        differences = t * self._eta() - self._zeta(t)
+        of_large = t * (phi_c + c * (c * (t / n))) + differences
         p, q, phi_of_q = self._of_one()
         of_distance = self._distance * (x * (reciprocal(self._base) * reciprocal(n)))
         near_one = t * (phi_of_q + q * q) - x * (p * q)
-        near_one = near_one + t * ((phi_c + of_distance) + differences)
+        near_one = near_one + (t * (phi_c + of_distance) + differences)
 
         i_0, i_1 = reciprocal(n), reciprocal(n + 1)
-        u = (self._mu - (x + 1)) * i_1
-        in_mean = u * (n * self._of_m) - self._log1p_u()
-        in_mean = in_mean + t * ((u * self._of_m) * (2 - n * (self._of_m + i_1)))
+        u = self._u()
+        in_mean = u * (p * (n * q + t * (2 - n * i_1))) - t * self._log1p_u()
         steps = (t * i_0) * i_1 * (x * i_0 - t * i_1)
-        elsewhere = jnp.where(self._small, at_x_plus_2 + (t * in_mean - steps), of_large)
+        elsewhere = jnp.where(self._small, at_x_plus_2 + (in_mean - steps), of_large)
         return jnp.where(self._near_one, near_one, elsewhere)

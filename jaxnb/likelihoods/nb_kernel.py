@@ -226,7 +226,7 @@ def d_log_theta_d_log_theta(
     x q is next to nothing or not, depending on `own_q`, q of the mean that was given.
     """
     own = r.unscaled(t)
-    many = d.curvature_step + own * (_eta_difference(r, d) - own * _zeta_difference(r, d))
+    many = d.curvature_step + (own * _eta_difference(r, d) - _zeta_difference(r, d, own))
     p, q = t * r.inverse_m, mu * r.inverse_m
     few = jnp.where(x == 1, -p * q, 0.0)
     # in this order, since c**2 may overflow
@@ -245,10 +245,11 @@ def _eta_difference(r: Ratios, d: Dispersion) -> Array:
     return _known(r, d, digamma_remainder_difference(d.p, reciprocal_argument(n), x - d.steps))
 
 
-def _zeta_difference(r: Ratios, d: Dispersion) -> Array:
-    """zeta(t + steps) - zeta(n) for x >= 2."""
+def _zeta_difference(r: Ratios, d: Dispersion, factor: Array | float = 1.0) -> Array:
+    """(zeta(t + steps) - zeta(n)) factor**2 for x >= 2."""
     n, x = r.of_gamma()
-    return _known(r, d, trigamma_remainder_difference(d.p, reciprocal_argument(n), x - d.steps))
+    q = reciprocal_argument(n)
+    return _known(r, d, trigamma_remainder_difference(d.p, q, x - d.steps, factor))
 
 
 def _known(r: Ratios, d: Dispersion, difference: Array) -> Array:

@@ -88,13 +88,17 @@ def digamma_remainder_difference(p: Array, q: Array, distance: Array) -> Array:
     return distance * p * q * divided_difference(_DIGAMMA_REMAINDER[q.dtype.name], p, q)
 
 
-def trigamma_remainder_difference(p: Array, q: Array, distance: Array) -> Array:
-    """zeta(y) - zeta(z), arguments as for `digamma_remainder_difference`.
+def trigamma_remainder_difference(
+    p: Array, q: Array, distance: Array, factor: Array | float = 1.0
+) -> Array:
+    """(zeta(y) - zeta(z)) factor**2, arguments as for `digamma_remainder_difference`.
 
+    The difference alone underflows for y above 1e13 (float32), its product with y**2 does not.
     In effect the derivative of a fitted polynomial, it is good to 8 ulp (float32) and 60 ulp
     (float64) where both arguments are near 2, to a few ulp elsewhere.
     """
-    return distance * p * q * divided_difference(_TRIGAMMA_REMAINDER[q.dtype.name], p, q)
+    divided = divided_difference(_TRIGAMMA_REMAINDER[q.dtype.name], p, q)
+    return distance * (p * factor) * (q * factor) * divided
 
 
 def digamma_remainder_steps(z: Array, steps: int = RECURRENCE_STEPS) -> Array:

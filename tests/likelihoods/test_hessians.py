@@ -194,6 +194,43 @@ def test_second_derivatives_of_truncated_distributions_over_many_magnitudes(name
     assert np.quantile(relative, 0.95) < 10
 
 
+def exact_curvature(x, log_mu, log_theta):
+    """d2 / dlog(theta)2 of the negative binomial, in closed form."""
+    with mpmath.workdps(120):
+        x, mu, theta = mpmath.mpf(float(x)), *(mpmath.exp(float(v)) for v in (log_mu, log_theta))
+        m = theta + mu
+        first = mpmath.psi(0, x + theta) - mpmath.psi(0, theta) + mpmath.log(theta / m)
+        first += (mu - x) / m
+        second = mpmath.psi(1, x + theta) - mpmath.psi(1, theta) + 1 / theta - 1 / m
+        return float(theta * first + theta**2 * (second - (mu - x) / m**2))
+
+
+CURVATURES = {
+    "large thetas": ([3, 5, 100], (-30, 3), (28, 40), 8),
+    "fractions": ([0.08, 0.5, 1.5, 1.8, 1.97], (-80, 20), (-30, 30), 64),
+    "far counts": ([2.0**96, 1e30, 1e35], (20, 50), (-80, -20), 64),
+}
+
+
+@pytest.mark.parametrize("kind", CURVATURES)
+def test_curvature_in_log_theta(kind):
+    """Where its parts cancel, or a factor of it is below the smallest normal number."""
+    counts, log_mu, log_theta, bound = CURVATURES[kind]
+    rng = np.random.default_rng(0)
+    points = [rng.choice(counts, POINTS), *(rng.uniform(*at, POINTS) for at in (log_mu, log_theta))]
+    points = [np.float32(point) for point in points]
+
+    def value(x, log_mu, log_theta):
+        return jaxnb.nb_log_prob(x, log_mu=log_mu, log_theta=log_theta, eps=0)
+
+    found = np.array(jax.jit(jax.vmap(jax.grad(jax.grad(value, 2), 2)))(*points), float)
+    expected = np.array([exact_curvature(*point) for point in zip(*points, strict=True)])
+    normal = np.abs(expected) > 1e-30
+    errors = np.abs(found / expected - 1)[normal] / EPS
+    assert np.percentile(errors, 90) < bound
+    assert errors.max() < 40 * bound
+
+
 @pytest.mark.parametrize(
     "name",
     nightly_but(

@@ -137,6 +137,22 @@ FUNCTIONS = (
         _LIKELIHOODS,
     ),
     Fault(
+        "likelihood-curvature-large-theta",
+        "a difference that underflows is multiplied by theta**2 afterwards",
+        "special/gamma.py",
+        "return distance * (p * factor) * (q * factor) * divided",
+        "return distance * p * q * divided * factor * factor",
+        _LIKELIHOODS,
+    ),
+    Fault(
+        "likelihood-curvature-of-fractions",
+        "the ratio of means of fractional counts is taken from what is left of -1",
+        "likelihoods/nb_fraction.py",
+        "self._one_plus_u < 0.0625",
+        "self._one_plus_u < 0.0",
+        _LIKELIHOODS,
+    ),
+    Fault(
         "likelihood-lift",
         "in float64 means are not raised far enough before they are scaled down",
         "likelihoods/limits.py",
