@@ -23,6 +23,7 @@ from jaxnb._types import Array
 from jaxnb.likelihoods import nb_in_x, nb_kernel
 from jaxnb.likelihoods.arguments import Scales, largest
 from jaxnb.likelihoods.dispersion import Dispersion
+from jaxnb.likelihoods.limits import limits
 from jaxnb.likelihoods.nb_fraction import Fraction
 from jaxnb.likelihoods.ranges import Point, Theta, ThetaMove, move
 from jaxnb.special.elementary import reciprocal
@@ -349,6 +350,10 @@ class NegativeBinomial:
         inside = jnp.maximum(self._r.unscaled(self._t_in) * q, self._r.unscaled(self._mu_in * p))
         if self.point is None:
             return z, inside
+        # p itself may underflow
+        lift, tiny = limits(p.dtype).lift, float(np.finfo(p.dtype).tiny)
+        lifted = jnp.where(p < tiny * 2.0**26, (self._t_in * lift) * self._r.inverse_m, lift)
+        z = jnp.where(lifted < lift, float(np.log(lift)) - log(lifted), z)
         point = self.point
         return jnp.where(point.under, z * point.r, z - point.log_r_over), inside
 

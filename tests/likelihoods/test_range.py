@@ -104,6 +104,16 @@ def test_means_far_below_large_counts():
     np.testing.assert_allclose(found, expected, rtol=1e-15)
 
 
+def test_zero_truncated_where_theta_over_the_mean_is_subnormal():
+    points = np.float32([[7.9e28, 2.67e35, 1.1e-5], [1e10, 2.67e35, 1.1e-5], [1e28, 1e34, 1e-3]])
+    expected = []
+    for x, mu, theta in points:
+        positive = -mpmath.expm1(exact(0.0, mu, theta))
+        expected.append(exact(x, mu, theta) - float(mpmath.log(positive)))
+    found = jax.jit(lambda *at: jaxnb.zero_truncated_nb_log_prob(*at, eps=0))(*points.T)
+    np.testing.assert_allclose(found, expected, rtol=3e-7)
+
+
 def test_derivative_in_log_odds_of_a_tiny_mean():
     """logits = -100 with total_count = 1: the mean is no number of float32."""
     points = [(1.0, -100.0, 0.0)]

@@ -153,6 +153,14 @@ FUNCTIONS = (
         _LIKELIHOODS,
     ),
     Fault(
+        "likelihood-subnormal-ratio",
+        "the logarithm of theta over the mean is taken of what is left of a subnormal number",
+        "likelihoods/nb_evaluation.py",
+        "z = jnp.where(lifted < lift, ",
+        "z = jnp.where(lifted < 0, ",
+        _LIKELIHOODS,
+    ),
+    Fault(
         "likelihood-lift",
         "in float64 means are not raised far enough before they are scaled down",
         "likelihoods/limits.py",
