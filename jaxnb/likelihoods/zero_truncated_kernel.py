@@ -59,13 +59,13 @@ class Truncated:
         self._support = self._supports(at.x)
         self._count = jnp.where(self._support, at.x, 1.0)
         nb = NegativeBinomial(at.scales, self._count, self._mu, self._theta, at.eps, at.thetas[0])
-        tiny = float(np.finfo(at.x.dtype).tiny)
+        tiny, highest = (float(v) for v in (np.finfo(at.x.dtype).tiny, np.finfo(at.x.dtype).max))
         self._nb, self._p, self._q = nb, nb.p, nb.q
         z, theta_q_inside = nb.log_m_over_theta()
         self._mean_z, self._variance_z, _ = truncated_exponential_moments(z)
         self._h = nb.p + nb.q * self._mean_z
         y = nb.theta_q / self._h if at.everywhere else nb.theta_q * reciprocal(self._h)
-        self._y = jnp.clip(y, tiny, 2.0**120)
+        self._y = jnp.clip(y, tiny, highest / 256)
         self._mean_y, self._variance_y, self._y_variance_y = truncated_exponential_moments(self._y)
         self._rest_z, self._rest_y = 1 - self._mean_z, 1 - self._mean_y
         inverse_positive = reciprocal(one_minus_exp(self._y)[0])

@@ -114,6 +114,18 @@ def test_zero_truncated_where_theta_over_the_mean_is_subnormal():
     np.testing.assert_allclose(found, expected, rtol=3e-7)
 
 
+def test_zero_truncated_derivative_in_a_huge_theta():
+    """In float64, where theta times a logarithm is beyond what float32 holds."""
+    mu, theta = np.float64([1.6e283, 3.6e161]), np.float64([5.5e64, 7e52])
+    m = mu + theta
+    # a count of 1 is nothing beside such a mean: the derivative is that of log P(0)
+    expected = np.log(theta / m) + mu / m
+    with jax.enable_x64(True):
+        at_one = jax.vmap(jax.grad(jaxnb.zero_truncated_nb_log_prob, 2), (None, 0, 0))
+        found = jax.jit(at_one)(1.0, mu, theta)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
 def test_derivative_in_log_odds_of_a_tiny_mean():
     """logits = -100 with total_count = 1: the mean is no number of float32."""
     points = [(1.0, -100.0, 0.0)]

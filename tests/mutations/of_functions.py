@@ -161,6 +161,14 @@ FUNCTIONS = (
         _LIKELIHOODS,
     ),
     Fault(
+        "likelihood-truncated-bound",
+        "in float64 theta log(m / theta) is bounded as in float32",
+        "likelihoods/zero_truncated_kernel.py",
+        "jnp.clip(y, tiny, highest / 256)",
+        "jnp.clip(y, tiny, 2.0**120)",
+        _LIKELIHOODS,
+    ),
+    Fault(
         "likelihood-lift",
         "in float64 means are not raised far enough before they are scaled down",
         "likelihoods/limits.py",

@@ -18,7 +18,7 @@ if [ ! -e "$environment/complete" ]; then
     grep -v '^mpmath==' "$repository/constraints.txt" >"$environment/constraints.txt"
     "$python" -m pip install --quiet torch==2.13.0
     "$python" -m pip install --quiet -c "$environment/constraints.txt" \
-        torch==2.13.0 scvi-tools==1.4.2 flax pytest -e "$repository"
+        torch==2.13.0 scvi-tools==1.4.2 flax pytest pytest-xdist -e "$repository"
     touch "$environment/complete"
 fi
 
