@@ -42,7 +42,7 @@ class Kernel(NamedTuple):
         log_tails: Of (scales, x, *parameters), log F and log(1 - F).
         fixed: Of (scales, *parameters), what `around` needs of them: a tree of arrays.
         around: Of (x, fixed), log F and log(1 - F), and the parts that the probabilities of counts
-            from `lowest` + 1 on are the sum of.
+            from `lowest` + 1 on are the sum of; without any, the search for a quantile is slower.
         start: Of (scales, log_lower, log_upper, *parameters), the quantile, roughly.
         upper_end: Of (scales, *parameters), a number that is positive unless the distribution is a
             point mass.

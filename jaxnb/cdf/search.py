@@ -267,8 +267,8 @@ def _newton(target: Level, t: Tails, reached: Array, x: Array, parts: Sequence[P
     # tails, as parts of the one at x; further counts up add to the lower one
     sign = jnp.where(use_upper, -1.0, 1.0)
     level, gained = jnp.exp(jnp.clip(log_ratio, -80.0, 80.0)), _probabilities_around(x, own, parts)
-    # where x and its neighbors are numbers of the dtype
-    exact = (x < 0.25 / eps) & (jnp.abs(log_ratio) < 60.0)
+    # where x and its neighbors are numbers of the dtype, and their probabilities known
+    exact = (x < 0.25 / eps) & (jnp.abs(log_ratio) < 60.0) & bool(parts)
     certain = {}
     for shift, gain in gained.items():
         tail = 1 + sign * gain

@@ -15,8 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fuzz.kinds import KINDS, rounds
-from registry import DISTRIBUTIONS
+from fuzz.kinds import KINDS, NAMES, rounds
 
 
 def main() -> int:
@@ -50,7 +49,7 @@ def _options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     add = parser.add_argument
-    kinds, names = list(KINDS), list(DISTRIBUTIONS)
+    kinds, names = list(KINDS), NAMES
     add("--seed", type=int, default=0, help="of the arguments (default: 0)")
     add("--seeds", type=int, default=1, help="how many of them by one program (1)")
     add("--points", type=int, default=64, help="of each kind, distribution and dtype (64)")

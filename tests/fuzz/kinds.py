@@ -5,9 +5,13 @@ from functools import partial
 
 from fuzz import intervals, likelihoods, means, properties, residuals, sums, tails
 from fuzz.findings import Report
+from fuzz.oracle import LOG_PROB
 from fuzz.points import REGIONS
+from registry import DISTRIBUTIONS
 
 DTYPES = ("float32", "float64")
+NAMES = [name for name in DISTRIBUTIONS if name in LOG_PROB]
+"""The distributions that have exact values here."""
 Run = Callable[[int, int], Report]
 """Of the number of points and the seed."""
 

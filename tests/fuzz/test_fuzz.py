@@ -1,8 +1,7 @@
 """A few points of every kind; `python tests/fuzz` takes as many as there is time for."""
 
 import pytest
-from fuzz.kinds import DTYPES, KINDS, rounds
-from registry import DISTRIBUTIONS
+from fuzz.kinds import DTYPES, KINDS, NAMES, rounds
 
 # In the default run, kinds without other tests on random arguments, of one distribution.
 _OFTEN = {"likelihoods": 48, "complements": 512}
@@ -10,7 +9,7 @@ _OFTEN = {"likelihoods": 48, "complements": 512}
 
 def _cases():
     for kind in KINDS:
-        for name in DISTRIBUTIONS:
+        for name in NAMES:
             for dtype in DTYPES:
                 often = kind in _OFTEN and (name, dtype) == ("negative_binomial", "float32")
                 marks = () if often else pytest.mark.slow

@@ -44,19 +44,20 @@ def test_gradcheck(case):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=repr)
 def test_second_derivatives_are_differences_of_the_first(case):
-    """Of the first derivative in a mean, in that mean and in the parameter after it."""
-    mu, other, *rest = parameters(case)
+    """Of that in the first parameter, in it and in the one after it, if there is one."""
+    every = parameters(case)
+    pair, rest = every[:2], every[2:]
 
     def gradients(*pair, **options):
         pair = [p.detach().requires_grad_() for p in pair]
         value = case(case.counts(), *pair, *rest).sum()
         return pair, torch.autograd.grad(value, pair, **options)
 
-    leaves, (in_mu, _) = gradients(mu, other, create_graph=True)
-    second = torch.autograd.grad(in_mu.sum(), leaves)
+    leaves, (in_first, *_) = gradients(*pair, create_graph=True)
+    second = torch.autograd.grad(in_first.sum(), leaves)
     step = 1e-5
     for place, found in enumerate(second):
-        up, down = [mu, other], [mu, other]
+        up, down = list(pair), list(pair)
         up[place], down[place] = up[place] + step, down[place] - step
         numeric = (gradients(*up)[1][0] - gradients(*down)[1][0]) / (2 * step)
         torch.testing.assert_close(found, numeric, rtol=1e-6, atol=1e-8)
