@@ -9,6 +9,7 @@ from cdf.sums import MU, OTHER_MU, OTHER_THETA, THETA, log_nb
 import jaxnb
 from jaxnb import cdf
 from jaxnb.cdf.divergence_in_mean import in_first_mean
+from jaxnb.cdf.divergence_sums import _between_normal
 
 # mu_1, theta_1, mu_2, theta_2 and the divergence, likewise
 DIVERGENCES = [
@@ -116,6 +117,16 @@ def test_derivative_of_the_divergence_in_the_mean():
     arguments = (mu_1, theta_1, mu_2, theta_2, of_deviance)
     got = jax.jit(in_first_mean)(*(a.astype(np.float32) for a in arguments))
     np.testing.assert_allclose(got, expected, rtol=2e-6)
+
+
+def test_derivative_where_the_second_variance_is_far_larger():
+    """In theta_1, of (V - 1 - log(V)) / 2, V being the ratio of variances."""
+    mu, theta_1, theta_2 = 120760704.0, 4821446656.0, 5.564733562835045e-09
+    ratio = (1 + mu / theta_1) / (1 + mu / theta_2)
+    expected = (1 - ratio) / 2 * (mu / theta_1**2) / (1 + mu / theta_1)
+    point = (np.full(1, value, np.float32) for value in (mu, theta_1, theta_2))
+    derivative = jax.jit(jax.grad(lambda *at: _between_normal(*at).sum(), 1))(*point)
+    np.testing.assert_allclose(derivative, expected, rtol=1e-6)
 
 
 @pytest.mark.slow
