@@ -7,7 +7,13 @@ import pytest
 
 from jaxnb import _blockwise
 from jaxnb._blockwise import blockwise
-from jaxnb.cdf import mixture_nb_entropy, nb_entropy, nb_kl_divergence
+from jaxnb.cdf import (
+    mixture_nb_entropy,
+    nb_entropy,
+    nb_kl_divergence,
+    nb_log_interval,
+    nb_log_sf,
+)
 
 
 def _plain(a, b):
@@ -72,10 +78,12 @@ def test_batches_and_empty_arrays():
     ("function", "arguments"),
     [
         (nb_entropy, 2),
+        (nb_log_sf, 3),
+        pytest.param(nb_log_interval, 4, marks=pytest.mark.slow),
         pytest.param(nb_kl_divergence, 4, marks=pytest.mark.slow),
         pytest.param(mixture_nb_entropy, 5, marks=pytest.mark.slow),
     ],
-    ids=["entropy", "divergence", "mixture"],
+    ids=["entropy", "tail", "interval", "divergence", "mixture"],
 )
 def test_memory_besides_arguments_and_results(function, arguments):
     """In arrays, for the value and with all derivatives."""

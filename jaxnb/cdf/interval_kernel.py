@@ -19,11 +19,13 @@ the mean of d log P(X) given that X is in the interval, with the accuracy of the
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import jax.numpy as jnp
 from jax import lax
 
+from jaxnb._blockwise import blockwise
 from jaxnb._elementwise import filled_like
 from jaxnb._materialize import if_any
 from jaxnb._types import Array
@@ -63,11 +65,21 @@ def log_probability_of_interval(
     """
     if kernel.log_interval is not None:
         return kernel.log_interval(scales, low, high, *parameters)
-    return _of_one(kernel, scales, low, high, *parameters)
+    return blockwise(_OfOne(kernel, scales), low, high, *parameters)
+
+
+@dataclass(frozen=True)
+class _OfOne:
+    """The same of a distribution that has one mode, from its own tails and probabilities."""
+
+    kernel: Kernel
+    scales: Scales
+
+    def __call__(self, low: Array, high: Array, *parameters: Array) -> Array:
+        return _of_one(self.kernel, self.scales, low, high, *parameters)
 
 
 def _of_one(kernel: Kernel, scales: Scales, low: Array, high: Array, *parameters: Array) -> Array:
-    """The same of a distribution that has one mode, from its own tails and probabilities."""
     a, b = whole_ends(kernel, low, high)
     lowest = float(kernel.lowest)
     empty = (a > b) | (a == jnp.inf)

@@ -8,6 +8,7 @@ derivative is always that of the derivative in theta along mu, the order that lo
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import jax
@@ -16,6 +17,7 @@ from jax import lax
 from jax.interpreters import ad
 
 from jaxnb._elementwise import elementwise, nonzero
+from jaxnb._materialize import in_blocks
 from jaxnb._types import Array
 from jaxnb.cdf import extended
 from jaxnb.cdf.calls import Component, Kernel
@@ -90,7 +92,11 @@ def _second(
     return found
 
 
-_tails_p: Final = elementwise("jaxnb_log_tails", _evaluated, "outputs")
+def _evaluated_on_cpu(*operands: Array, **static: Any) -> tuple[Array, ...]:
+    return in_blocks(partial(_evaluated, **static), *operands)
+
+
+_tails_p: Final = elementwise("jaxnb_log_tails", _evaluated, "outputs", on_cpu=_evaluated_on_cpu)
 
 
 def _tails_jvp(

@@ -207,7 +207,8 @@ def _distribution_functions() -> Iterator[Program]:
             if function is None:
                 continue
             first = [FULL, FULL] if kind == "log_interval" else [FULL]
-            by_order = list(_orders(name, "tail", function, [*first, *parameters]))[:2]
+            rules = "loop" if kind == "log_interval" else "tail"
+            by_order = list(_orders(name, rules, function, [*first, *parameters]))[:2]
             yield from by_order
             if kind == "log_cdf":
                 yield by_order[1].spread()

@@ -185,6 +185,14 @@ FUNCTIONS = (
         ("test_blockwise.py",),
     ),
     Fault(
+        "cdf-tails-of-everything",
+        "on CPU the tails are not computed in blocks",
+        "cdf/nb_kernel.py",
+        ', "outputs", on_cpu=_evaluated_on_cpu)',
+        ', "outputs")',
+        ("test_blockwise.py",),
+    ),
+    Fault(
         "likelihood-default-floor",
         "the default floor on the mean is that of scvi-tools, 1e-8",
         "likelihoods/arguments.py",
