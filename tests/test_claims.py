@@ -139,8 +139,8 @@ BOUNDS = [
     ("jaxnb/glm/fit.py", "within a relative 1e-8", REGRESSIONS, "rel=1e-8, abs=0"),
     ("jaxnb/special/log1p.py", "within 4 ulp for exact", SPECIAL, "error.max() < 4"),
     ("jaxnb/special/log1p.py", "(2.5 for 99 in 100)", SPECIAL, "(error, 99) < 2.5"),
-    ("docs/first_fit.md", "4,096 cells at a time", "jaxnb/fit/passes.py", "BLOCK = 4096"),
-    ("docs/first_fit.md", "every 30 seconds", "jaxnb/fit/passes.py", "SECONDS = 30.0"),
+    ("docs/first_fit.md", "4,096 cells at a time", "jaxnb/data/passes.py", "BLOCK = 4096"),
+    ("docs/first_fit.md", "every 30 seconds", "jaxnb/data/passes.py", "SECONDS = 30.0"),
 ]
 
 

@@ -11,7 +11,7 @@ __all__ = ["add_options", "check_options"]
 _DESIGN, _CONTRAST = "~ cell_type", "cell_type,CD19+ B,CD56+ NK"
 
 # Choices of size factors that fit any rows; all others are files with a line a row.
-_WITHOUT_ROWS = ("total", "median-ratio", "none", "obs:")
+_WITHOUT_ROWS = ("total", "median-ratio", "tmm", "ones", "none", "obs:")
 
 _DESCRIPTION = """\
 Test every gene for differences between groups, or along a covariate, given batch, depth and
@@ -134,8 +134,9 @@ def add_options(commands: Any) -> argparse.ArgumentParser:
     add(
         "--size-factors",
         metavar="HOW",
-        help="'total', 'median-ratio', 'none', 'obs:FIELD', or a text file with one positive "
-        "number per line (default: median-ratio if 100 genes have counts everywhere, or total)",
+        help="'total', 'median-ratio', 'tmm', 'ones', 'obs:FIELD', or a text file with one "
+        "positive number per line (default: median-ratio if 100 genes have counts everywhere, or "
+        "total)",
     )
     add(
         "--dispersion",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jaxnb.data.dominating_column import DominatingColumn
     from jaxnb.fit import Comparison, FitResult
-    from jaxnb.fit.dominating_column import DominatingColumn
     from jaxnb.io import CountFile
 
 __all__ = ["add_parser", "run"]
@@ -100,9 +100,9 @@ def add_parser(commands: Any) -> None:
     add(
         "--size-factors",
         metavar="HOW",
-        help="'total': counts of the cell over their mean (default); 'none': all 1; 'obs:FIELD': "
-        "a field of an AnnData file, over its mean; or a text file with one positive number per "
-        "line and cell",
+        help="'total': counts of the cell over their mean (default); 'ones'; 'median-ratio' or "
+        "'tmm', for samples; 'obs:FIELD': a field of an AnnData file, over its mean; or a text "
+        "file with one positive number per line and cell",
     )
     add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
     add(
@@ -219,10 +219,13 @@ class _Counts(NamedTuple):
 
 
 def _read(options: argparse.Namespace, opened: "CountFile", column: int | None) -> _Counts:
-    from jaxnb.cli.inputs import described, given_size_factors, remarks_on_totals
+    from jaxnb.cli.inputs import described, remarks_on_totals
+    from jaxnb.cli.size_factors import size_factors_of_cells
+    from jaxnb.data.size_factors import WHOLE_MATRIX
 
-    factors = given_size_factors(options.size_factors, opened)
-    if options.allow_non_integer or column is not None:
+    factors = size_factors_of_cells(options.size_factors, opened)
+    whole = isinstance(factors, str) and factors in WHOLE_MATRIX
+    if options.allow_non_integer or column is not None or whole:
         read = _in_memory(options, opened, factors, column)
     else:
         read = _streamed(options, opened, factors)
@@ -238,17 +241,17 @@ def _read(options: argparse.Namespace, opened: "CountFile", column: int | None) 
 
 
 def _streamed(
-    options: argparse.Namespace, opened: "CountFile", factors: "NDArray[np.float64] | None"
+    options: argparse.Namespace, opened: "CountFile", factors: "NDArray[np.float64] | str"
 ) -> _Counts:
     """Whole counts, summed block by block."""
     from jaxnb.cli.inputs import reading_options
-    from jaxnb.fit.streaming import sums_of_file
+    from jaxnb.data.files import sums_of_file
 
     if options.checkpoint is not None and not opened.files:
         raise InputError("--checkpoint is for a file of counts: name one")
     statistics, dominating, mean_total = sums_of_file(
         opened,
-        factors,
+        None if isinstance(factors, str) else factors,
         zero_inflation=options.family != "nb",
         checkpoint=options.checkpoint,
         progress=True,
@@ -261,22 +264,27 @@ def _streamed(
 def _in_memory(
     options: argparse.Namespace,
     opened: "CountFile",
-    factors: "NDArray[np.float64] | None",
+    factors: "NDArray[np.float64] | str",
     column: int | None,
 ) -> _Counts:
     """Counts that need not be whole, for which there are no statistics; or one column."""
     import numpy as np
 
-    from jaxnb.fit.dominating_column import dominating_column
+    from jaxnb.data.dominating_column import dominating_column
+    from jaxnb.data.size_factors import factors_from_counts
 
     if options.checkpoint is not None:
-        raise InputError("--checkpoint goes with neither --allow-non-integer nor --gene")
+        raise InputError(
+            "--checkpoint goes with none of --allow-non-integer, --gene, and size factors that "
+            "take the whole matrix"
+        )
     data = opened.read(progress=True)
     counts, dominating, mean_total = data.counts, None, None
-    if factors is None:
+    if isinstance(factors, str):
         totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
-        dominating, mean_total = dominating_column(counts), float(totals.mean())
-        factors = totals / mean_total
+        if factors == "total":
+            dominating, mean_total = dominating_column(counts), float(totals.mean())
+        factors = factors_from_counts(factors, counts, totals)
     kept = np.flatnonzero(factors > 0)
     counts, genes = counts[kept], data.genes
     if column is not None:

@@ -1,4 +1,4 @@
-"""What a command reads: the counts, and the size factors of the cells."""
+"""What a command reads, and what there is to say about it."""
 
 import argparse
 import difflib
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from jaxnb._errors import InputError
 from jaxnb.cli.outputs import default_name
+from jaxnb.cli.size_factors import OTHER_CHOICES
+from jaxnb.data.dominating_column import DominatingColumn
 from jaxnb.datasets import pbmc68k
-from jaxnb.fit.dominating_column import DominatingColumn
 from jaxnb.io import CountFile, CountMatrix, open_counts
 from jaxnb.io.matrices import InMemory
 from jaxnb.io.names import listed
@@ -22,7 +23,6 @@ from jaxnb.io.reading import stem_of
 __all__ = [
     "described",
     "gene_column",
-    "given_size_factors",
     "name_of_counts",
     "opened_counts",
     "reading_options",
@@ -31,7 +31,6 @@ __all__ = [
 
 # What scanpy and Seurat call the total counts of a cell.
 _TOTALS = ("total_counts", "n_counts", "nCount_RNA")
-_CHOICES = "--size-factors none, obs:FIELD (a field of the cells), or a text file"
 
 
 def reading_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -110,39 +109,6 @@ def gene_column(gene: str, genes: NDArray[np.str_]) -> int:
     raise InputError(f"--gene {gene}: no such gene among the {genes.size}{hint}")
 
 
-def given_size_factors(how: str | None, opened: CountFile) -> NDArray[np.float64] | None:
-    """One factor per cell: all 1, from a field of the cells, or from a file; None for the totals.
-
-    Args:
-        how: "total", "none", "obs:FIELD", or the path of a text file; None for the default, which
-            is "total" but for the bundled data, whose cells have totals over more genes.
-        opened: the counts.
-
-    Raises:
-        InputError: the field or the file cannot be read, an entry is not a positive number, or
-            their number is not that of the cells; or there is one gene only and the totals would
-            be its counts.
-    """
-    cells, genes = opened.shape
-    if how is None and not opened.files:
-        how = "obs:total_counts"
-    if how in (None, "total"):
-        if genes == 1:
-            raise InputError(
-                f"{opened.source}: there is one column only: row totals as size factors would be "
-                f"the counts themselves, and theta inf; choose {_CHOICES}"
-            )
-        return None
-    if how == "none":
-        return np.ones(cells)
-    if how.startswith("obs:"):
-        return _from_field(how.removeprefix("obs:"), opened)
-    factors = np.array(_numbers(Path(how)))
-    if factors.size != cells:
-        raise InputError(f"{how}: {factors.size} size factors for {cells} cells; give one per cell")
-    return factors
-
-
 def remarks_on_totals(
     opened: CountFile | CountMatrix, found: DominatingColumn | None, mean_total: float
 ) -> Iterator[str]:
@@ -154,7 +120,7 @@ def remarks_on_totals(
         mean_total: their mean.
     """
     if found is not None:
-        yield f"{found.described(str(opened.genes[found.column]))}; consider {_CHOICES}"
+        yield f"{found.described(str(opened.genes[found.column]))}; consider {OTHER_CHOICES}"
     for name in _TOTALS:
         wider = opened.obs.get(name)
         if wider is not None and wider.dtype.kind in "iuf" and wider.mean() > 1.05 * mean_total:
@@ -163,44 +129,3 @@ def remarks_on_totals(
                 f"on average, {mean_total:.4g} here): consider --size-factors obs:{name}"
             )
             return
-
-
-def _from_field(name: str, opened: CountFile) -> NDArray[np.float64]:
-    if name not in opened.obs:
-        known = ", ".join(list(opened.obs)[:12]) or "no fields"
-        raise InputError(f"--size-factors obs:{name}: no such field of the cells; it has {known}")
-    try:
-        values = np.asarray(opened.obs[name], np.float64)
-    except ValueError as error:
-        raise InputError(f"--size-factors obs:{name}: the field holds text, not numbers") from error
-    bad = ~(np.isfinite(values) & (values > 0))
-    if bad.any():
-        at = int(np.argmax(bad))
-        raise InputError(
-            f"--size-factors obs:{name}: must be positive, but is {values[at]:g} in cell {at + 1}"
-        )
-    factors: NDArray[np.float64] = values / values.mean()
-    return factors
-
-
-def _numbers(file: Path) -> list[float]:
-    try:
-        lines = file.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"--size-factors {file}: cannot be read ({error}); give 'total', 'none', 'obs:FIELD' "
-            f"or a text file"
-        ) from error
-    numbers = []
-    for at, line in enumerate(map(str.strip, lines), start=1):
-        if not line:
-            continue
-        try:
-            if "_" in line:  # float reads 1_000; no other tool does
-                raise ValueError
-            numbers.append(float(line))
-        except ValueError:
-            raise InputError(f"{file}: line {at}: {line!r} is not a number") from None
-        if not 0 < numbers[-1] < np.inf:
-            raise InputError(f"{file}: line {at}: size factors must be positive, not {line}")
-    return numbers

@@ -11,6 +11,7 @@ from jaxnb.cli.arguments import parts_of_contrast
 from jaxnb.cli.inputs import remarks_on_totals
 from jaxnb.cli.outputs import note
 from jaxnb.cli.rows import key_of_reading
+from jaxnb.cli.size_factors import size_factors_asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -271,23 +272,7 @@ def size_factors(options: argparse.Namespace, obs: "pd.DataFrame", rows: int) ->
     Raises:
         InputError: there is no such field, or the file cannot be read.
     """
-    import numpy as np
-
     how = options.size_factors
     if how is None and options.counts is None and not options.pseudobulk:
         how = "obs:total_counts"
-    if how in (None, "total", "median-ratio"):
-        return how
-    if how == "none":
-        return np.ones(rows)
-    if how.startswith("obs:"):
-        field = how.removeprefix("obs:")
-        if field not in obs:
-            known = ", ".join(map(str, obs.columns)) or "no fields"
-            raise InputError(f"--size-factors {how}: no such field; there are {known}")
-        values = obs[field]
-        return values / values.mean() if values.dtype.kind in "iuf" else values
-    try:
-        return np.loadtxt(how, ndmin=1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"--size-factors {how}: cannot be read ({error})") from error
+    return size_factors_asked(how, rows, obs)

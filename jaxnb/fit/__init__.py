@@ -1,5 +1,9 @@
 """Maximum-likelihood fits of one distribution per column of a count matrix."""
 
+from jaxnb.data.adjusted import q_values
+from jaxnb.data.dask import statistics_of_dask
+from jaxnb.data.files import read_statistics
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.fit.comparison import (
     Comparison,
     LikelihoodRatio,
@@ -8,13 +12,10 @@ from jaxnb.fit.comparison import (
     expected_variance,
     expected_zeros,
     likelihood_ratio_test,
-    q_values,
 )
 from jaxnb.fit.negative_binomial import fit_nb, fit_poisson
-from jaxnb.fit.processes import fit_in_processes, statistics_of_dask, sum_over_processes
+from jaxnb.fit.processes import fit_in_processes, sum_over_processes
 from jaxnb.fit.result import FitResult, FitStatus, StandardErrors
-from jaxnb.fit.statistics import CountStatistics
-from jaxnb.fit.streaming import read_statistics
 from jaxnb.fit.zero_inflated import fit_zinb
 
 __all__ = [

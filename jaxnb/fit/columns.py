@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from jaxnb.fit.statistics import CountStatistics
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.fit.sums import Sums, rough_sums, sums_of_cells, sums_of_statistics
 
 __all__ = ["Block", "Columns"]

@@ -14,8 +14,9 @@ from scipy.special import erfc, expit
 
 from jaxnb._errors import optional_module
 from jaxnb._types import Array, ArrayLike
+from jaxnb.data.adjusted import q_values
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.fit.result import FitResult, FitStatus
-from jaxnb.fit.statistics import CountStatistics
 from jaxnb.likelihoods import log_zinb_positive
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
     "expected_variance",
     "expected_zeros",
     "likelihood_ratio_test",
-    "q_values",
 ]
 
 _ELEMENTS_AT_ONCE = 1 << 20
@@ -234,21 +234,6 @@ def likelihood_ratio_test(nb: FitResult, zinb: FitResult) -> LikelihoodRatio:
     statistic = np.maximum(2 * (zinb.log_likelihood - nb.log_likelihood), 0)
     p_value = np.where(statistic > 0, 0.5 * erfc(np.sqrt(statistic / 2)), 1.0)
     return LikelihoodRatio(statistic, p_value, q_values(p_value))
-
-
-def q_values(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P-values adjusted for the false discovery rate, in the same order.
-
-    References:
-        Y. Benjamini & Y. Hochberg (1995), *Controlling the false discovery rate*, JRSS B 57,
-        289–300.
-    """
-    p = np.asarray(p_values, np.float64)
-    order = np.argsort(p)[::-1]
-    ranks = np.arange(p.size, 0, -1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum.accumulate(p[order] * p.size / ranks)
-    return adjusted
 
 
 def bic(name: str, fit: FitResult, rows: int) -> NDArray[np.float64]:

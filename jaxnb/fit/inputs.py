@@ -1,20 +1,28 @@
 """From whatever holds counts in Python to checked columns and size factors."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from jaxnb._errors import layer_names
 from jaxnb._types import ArrayLike
 from jaxnb._warnings import warn
+from jaxnb.data.dask import statistics_of_dask
+from jaxnb.data.matrices import Unpacked, check_matrix, is_dask, unpacked
+from jaxnb.data.size_factors import (
+    Rows,
+    factors_from_counts,
+    given_factors,
+    shares_of,
+    warn_of_domination,
+)
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.fit.columns import Columns
-from jaxnb.fit.processes import statistics_of_dask
-from jaxnb.fit.size_factors import resolve_size_factors
-from jaxnb.fit.statistics import CountStatistics
 
-__all__ = ["columns_of", "matrix_and_names"]
+__all__ = ["columns_of", "resolve_size_factors"]
+
+Floats: TypeAlias = NDArray[np.float64]
 
 
 def columns_of(
@@ -30,14 +38,12 @@ def columns_of(
         if size_factors is not None or layer is not None or use_raw:
             raise ValueError("statistics hold their size factors: give nothing beside them")
         return Columns(None, None, statistics=counts)
-    matrix, names = matrix_and_names(counts, layer=layer, use_raw=use_raw)
-    if hasattr(matrix, "to_delayed"):
-        return _columns_of_dask(counts, matrix, names, size_factors, zero_inflation)
-    check_counts(matrix)
+    data, names = _checked(counts, layer=layer, use_raw=use_raw)
+    if is_dask(data.matrix):
+        return _columns_of_dask(data, names, size_factors, zero_inflation)
+    matrix = data.matrix
     totals = np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
-    if isinstance(size_factors, str) and size_factors != "ones":
-        size_factors = _named_factors(counts, size_factors)
-    factors = resolve_size_factors(size_factors, totals, matrix, names)
+    factors = resolve_size_factors(size_factors, data, totals, names)
     informative = np.flatnonzero(factors > 0)
     if informative.size < factors.size:
         matrix, factors = matrix[informative], factors[informative]
@@ -52,83 +58,74 @@ def columns_of(
     return columns
 
 
-def matrix_and_names(
-    counts: Any, *, layer: str | None = None, use_raw: bool = False
-) -> tuple[Any, NDArray[np.str_] | None]:
-    """The matrix and the names of its columns, if it has any.
+def _checked(
+    counts: Any, *, layer: str | None, use_raw: bool
+) -> tuple[Unpacked, NDArray[np.str_] | None]:
+    data = unpacked(counts, layer=layer, raw=use_raw)
+    names = None if data.genes is None else np.asarray(data.genes).astype(str)
+    if sparse.issparse(data.matrix):
+        data = data._replace(matrix=sparse.csr_array(data.matrix))
+    if not is_dask(data.matrix):
+        check_matrix(data.matrix)
+    return data, names
 
-    AnnData and DataFrames are recognized by what they have, so that neither need be imported.
+
+def resolve_size_factors(
+    size_factors: ArrayLike | str | None,
+    data: Unpacked,
+    totals: Floats,
+    names: NDArray[np.str_] | None = None,
+) -> Floats:
+    """One factor per row, 0 for those that are left out.
+
+    Args:
+        size_factors: as for `fit_nb`.
+        data: the counts.
+        totals: of the rows.
+        names: of the columns, for messages.
+
+    Raises:
+        ValueError: there is one column and no size factors; or they do not fit the rows, or are 0
+            for one that has counts.
+
+    Warns:
+        UserWarning: totals that one column dominates, as it must where there are few.
     """
-    names = None
-    if hasattr(counts, "layers") and hasattr(counts, "var_names"):
-        source = counts
-        if use_raw:
-            if layer is not None:
-                raise ValueError("give layer= or use_raw=, not both: raw has no layers")
-            source = counts.raw
-            if source is None:
-                raise ValueError("use_raw=True, but this AnnData has no raw")
-        if layer is not None and layer not in counts.layers:
-            raise ValueError(
-                f"there is no layer {layer!r}; this AnnData has {layer_names(counts) or 'none'}"
-            )
-        names = np.asarray(source.var_names).astype(str)
-        counts = source.X if layer is None else counts.layers[layer]
-        if hasattr(counts, "to_memory"):  # an AnnData that is backed by a file
-            counts = counts.to_memory()
-        if counts is None:
-            raise ValueError("this AnnData has no X: name a layer")
-    elif layer is not None or use_raw:
-        raise ValueError("layer= and use_raw= are for AnnData")
-    elif hasattr(counts, "columns") and hasattr(counts, "to_numpy"):
-        names = np.asarray(counts.columns).astype(str)
-        counts = counts.to_numpy()
-    if hasattr(counts, "to_delayed"):  # a dask array
-        return counts, names
-    if sparse.issparse(counts):
-        return sparse.csr_array(counts), names
-    if np.ma.is_masked(counts):
-        raise ValueError("the counts have masked entries: leave these rows or columns out")
-    return np.asarray(counts), names
+    choice = "total" if size_factors is None else size_factors
+    given = given_factors(choice, Rows(totals.size, data.rows, data.obs), zeros=True)
+    if given is None:
+        if choice == "total" and totals.any() and totals.size > 1:
+            warn_of_domination(shares_of(data.matrix), names)
+        return factors_from_counts(str(choice), data.matrix, totals)
+    factors, _ = given
+    if not factors.any():
+        raise ValueError("size_factors are all 0: there is nothing to fit")
+    if np.any((factors == 0) & (totals > 0)):
+        row = int(np.argmax((factors == 0) & (totals > 0)))
+        raise ValueError(f"the size factor of row {row} is 0, but the row has counts")
+    return factors
 
 
 def _columns_of_dask(
-    counts: Any,
-    matrix: Any,
+    data: Unpacked,
     names: NDArray[np.str_] | None,
     size_factors: ArrayLike | str | None,
     zero_inflation: bool,
 ) -> Columns:
-    if isinstance(size_factors, str):
-        ones = size_factors == "ones"
-        size_factors = np.ones(matrix.shape[0]) if ones else _named_factors(counts, size_factors)
-    statistics = statistics_of_dask(matrix, size_factors, zero_inflation=zero_inflation)
+    factors = None
+    if size_factors is not None:
+        given = given_factors(
+            size_factors, Rows(data.matrix.shape[0], data.rows, data.obs), zeros=True
+        )
+        if given is None and size_factors != "total":
+            raise ValueError(
+                f"size_factors={size_factors!r} takes the whole matrix in memory: choose 'total', "
+                "or compute the array"
+            )
+        factors = None if given is None else given[0]
+    statistics = statistics_of_dask(data.matrix, factors, zero_inflation=zero_inflation)
     statistics.names = names
     return Columns(None, None, statistics=statistics)
-
-
-def check_counts(matrix: Any) -> None:
-    """Raise ValueError for what is not a matrix of counts."""
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(
-            f"counts must be a matrix with at least one row and one column, not of shape "
-            f"{matrix.shape}"
-        )
-    values = matrix.data if sparse.issparse(matrix) else matrix
-    if values.dtype.kind not in "buif":
-        raise ValueError(f"counts must be numbers, not {values.dtype}")
-    if not np.all(np.isfinite(values)):
-        raise ValueError("counts must be finite: there is a NaN or an infinity among them")
-    if values.size and values.min() < 0:
-        raise ValueError(f"counts must not be negative: the smallest is {values.min()}")
-
-
-def _named_factors(counts: Any, name: str) -> NDArray[np.float64]:
-    obs = getattr(counts, "obs", None)
-    if obs is None or name not in obs:
-        known = "" if obs is None else f"; obs has {list(obs.columns)}"
-        raise ValueError(f"size_factors={name!r} is neither 'ones' nor a column of obs{known}")
-    return np.asarray(obs[name], np.float64)
 
 
 def _named(columns: NDArray[np.int64], names: NDArray[np.str_] | None) -> str:

@@ -41,11 +41,13 @@ def fit_nb(
             AnnData; dask then reduces it), or a `CountStatistics` (without `size_factors`). They
             need not be integers (the distribution is extended by the Gamma function), but a
             warning says so: normalized data have no such distribution.
-        size_factors: exposure of every row, shape ``(rows,)``, used as given, not rescaled; the
-            name of a column of ``counts.obs`` for an AnnData; "ones"; or None for the row totals
-            over their mean. A row with size factor 0, which must be a row without counts, is left
-            out. Totals of few columns hold the counts that are to be explained, so that theta
-            comes out too large: then give the totals over all genes.
+        size_factors: exposure of every row, shape ``(rows,)``, used as given, not rescaled, or a
+            Series with the labels of the rows, in any order; the name of a column of
+            ``counts.obs`` for an AnnData; ``"ones"``; ``"total"``, the row totals over their mean,
+            which is what None means; ``"median-ratio"`` or ``"tmm"`` (`jaxnb.data.ratios`). A row
+            with size factor 0, which must be a row without counts, is left out. Totals of few
+            columns hold the counts that are to be explained, so that theta comes out too large:
+            then give the totals over all genes.
         layer: of an AnnData, in place of its ``X``.
         use_raw: take the counts from the ``raw`` of an AnnData.
         max_iter: Newton steps per column and start before it is called not converged.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from jaxnb.fit.statistics import CountStatistics
+from jaxnb.data.statistics import CountStatistics
 
 __all__ = ["Sums", "rough_sums", "sums_of_cells", "sums_of_statistics"]
 

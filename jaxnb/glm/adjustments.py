@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jaxnb.glm.counts import CountData, aligned
+from jaxnb.data.labels import aligned
+from jaxnb.glm.counts import CountData
 
 __all__ = ["offsets_of", "weights_of"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jaxnb.glm.counts import aligned
+from jaxnb.data.labels import aligned
 from jaxnb.glm.formulas import applied_formula, is_factor, parsed_formula
 from jaxnb.glm.grouping import Groups, groups_of
 

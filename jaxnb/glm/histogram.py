@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import gammaln
 
-from jaxnb.fit import CountStatistics
-from jaxnb.fit.chebyshev import FIRST_TAIL, Panels, nodes_for, tail_panels, tail_sums, whole_panel
+from jaxnb.data.chebyshev import FIRST_TAIL, Panels, nodes_for, tail_panels, tail_sums, whole_panel
+from jaxnb.data.statistics import CountStatistics
 
 __all__ = ["Histogram", "histogram", "histogram_of_statistics"]
 

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jaxnb.fit import CountStatistics
-from jaxnb.fit.passes import SECONDS, FilePasses, digest
-from jaxnb.fit.separate import SeparateStatistics
+from jaxnb.data.passes import SECONDS, FilePasses, digest
+from jaxnb.data.separate import SeparateStatistics
+from jaxnb.data.size_factors import given_factors
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.glm.design import GroupedDesign
-from jaxnb.glm.size_factors import given_factors
+from jaxnb.glm.size_factors import rows_of
 from jaxnb.glm.streaming import GroupSums, block_of, factors_of_cells
 from jaxnb.io import CountFile
 from jaxnb.io.values import no_counts
@@ -112,7 +113,7 @@ def _given(level: LevelCells) -> _Factors | ValueError | None:
     if level.size_factors is None:
         return None
     try:
-        known = given_factors(level.size_factors, level.obs)
+        known = given_factors(level.size_factors, rows_of(level.obs))
     except ValueError as error:
         return error
     return None if known is None else _Factors(*known, None)

@@ -18,9 +18,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from jaxnb._progress import progress_bar
-from jaxnb.fit import CountStatistics
-from jaxnb.fit.chebyshev import Panels, nodes_for
-from jaxnb.fit.separate import SeparateStatistics
+from jaxnb.data.chebyshev import Panels, nodes_for
+from jaxnb.data.separate import SeparateStatistics
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.glm.counts import count_data
 from jaxnb.glm.design import design_of
 from jaxnb.glm.fit import fitted

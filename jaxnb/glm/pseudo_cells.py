@@ -2,7 +2,7 @@
 
 All sums over the cells of one design row are of the form Σ wᵢ f(log sᵢ), with s the size factors
 and f analytic for |Im| < π. They are replaced by sums over Chebyshev nodes in log s
-(`jaxnb.fit.chebyshev`), so that the time of a fit does not depend on the number of cells. Where
+(`jaxnb.data.chebyshev`), so that the time of a fit does not depend on the number of cells. Where
 that saves nothing, because a covariate is continuous or the cells are few, the cells are kept.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from jaxnb.fit import CountStatistics
-from jaxnb.fit.chebyshev import Panels, nodes_for
+from jaxnb.data.chebyshev import Panels, nodes_for
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.glm.histogram import Histogram, histogram, histogram_of_statistics
 
 __all__ = [

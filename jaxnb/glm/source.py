@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from jaxnb.fit import CountStatistics
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.glm.bulk.dispersions import BulkDispersions
 from jaxnb.glm.bulk.regression import BulkRegression, Samples
 from jaxnb.glm.conditioning import conditioned

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from jaxnb.fit import CountStatistics
-from jaxnb.fit.additive import NODES
-from jaxnb.fit.chebyshev import FIRST_TAIL
-from jaxnb.fit.passes import BLOCK, SECONDS, FilePasses, Sums, digest
-from jaxnb.glm.counts import aligned
+from jaxnb.data.additive import NODES
+from jaxnb.data.chebyshev import FIRST_TAIL
+from jaxnb.data.labels import aligned
+from jaxnb.data.passes import BLOCK, SECONDS, FilePasses, Sums, digest
+from jaxnb.data.size_factors import WHOLE_MATRIX, given_factors
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.glm.design import GroupedDesign, design_of_groups
 from jaxnb.glm.fit import fitted
 from jaxnb.glm.mixed.donors import check_memory
@@ -22,7 +23,7 @@ from jaxnb.glm.mixed.grouping import grouped_with_donors
 from jaxnb.glm.mixed.result import MixedFit, fit_with_donors
 from jaxnb.glm.replicates import warn_of_pseudoreplication
 from jaxnb.glm.result import GLMFit
-from jaxnb.glm.size_factors import choice_of, factors_of_totals, given_factors
+from jaxnb.glm.size_factors import choice_of, factors_of_totals, rows_of
 from jaxnb.glm.source import source_of_statistics
 from jaxnb.io import CountFile, open_counts
 
@@ -95,7 +96,7 @@ def fit_file(
         design: a formula on factors, and on numbers of few distinct values.
         obs: what is known of the cells, with their names or in their order; None for the fields of
             the file.
-        size_factors: as for `fit`, without ``"median-ratio"``.
+        size_factors: as for `fit`, without ``"median-ratio"`` and ``"tmm"``.
         dispersion: as for `fit`.
         random: the field of the cells that names their donors, as for `fit`.
         checkpoint: a folder in which the sums are kept every `checkpoint_seconds`. The same call
@@ -248,7 +249,7 @@ def sums_by_group(
         MatrixNeeded: median ratios are asked for, or the default.
     """
     cells = block_of(int(groups.max(initial=0)) + 1)
-    known = None if size_factors is None else given_factors(size_factors, obs)
+    known = None if size_factors is None else given_factors(size_factors, rows_of(obs))
     key = {
         "size factors": "totals" if known is None else digest(known[0]),
         "design": digest(groups),
@@ -285,7 +286,7 @@ def factors_of_cells(
     """Size factors of cells from their totals.
 
     Args:
-        choice: as for `fit_file`, not one that `jaxnb.glm.size_factors.given_factors` knows.
+        choice: as for `fit_file`, one of those that are made from the counts, or None.
         totals: of the cells.
         gene_cells: in how many of them every gene is counted.
         index: the labels of the cells.
@@ -295,10 +296,11 @@ def factors_of_cells(
         MatrixNeeded: median ratios are asked for, or the default.
     """
     everywhere = int(np.sum(gene_cells == totals.size))
-    if choice_of(choice, everywhere) == "median-ratio":
+    how = choice_of(choice, everywhere)
+    if how in WHOLE_MATRIX:
         raise MatrixNeeded(
-            f"{everywhere} genes have counts in every cell, and median ratios take the whole "
-            "matrix: choose size_factors='total', or pass the counts in memory to glm.fit"
+            f"size_factors={how!r} takes the whole matrix ({everywhere} genes have counts in every "
+            "cell): choose 'total', or pass the counts in memory to glm.fit"
         )
     return factors_of_totals(totals, gene_cells.size, index)
 

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from jaxnb.data.adjusted import q_values
 from jaxnb.glm.bulk.dispersions import Flagged
 from jaxnb.glm.bulk.regression import BulkRegression
 from jaxnb.glm.contrasts import Contrast, contrast_of, reduced_matrix
@@ -25,7 +26,7 @@ from jaxnb.glm.thresholds import (
     wald_beyond_threshold,
 )
 
-__all__ = ["METHODS", "benjamini_hochberg", "run_test"]
+__all__ = ["METHODS", "run_test"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -56,22 +57,6 @@ class Fitted(Protocol):
 class _Outcome(NamedTuple):
     statistic: Floats
     p_value: Floats
-
-
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Adjusted p-values that bound the false discovery rate; NaN stays NaN and does not count.
-
-    References:
-        Y. Benjamini and Y. Hochberg (1995), *Controlling the false discovery rate*, J. R. Statist.
-        Soc. B 57, 289-300.
-    """
-    adjusted = np.full(p_values.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(p_values))
-    order = known[np.argsort(p_values[known])[::-1]]
-    ranks = np.arange(order.size, 0, -1)
-    scaled = p_values[order] * order.size / np.maximum(ranks, 1)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled), 1) if order.size else scaled
-    return adjusted
 
 
 def run_test(
@@ -272,7 +257,7 @@ def _table(
     columns |= {
         "statistic": np.where(empty, np.nan, outcome.statistic),
         "p_value": p_value,
-        "p_adjusted": benjamini_hochberg(adjusted_for),
+        "p_adjusted": q_values(adjusted_for),
         "dispersion": np.where(empty, np.nan, fit.alpha),
         **outliers,
         "status": status,

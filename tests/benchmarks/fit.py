@@ -123,8 +123,8 @@ def measure_repeated(path: str, family: str, times: int) -> None:
 
     import numpy as np
 
+    from jaxnb.data.files import sums_of_file
     from jaxnb.fit import compare_fits, fit_nb, fit_zinb
-    from jaxnb.fit.streaming import sums_of_file
     from jaxnb.io import open_counts
 
     class Repeated:

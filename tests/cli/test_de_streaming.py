@@ -140,7 +140,7 @@ import sys, time
 from jaxnb.cli import main
 from jaxnb.fit import CountStatistics
 from jaxnb.glm import streaming
-from jaxnb.fit.passes import FilePasses
+from jaxnb.data.passes import FilePasses
 original, kept = CountStatistics.add, FilePasses.__init__
 def slow(self, *arguments):
     time.sleep(0.02)

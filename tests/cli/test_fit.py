@@ -15,7 +15,7 @@ from matplotlib.image import imread
 
 from jaxnb.cli import main
 from jaxnb.cli.fit import _in_memory
-from jaxnb.cli.inputs import given_size_factors
+from jaxnb.cli.size_factors import size_factors_of_cells
 from jaxnb.io import open_counts
 
 COLUMNS = {
@@ -127,9 +127,9 @@ def test_size_factors_from_a_file_are_used_as_they_are(
 
 def test_no_size_factors_are_ones(small: Path) -> None:
     with open_counts(small) as opened:
-        np.testing.assert_array_equal(given_size_factors("none", opened), np.ones(60))
-        assert given_size_factors("total", opened) is None
-        assert given_size_factors(None, opened) is None
+        np.testing.assert_array_equal(size_factors_of_cells("none", opened), np.ones(60))
+        assert size_factors_of_cells("total", opened) == "total"
+        assert size_factors_of_cells(None, opened) == "total"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_totals_of_one_gene_are_refused(run, tmp_path: Path) -> None:
     result = run(tmp_path / "m.csv")
     assert result.status == 2
     assert "one column only" in result.err
-    assert "--size-factors none, obs:FIELD" in result.err
+    assert "--size-factors ones, obs:FIELD" in result.err
     assert result.files == []
 
 
@@ -164,7 +164,7 @@ def test_totals_of_few_genes_are_told(small: Path, run) -> None:
     assert result.status == 0
     assert re.search(
         r"'.' is \d\d% of all counts \(there are only 6 columns\), and .* theta comes out about "
-        r"[12].\d times too large; consider --size-factors none",
+        r"[12].\d times too large; consider --size-factors ones",
         result.err,
     )
 
@@ -182,7 +182,7 @@ def test_size_factors_from_a_field_are_divided_by_their_mean(
     assert nb_means(result, "2.csv") == pytest.approx(means, rel=1e-5)
     assert "of all counts" not in result.err
     unknown = run(small, *options, "--size-factors", "obs:total")
-    assert "no such field of the cells; it has depth" in unknown.err
+    assert "no such field; there are depth" in unknown.err
 
 
 @pytest.mark.filterwarnings("default")
@@ -227,7 +227,7 @@ def test_estimated_counts_have_to_be_allowed(small: Path, run) -> None:
         (["--out", "/dev/null"], "is a device or a pipe"),
         (["--plot", "p.jpg"], "give one of .png, .pdf, .svg"),
         (["--out", "t" * 300], "name too long"),
-        (["--size-factors", "obs:total"], "no such field of the cells; it has no fields"),
+        (["--size-factors", "obs:total"], "no such field; there are no fields"),
     ],
 )
 def test_bad_outputs_are_refused_before_the_fit(small: Path, run, options, says, monkeypatch):
@@ -328,7 +328,7 @@ def test_cells_without_counts_are_no_cells(tmp_path):
     np.savetxt(tmp_path / "m.csv", counts, "%d", ",", header=",".join(f"G{i}" for i in range(25)),
                comments="")  # fmt: skip
     with open_counts(tmp_path / "m.csv", check_orientation=False) as opened:
-        read = _in_memory(SimpleNamespace(checkpoint=None), opened, None, None)
+        read = _in_memory(SimpleNamespace(checkpoint=None), opened, "total", None)
     assert read.rows == 29
     assert read.counts.shape == (29, 25)
     assert (read.size_factors > 0).all()

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from jaxnb.fit import streaming
+from jaxnb.data import files
 from jaxnb.io import matrices
 
 # anndata, zarr and what they import warn about themselves.
@@ -46,8 +46,8 @@ def test_blocks_give_the_table_of_the_whole(tmp_path: Path, run, monkeypatch, ki
     file = FILES[kind](tmp_path)
     assert run(file, *QUIET).status == 0
     whole = pd.read_csv("t.csv")
-    in_blocks = functools.partial(streaming.sums_of_file, cells=7)
-    monkeypatch.setattr(streaming, "sums_of_file", in_blocks)
+    in_blocks = functools.partial(files.sums_of_file, cells=7)
+    monkeypatch.setattr(files, "sums_of_file", in_blocks)
     monkeypatch.setattr(matrices, "_ELEMENTS_AT_ONCE", 50)
     result = run(file, *QUIET)
     assert result.status == 0, result.err
@@ -59,19 +59,20 @@ def test_blocks_give_the_table_of_the_whole(tmp_path: Path, run, monkeypatch, ki
 SCRIPT = """
 import functools, sys, time
 from jaxnb.cli import main
-from jaxnb.fit import CountStatistics, streaming
+from jaxnb.data import files
+from jaxnb.fit import CountStatistics
 original = CountStatistics.add
 def slow(self, *arguments):
     time.sleep(0.02)
     return original(self, *arguments)
 CountStatistics.add = slow
-streaming.sums_of_file = functools.partial(streaming.sums_of_file, cells=2, checkpoint_seconds=0)
+files.sums_of_file = functools.partial(files.sums_of_file, cells=2, checkpoint_seconds=0)
 print("started", flush=True)
 sys.exit(main(sys.argv[1:]))
 """
 
 
-# By default that of the fit is killed: tests/fit/test_streaming.py.
+# By default that of the fit is killed: tests/data/test_files.py.
 @pytest.mark.slow
 def test_a_killed_command_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     file = FILES["h5ad, CSR"](tmp_path)
@@ -112,7 +113,7 @@ def test_a_checkpoint_of_another_run(tmp_path: Path, run) -> None:
     refused(run(file, *QUIET, *keep), "file changed since then")
     assert list((tmp_path / "kept").glob("*.npz"))
     refused(run(*QUIET, *keep), "name one")
-    refused(run(file, *QUIET, *keep, "--allow-non-integer"), "goes with neither")
+    refused(run(file, *QUIET, *keep, "--allow-non-integer"), "goes with none of")
 
 
 def test_a_full_disk(tmp_path: Path, run, monkeypatch) -> None:

@@ -153,7 +153,7 @@ def test_every_status_has_a_sentence() -> None:
     ("counts", "size_factors", "says"),
     [
         (np.ones(3), None, "matrix"),
-        (np.ones((0, 3)), None, "at least one row"),
+        (np.ones((0, 3)), None, "rows .cells or samples. and columns"),
         (-np.ones((2, 2)), None, "negative"),
         (np.full((2, 2), np.nan), None, "NaN"),
         (sparse.csr_array([[np.inf, 1]]), None, "finite"),

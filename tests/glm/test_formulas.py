@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from jaxnb import glm
+from jaxnb.data.labels import aligned
 from jaxnb.glm.contrasts import contrast_of
-from jaxnb.glm.counts import aligned
 from jaxnb.glm.design import design_of
 
 RNG = np.random.default_rng(8)

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxnb.data.separate import SeparateStatistics
 from jaxnb.fit import CountStatistics
-from jaxnb.fit.separate import SeparateStatistics
 from jaxnb.glm import levels, streaming
 from jaxnb.glm.levels import LevelCells, sums_by_level
 from jaxnb.io import open_counts

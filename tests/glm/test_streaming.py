@@ -72,8 +72,8 @@ def test_levels_are_those_in_memory(tmp_path):
     [
         ({"design": "~ scale(day)"}, "depend on all cells"),
         ({"design": "~ age", "obs": OBS.assign(age=np.arange(160.0))}, "160 distinct rows for 160"),
-        ({"size_factors": "median-ratio"}, "median ratios take the whole"),
-        ({"size_factors": "depth"}, "is neither 'total' nor"),
+        ({"size_factors": "median-ratio"}, "takes the whole matrix .0 genes"),
+        ({"size_factors": "depth"}, "is none of 'total', .* nor a column of obs .type, day"),
         ({"obs": OBS.iloc[:5]}, "5 lines, the counts have 160 rows"),
         ({"dispersion": "map"}, "none of 'auto'"),
     ],

@@ -8,12 +8,12 @@ import pytest
 from scipy import linalg, stats
 
 from jaxnb import glm
+from jaxnb.fit import q_values
 from jaxnb.glm import testing
 from jaxnb.glm.contrasts import reduced_matrix
 from jaxnb.glm.fold_changes import prior_scale
 from jaxnb.glm.quasi_likelihood import learn_quasi_prior, quasi_dispersions
 from jaxnb.glm.regression import Regression
-from jaxnb.glm.testing import benjamini_hochberg
 
 RNG = np.random.default_rng(4)
 OBS = pd.DataFrame(
@@ -196,13 +196,13 @@ def test_prior_scale_of_normal_effects():
     assert prior_scale(np.zeros(5), np.ones(5)) == 0.01
 
 
-def test_benjamini_hochberg():
+def test_q_values():
     p = RNG.uniform(0, 1, 200) ** 2
     expected = stats.false_discovery_control(p)
-    np.testing.assert_allclose(benjamini_hochberg(p), expected)
+    np.testing.assert_allclose(q_values(p), expected)
     with_holes = np.append(p, np.nan)
-    np.testing.assert_allclose(benjamini_hochberg(with_holes), np.append(expected, np.nan))
-    assert benjamini_hochberg(np.array([])).shape == (0,)
+    np.testing.assert_allclose(q_values(with_holes), np.append(expected, np.nan))
+    assert q_values(np.array([])).shape == (0,)
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ FILES = (
     Fault(
         "cli-factors-of-field",
         "size factors from a field are not divided by their mean",
-        "cli/inputs.py",
+        "cli/size_factors.py",
         "factors: NDArray[np.float64] = values / values.mean()",
         "factors: NDArray[np.float64] = values",
         _CLI,

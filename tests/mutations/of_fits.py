@@ -4,16 +4,17 @@ from fault import Fault
 
 __all__ = ["FITS"]
 
-_FIT = ("fit",)
+_DATA = ("data",)
+_FIT = ("fit", "data")
 _CLI = ("fit", "cli")
 
 FITS = (
     Fault(
         "fit-q-values-not-monotone",
         "q-values are not made monotone",
-        "fit/comparison.py",
-        "np.minimum.accumulate(p[order] * p.size / ranks)",
-        "p[order] * p.size / ranks",
+        "data/adjusted.py",
+        "np.minimum.accumulate(scaled)",
+        "scaled",
         _FIT,
     ),
     Fault(
@@ -59,15 +60,31 @@ FITS = (
     Fault(
         "fit-size-factors-median",
         "totals are divided by their median",
-        "fit/size_factors.py",
+        "data/size_factors.py",
         "return totals / totals.mean() if totals.any()",
         "return totals / np.median(totals) if totals.any()",
         _FIT,
     ),
     Fault(
+        "data-trimmed-reference",
+        "TMM trims the means of the genes like their ratios",
+        "data/ratios.py",
+        "_inside(mean, _TRIMMED_MEANS)",
+        "_inside(mean, _TRIMMED_RATIOS)",
+        _DATA,
+    ),
+    Fault(
+        "data-labels-of-frames",
+        "labels of the rows are not looked at",
+        "data/size_factors.py",
+        "if rows.labels is not None and len(values) == rows.number:",
+        "if False:",
+        _DATA,
+    ),
+    Fault(
         "fit-dominating-warning",
         "a gene with a tenth of all counts is not warned of",
-        "fit/dominating_column.py",
+        "data/dominating_column.py",
         "_LARGEST_SHARE = 0.05\n",
         "_LARGEST_SHARE = 0.2\n",
         _FIT,
@@ -139,7 +156,7 @@ FITS = (
     Fault(
         "fit-statistics-stored-zeros",
         "stored zeros of a sparse matrix are counted among the nonzeros",
-        "fit/statistics.py",
+        "data/statistics.py",
         "gene, x = gene[x > 0], x[x > 0]",
         "pass",
         _FIT,
@@ -147,7 +164,7 @@ FITS = (
     Fault(
         "fit-statistics-squares",
         "the squares of counts above 64 are added as counts",
-        "fit/statistics.py",
+        "data/statistics.py",
         "self.squares += np.bincount(gene, big**2, self.genes)",
         "self.squares += np.bincount(gene, big, self.genes)",
         _FIT,
@@ -155,7 +172,7 @@ FITS = (
     Fault(
         "fit-merge-panels",
         "parts whose size factors lie elsewhere are added to the wrong panels",
-        "fit/additive.py",
+        "data/additive.py",
         "start = (other.first_panel - self.first_panel) * self.panels.nodes",
         "start = 0",
         _FIT,
@@ -163,7 +180,7 @@ FITS = (
     Fault(
         "fit-checkpoint-in-place",
         "a checkpoint is written over the one before",
-        "fit/checkpoint.py",
+        "data/checkpoint.py",
         'draft = path.with_name(f"{path.name}.part")',
         "draft = path",
         _CLI,
@@ -171,7 +188,7 @@ FITS = (
     Fault(
         "fit-checkpoint-options",
         "a checkpoint of another layer is taken up",
-        "fit/streaming.py",
+        "data/files.py",
         '"options": repr((cells, zero_inflation, sorted((options or {}).items()))),',
         '"options": repr((cells, zero_inflation)),',
         _CLI,
@@ -179,7 +196,7 @@ FITS = (
     Fault(
         "fit-resumed-rows",
         "a run that goes on takes the size factors from the first cell",
-        "fit/passes.py",
+        "data/passes.py",
         "        first = start\n        with ThreadPoolExecutor(1) as reader:",
         "        first = 0\n        with ThreadPoolExecutor(1) as reader:",
         _CLI,

@@ -146,9 +146,9 @@ REGRESSION = (
     Fault(
         "glm-bh-counts-nan",
         "genes without a p-value count in the adjustment",
-        "glm/testing.py",
-        "p_values[order] * order.size / np.maximum(ranks, 1)",
-        "p_values[order] * p_values.size / np.maximum(ranks, 1)",
+        "data/adjusted.py",
+        "scaled = p[order] * order.size /",
+        "scaled = p[order] * p.size /",
         _GLM,
     ),
     Fault(
@@ -226,10 +226,10 @@ REGRESSION = (
     Fault(
         "glm-median-ratio-scale",
         "median ratios are not scaled to a geometric mean of 1",
-        "glm/size_factors.py",
-        "np.exp(median - median.mean())",
-        "np.exp(median)",
-        _GLM,
+        "data/ratios.py",
+        "np.exp(logs - logs.mean())",
+        "np.exp(logs)",
+        ("data", "glm"),
     ),
     Fault(
         "glm-default-size-factors",
@@ -354,7 +354,7 @@ REGRESSION = (
     Fault(
         "glm-levels-share-a-histogram",
         "the cells of a level are added up with those before it",
-        "fit/separate.py",
+        "data/separate.py",
         "rows = np.flatnonzero((groups >= start) & (groups < start + part.groups))",
         "rows = np.flatnonzero(groups < start + part.groups)",
         _GLM,
@@ -386,8 +386,8 @@ REGRESSION = (
     Fault(
         "glm-labels-of-size-factors",
         "a Series of size factors is taken by position, whatever its labels",
-        "glm/counts.py",
-        "        return values.loc[index]\n",
+        "data/labels.py",
+        "        return values.iloc[[place[label] for label in rows]]\n",
         "        return values\n",
         _GLM,
     ),

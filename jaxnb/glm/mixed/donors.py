@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jaxnb._warnings import warn
-from jaxnb.glm.counts import aligned
+from jaxnb.data.labels import aligned
 from jaxnb.glm.design import Design
 from jaxnb.glm.formulas import warn_of_like_levels
 from jaxnb.glm.pseudo_cells import distinct_rows

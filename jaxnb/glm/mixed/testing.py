@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from jaxnb._warnings import warn
+from jaxnb.data.adjusted import q_values
 from jaxnb.glm.contrasts import contrast_of, reduced_matrix
 from jaxnb.glm.design import Design, design_of
 from jaxnb.glm.mixed.common import common_scales
@@ -22,7 +23,7 @@ from jaxnb.glm.mixed.scores import fit_at_scales
 from jaxnb.glm.pseudo_cells import distinct_rows
 from jaxnb.glm.source import Source
 from jaxnb.glm.status import GLMStatus
-from jaxnb.glm.testing import LOW_COUNTS, benjamini_hochberg
+from jaxnb.glm.testing import LOW_COUNTS
 
 __all__ = ["MIXED_METHODS", "f_statistic", "run_mixed_test"]
 
@@ -269,7 +270,7 @@ def _table(
     columns |= {
         "statistic": np.where(np.isnan(p_value), np.nan, outcome.statistic),
         "p_value": p_value,
-        "p_adjusted": benjamini_hochberg(adjusted_for),
+        "p_adjusted": q_values(adjusted_for),
         "dispersion": np.where(empty, np.nan, estimates.point.alpha),
         "random_sd": np.where(empty, np.nan, estimates.point.sigma),
         "status": status,

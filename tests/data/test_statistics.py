@@ -11,15 +11,15 @@ from scipy import sparse
 from scipy.special import gammaln
 
 from jaxnb import datasets
+from jaxnb.data.chebyshev import Panels, nodes_for, tail_panels, tail_sums, whole_panel
 from jaxnb.fit import CountStatistics
-from jaxnb.fit.chebyshev import Panels, nodes_for, tail_panels, tail_sums, whole_panel
 
 Floats = NDArray[np.float64]
 RNG = np.random.default_rng(14)
 
 
 def from_statistics(statistics: CountStatistics, mean: Floats, theta: Floats) -> Floats:
-    """The NB log-likelihood, by the formula at the head of `jaxnb.fit.statistics`."""
+    """The NB log-likelihood, by the formula at the head of `jaxnb.data.statistics`."""
     k, tails = statistics.tails()
     softplus = np.log1p((mean / theta)[:, None] * np.exp(statistics.nodes))
     likelihood = np.sum(tails * np.log1p(k / theta[:, None]), axis=1)

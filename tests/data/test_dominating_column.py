@@ -6,7 +6,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.special import gammaln, xlogy
 
-from jaxnb.fit.dominating_column import dominating_column
+from jaxnb.data.dominating_column import dominating_column
 
 ROWS, MEAN, THETA = 700, 4.0, 2.0
 

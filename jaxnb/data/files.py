@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from jaxnb._errors import InputError
 from jaxnb._warnings import warn
-from jaxnb.fit.dominating_column import DominatingColumn
-from jaxnb.fit.passes import BLOCK, SECONDS, FilePasses, digest
-from jaxnb.fit.size_factors import REMEDY
-from jaxnb.fit.statistics import CountStatistics
+from jaxnb.data.dominating_column import DominatingColumn
+from jaxnb.data.passes import BLOCK, SECONDS, FilePasses, digest
+from jaxnb.data.size_factors import REMEDY, WHOLE_MATRIX, Rows, given_factors
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.io import CountFile, open_counts
 
 __all__ = ["FileSums", "read_statistics", "sums_of_file"]
@@ -54,8 +54,8 @@ def read_statistics(
     Args:
         path: any file that `jaxnb.io.read_counts` reads; HDF5 and Zarr files, compressed by cells,
             are read in blocks, others whole.
-        size_factors: shape ``(cells,)``; the name of a field of the cells, such as a column of
-            ``obs``; "ones"; or None for the row totals over their mean.
+        size_factors: as for `fit_nb`, but for ``"median-ratio"`` and ``"tmm"``, which take the
+            whole matrix; the fields are those of the file, such as the columns of ``obs``.
         zero_inflation: keep what `fit_zinb` needs.
         cells: in a block.
         checkpoint: a folder in which the sums are kept every `checkpoint_seconds`. The same call
@@ -143,19 +143,15 @@ def sums_of_file(
 
 
 def _given_factors(size_factors: ArrayLike | str | None, opened: CountFile) -> Any:
-    count = opened.shape[0]
-    if size_factors is None:
-        return None
-    if isinstance(size_factors, str):
-        if size_factors == "ones":
-            return np.ones(count)
-        if size_factors not in opened.obs:
-            raise InputError(
-                f"size_factors={size_factors!r} is neither 'ones' nor a field of the cells; there "
-                f"are {sorted(opened.obs)}"
-            )
-        size_factors = opened.obs[size_factors]
-    factors = np.asarray(size_factors, np.float64)
-    if factors.shape != (count,):
-        raise InputError(f"{factors.shape} size factors for {count} cells: give one per cell")
-    return factors
+    choice = "total" if size_factors is None else size_factors
+    rows = Rows(opened.shape[0], opened.cells, opened.obs)
+    try:
+        given = given_factors(choice, rows, zeros=True)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if given is None and choice in WHOLE_MATRIX:
+        raise InputError(
+            f"size_factors={choice!r} takes the whole matrix in memory: choose 'total', or give "
+            "what jaxnb.io.read_counts reads to the fit"
+        )
+    return None if given is None else given[0]

@@ -7,9 +7,9 @@ m·s and inverse dispersion θ has, with u = log m − log θ,
 
     T_k = #{x > k},    F_w(u) = Σᵢ wᵢ·log(1 + exp(u + vᵢ)) ≈ Σ_q W_q·log(1 + exp(u + v_q)),
 
-where W_q = Σᵢ wᵢ L_q(vᵢ) are the weights at Chebyshev nodes (`jaxnb.fit.chebyshev`). With a design,
-the same holds for the cells of each distinct row of it. Zero inflation needs F_w for the nonzeros
-too.
+where W_q = Σᵢ wᵢ L_q(vᵢ) are the weights at Chebyshev nodes (`jaxnb.data.chebyshev`). With a
+design, the same holds for the cells of each distinct row of it. Zero inflation needs F_w for the
+nonzeros too.
 """
 
 from typing import Any, Self, TypeAlias
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import gammaln
 
-from jaxnb.fit.additive import ADDED, NODES, AdditiveSums
-from jaxnb.fit.chebyshev import (
+from jaxnb.data.additive import ADDED, NODES, AdditiveSums
+from jaxnb.data.chebyshev import (
     FIRST_TAIL,
     tail_panels,
     tail_weights,
 )
-from jaxnb.fit.checks import check_block
+from jaxnb.data.checks import check_block
 
 __all__ = ["CountStatistics"]
 

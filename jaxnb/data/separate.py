@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.fit.statistics import CountStatistics
+from jaxnb.data.statistics import CountStatistics
 
 __all__ = ["SeparateStatistics"]
 

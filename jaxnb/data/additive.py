@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.fit.chebyshev import FIRST_TAIL, Panels, nodes_for
+from jaxnb.data.chebyshev import FIRST_TAIL, Panels, nodes_for
 
 __all__ = ["ADDED", "NODES", "AdditiveSums"]
 

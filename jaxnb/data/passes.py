@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from jaxnb._errors import InputError
 from jaxnb._progress import progress_bar
-from jaxnb.fit.checkpoint import Checkpoint, file_key
-from jaxnb.fit.dominating_column import DominatingColumn, SharesOfTotals
-from jaxnb.fit.separate import SeparateStatistics
-from jaxnb.fit.size_factors import REMEDY
-from jaxnb.fit.statistics import CountStatistics
+from jaxnb.data.checkpoint import Checkpoint, file_key
+from jaxnb.data.dominating_column import DominatingColumn, SharesOfTotals
+from jaxnb.data.separate import SeparateStatistics
+from jaxnb.data.size_factors import REMEDY
+from jaxnb.data.statistics import CountStatistics
 from jaxnb.io import CountFile
 from jaxnb.io.values import check_not_empty, no_counts
 
@@ -35,7 +35,7 @@ class Totals(NamedTuple):
     Attributes:
         cell_totals: counts of every cell.
         gene_totals: counts of every gene.
-        gene_squares: see `jaxnb.fit.dominating_column.SharesOfTotals`.
+        gene_squares: see `jaxnb.data.dominating_column.SharesOfTotals`.
         gene_cells: in how many cells of each group every gene is counted, ``(groups, genes)``.
     """
 

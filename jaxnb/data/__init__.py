@@ -1,0 +1,1 @@
+"""What fits and regression share: any counts checked once, size factors, sums over cells, files."""
