@@ -2,6 +2,8 @@
 
 __all__ = [
     "ENTROPY_ACCURACY",
+    "INTERVAL_ACCURACY",
+    "INTERVAL_ACCURACY_WITHOUT_ZEROS",
     "KEPT",
     "LOG_SCALE",
     "ORIGINAL_MIXTURE_NB",
@@ -23,6 +25,17 @@ TAIL_ACCURACY = (
 ENTROPY_ACCURACY = (
     "Accuracy, for every mean and theta: the relative error is below 2e-5 in float32 (1.1e-5 seen) "
     "and 1e-9 in float64 (1.2e-11 seen); of mixtures, 1e-5 and 1e-6 (`tests/cdf/test_entropy.py`)."
+)
+
+_INTERVALS = (
+    "Accuracy, with means of 1e-9 to 1e9, thetas of 1e-12 to infinity and ends that are exact in "
+    "the dtype: the error is below ``max(1, abs(value))`` times 4e-6 (1.5e-14 in float64)"
+)
+
+INTERVAL_ACCURACY = f"{_INTERVALS} (`tests/fuzz/intervals.py`)."
+
+INTERVAL_ACCURACY_WITHOUT_ZEROS = (
+    f"{_INTERVALS}, or for small thetas 2e-5 (4e-14) (`tests/fuzz/intervals.py`)."
 )
 
 TREE = (

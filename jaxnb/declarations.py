@@ -86,6 +86,7 @@ NB = Declaration(
         "log_cdf": "I is the regularized incomplete beta function (DLMF 8.17); "
         "`jaxnb.cdf.quadrature` documents the method.",
         "log_cdf accuracy": _texts.TAIL_ACCURACY,
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY,
         "entropy accuracy": _texts.ENTROPY_ACCURACY,
         "class": _texts.TREE,
         "class end": _texts.LOG_SCALE,
@@ -132,6 +133,7 @@ ZINB = Declaration(
     torch_base="NegativeBinomial",
     notes={
         **_texts.ORIGINAL_ZINB,
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY,
         "formula": r"with :math:`\pi` = `zi_logits` and :math:`\sigma` the logistic function.",
         "sampler": "Whether a draw is an extra zero is decided once for each draw.",
     },
@@ -177,6 +179,7 @@ MIXTURE_NB = Declaration(
     class_synonyms="MixtureNamesOfClasses",
     notes={
         **_texts.ORIGINAL_MIXTURE_NB,
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY,
         "formula": r"with q = `mixture_logits` and :math:`\sigma` the logistic function.",
         "sampler": "The component is chosen once for each draw. A NaN or negative parameter of the "
         "other one makes the draw invalid, too.",
@@ -217,6 +220,7 @@ ZERO_TRUNCATED_NB = Declaration(
         "rounding and 95% within ten (`tests/likelihoods/test_hessians.py`).",
         "log_cdf": "Where theta is small and most of the probability lies above x, relative "
         "accuracy is that of F(x) - F(0): it loses the digits that these share.",
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY_WITHOUT_ZEROS,
         "sampler": "Nothing is rejected, so that a small mean costs no more than a large one. 1 "
         "where mu = 0; invalid where theta = 0, at which there is no distribution.",
     },
@@ -258,6 +262,7 @@ HURDLE_NB = Declaration(
         "original references": "Mullahy (1986), Specification and testing of some modified "
         "count data models.",
         "formula": r"with :math:`\pi` = `zi_logits` and :math:`\sigma` the logistic function.",
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY_WITHOUT_ZEROS,
         "sampler": "A zero, or a draw of `zero_truncated_negative_binomial`.",
     },
     has_floor=False,
