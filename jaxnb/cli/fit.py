@@ -52,7 +52,8 @@ The table written by --out has one line per gene. nb_ and zinb_ columns are the 
   status                 what happened in the fit
   lr_statistic, p_value  likelihood ratio of ZINB to NB; half a chi-square(1) and half 0 without
                          zero inflation
-  q_value                the p-value adjusted for the number of genes (Benjamini-Hochberg)
+  q_value                the p-value adjusted for the number of genes (Benjamini-Hochberg); what
+                         the tables of jaxnb de call p_adjusted
   bic_choice             the lowest BIC: Poisson, NB, ZIP (zero-inflated Poisson) or ZINB
 
 Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks of 4096 cells.

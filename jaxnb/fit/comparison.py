@@ -239,6 +239,9 @@ def likelihood_ratio_test(nb: FitResult, zinb: FitResult) -> LikelihoodRatio:
 def q_values(p_values: ArrayLike) -> NDArray[np.float64]:
     """P-values adjusted for the false discovery rate, in the same order.
 
+    The tables of `jaxnb.glm` have p-values that are adjusted in the same way in the column
+    ``p_adjusted``.
+
     References:
         Y. Benjamini & Y. Hochberg (1995), *Controlling the false discovery rate*, JRSS B 57,
         289–300.

@@ -90,8 +90,8 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
     """Counted minus expected zeros under the NB against the mean, one dot per gene.
 
     Genes whose zero inflation is significant (q < 0.05) are colored, and those with the most
-    evidence labeled; without any, the genes that are farthest above. A grey curve shows the same
-    for the Poisson distribution. Without an NB fit, the ZINB takes its place.
+    evidence labeled; without any, the genes that are farthest above. A dotted gray curve shows
+    the same for the Poisson distribution. Without an NB fit, the ZINB takes its place.
 
     Args:
         comparison: from `jaxnb.fit.comparison.compare_fits`.
