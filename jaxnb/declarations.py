@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 
-def _mean(description: str, suffix: str = "") -> Parameter:
+def _mean(description: str, suffix: str = "", note: str = "") -> Parameter:
     name, attribute = f"mu{suffix}", f"mu{suffix.removeprefix('_')}"
-    return Parameter(name, attribute, f"{description}, {name} >= 0.")
+    return Parameter(name, attribute, f"{description}, {name} >= 0.{note}")
 
 
 def _dispersion(
@@ -61,8 +61,8 @@ NB = Declaration(
     counts="Negative binomial counts.",
     moments=(
         "The mean is mu, 0 where theta is 0; the variance is mu + mu**2 / theta, 0 there and mu at "
-        "theta = inf. The mode is floor(mu (theta - 1) / theta) where theta > 1, the larger one of "
-        "two, and else 0."
+        "theta = inf. The mode is floor(mu (theta - 1) / theta) if theta > 1, the larger of two "
+        "where two counts are equally probable, and otherwise 0."
     ),
     parameters=(
         _mean("Mean, in counts"),
@@ -194,10 +194,10 @@ ZERO_TRUNCATED_NB = Declaration(
     counts="Negative binomial counts without the zeros.",
     moments=(
         "The mean is mu / (1 - p_0), p_0 the probability of 0 before truncation, which tends to 1 "
-        "as mu tends to 0. Everything is exact there, too."
+        "as mu tends to 0. All functions are accurate there, too."
     ),
     parameters=(
-        _mean("Mean before truncation; at 0 the distribution is the point mass at 1"),
+        _mean("Mean before truncation", note=" At 0 the distribution is the point mass at 1."),
         _dispersion("Inverse dispersion, theta > 0, infinity included."),
     ),
     likelihood="jaxnb.likelihoods.zero_truncated_kernel:ZERO_TRUNCATED",

@@ -139,13 +139,13 @@ _TAILS = (
         "cdf",
         "P(X <= x) for {under}.",
         'jnp.exp(log_tail({of}, "{owner}", False, x, **given))',
-        "The exponential of `{stem}_log_cdf`, whose absolute error is its relative one, ",
+        "The exponential of `{stem}_log_cdf`, with the absolute error of that as relative error, ",
     ),
     _tail(
         "sf",
         "P(X > x) for {under}.",
         'jnp.exp(log_tail({of}, "{owner}", True, x, **given))',
-        "The exponential of `{stem}_log_sf`, whose absolute error is its relative one, ",
+        "The exponential of `{stem}_log_sf`, with the absolute error of that as relative error, ",
     ),
 )
 
@@ -213,7 +213,7 @@ KINDS = (_LOG_PROB, *_TAILS, _QUANTILE, _INTERVAL, _ENTROPY)
 
 SAMPLER = Kind(
     "sampler",
-    "Draw counts under {under}.",
+    "Draw counts from {under}.",
     '_counts.draw("{owner}", {of}, key, given, shape, dtype)',
     "rate",
     "An array of that shape and dtype. Infinity, or the maximum of an integer dtype, where the "

@@ -109,8 +109,8 @@ def add_parser(commands: Any) -> None:
     add(
         "--checkpoint",
         metavar="DIR",
-        help="keep the sums over cells in this folder every 30 s: the same command, killed and "
-        "started again, goes on from there and writes the same files",
+        help="keep the sums over cells in this folder every 30 s: after an interruption, "
+        "the same command resumes from there and writes the same files",
     )
     # Before fits were computed in float64 it chose that; kept for the scripts that give it.
     add("--x64", action="store_true", help=argparse.SUPPRESS)

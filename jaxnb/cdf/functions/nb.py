@@ -127,10 +127,10 @@ def nb_cdf(
         log_theta: log(theta), instead of `theta`.
 
     Returns:
-        The exponential of `nb_log_cdf`, whose absolute error is its relative one, in the dtype that
-        the floating arguments promote to (float16 and bfloat16 are computed in float32); NaN where
-        an argument is NaN or a parameter is outside its range. The first derivatives in the
-        parameters have closed forms, that in x is 0; higher ones are those of the closed forms.
+        The exponential of `nb_log_cdf`, with the absolute error of that as relative error, in the
+        dtype that the floating arguments promote to (float16 and bfloat16 are computed in float32);
+        NaN where an argument is NaN or a parameter is outside its range. The first derivatives in
+        the parameters have closed forms, that in x is 0; higher ones are those of the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
@@ -161,10 +161,10 @@ def nb_sf(
         log_theta: log(theta), instead of `theta`.
 
     Returns:
-        The exponential of `nb_log_sf`, whose absolute error is its relative one, in the dtype that
-        the floating arguments promote to (float16 and bfloat16 are computed in float32); NaN where
-        an argument is NaN or a parameter is outside its range. The first derivatives in the
-        parameters have closed forms, that in x is 0; higher ones are those of the closed forms.
+        The exponential of `nb_log_sf`, with the absolute error of that as relative error, in the
+        dtype that the floating arguments promote to (float16 and bfloat16 are computed in float32);
+        NaN where an argument is NaN or a parameter is outside its range. The first derivatives in
+        the parameters have closed forms, that in x is 0; higher ones are those of the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
