@@ -39,8 +39,11 @@ def faults(site: pathlib.Path) -> list[str]:
     for file, page in pages.items():
         name = file.relative_to(site.resolve())
         found += [f"{name} loads {s}" for s in page.loaded if urlsplit(s).netloc]
-        if "&lt;Figure size" in file.read_text(encoding="utf-8"):
+        text = file.read_text(encoding="utf-8")
+        if "&lt;Figure size" in text:
             found.append(f"{name} shows the name of a figure instead of the figure")
+        if "_NestedSequence" in text:
+            found.append(f"{name} spells out ArrayLike in a signature")
         for link in [*page.links, *page.loaded]:
             if urlsplit(link).scheme or urlsplit(link).netloc:
                 continue

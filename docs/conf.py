@@ -5,6 +5,8 @@ import importlib
 import inspect
 import os
 import pathlib
+import re
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +15,12 @@ from numpyro.distributions.util import lazy_property
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.typing import stringify_annotation
 
 import jaxnb
 from jaxnb._types import ArrayLike, DTypeLike
-from jaxnb.declarations import DECLARATIONS, Declaration, original_names
+from jaxnb.declarations import DECLARATIONS, Declaration
 
 project = "jaxnb"
 author = "The jaxnb authors"
@@ -45,7 +48,7 @@ nitpicky = True
 OTHERS = r"(jax|numpy|NDArray|numpyro|pandas|scipy|torch|np|ndarray|ArrayLike|DTypeLike)\b.*"
 STANDARD = r"(collections|enum|os|pathlib|typing)\b.*"
 PRIVATE = (
-    r"factor_sums|jaxnb\.(glm\.[a-z.]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
+    r"jaxnb\.(glm\.[a-z.]+|io\.matrices|torch_bridge\.scvi)\.[A-Za-z]+"
     r"|(jaxnb\.distributions\.base\.)?CountDistribution|jaxnb\.residuals\._Distribution"
     r"|jaxnb\.torch_bridge\.counts\.Counts"
 )
@@ -80,7 +83,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
-python_maximum_signature_line_length = 80
+python_maximum_signature_line_length = 60
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
@@ -160,10 +163,11 @@ _MEMBERS = """\
 
 def _lists() -> dict[str, str]:
     """What stands on the pages for the functions and classes that the declarations name."""
-    classes = [d.class_name for d in DECLARATIONS if not d.limit_of]
+    whole = [d for d in DECLARATIONS if not d.limit_of]
+    classes, originals = [d.class_name for d in whole], [d.original for d in whole if d.original]
     return {
         "%log_probs%": _listed("function", [f"{d.stem}_log_prob" for d in DECLARATIONS]),
-        "%originals%": _listed("function", original_names()),
+        "%originals%": _listed("function", originals),
         "%classes%": _listed("class", classes, _MEMBERS),
         "%stems%": ", ".join(f"`{d.stem}_`" for d in DECLARATIONS),
         "%functions%": "\n".join(map(_functions_of, DECLARATIONS)),
@@ -198,11 +202,31 @@ def _name_the_unions(
     app: Sphinx, what: str, name: str, of: object, options: object, signature: str, returned: str
 ) -> tuple[str, str] | None:
     """In signatures, say ArrayLike and NDArray and not what they consist of."""
-    if not signature:
+    if not (signature or returned):
         return None
+    return _with_aliases(signature or ""), _with_aliases(returned or "")
+
+
+_ANY_ARRAY = re.compile(
+    r"~?[\w.]*ndarray\[~?[\w.]*tuple\[[^]]*\], ~?[\w.]*dtype\[(\[[^][]*\]|[^][])*\]\]"
+)
+
+
+def _with_aliases(text: str) -> str:
     for written_out, alias in _WRITTEN_OUT.items():
-        signature = signature.replace(written_out, alias)
-    return signature, returned
+        text = text.replace(written_out, alias)
+    return _ANY_ARRAY.sub("NDArray", text)
+
+
+def _one_signature_for_each_function() -> None:
+    """Of an overloaded function, the one of its implementation: the others would repeat it."""
+    analyze = ModuleAnalyzer.analyze
+
+    def without_overloads(self: ModuleAnalyzer) -> None:
+        analyze(self)
+        self.overloads = {}
+
+    ModuleAnalyzer.analyze = without_overloads  # type: ignore[method-assign]
 
 
 def _plain_where_unknown(
@@ -220,6 +244,20 @@ def _lazy_properties_as_properties() -> None:
             for attribute, value in list(vars(owner).items()):
                 if isinstance(value, lazy_property):
                     setattr(owner, attribute, property(value.wrapped))
+
+
+# A browser may end a line behind the hyphen of a number such as 1e-8.
+_SMALL_NUMBER = re.compile(r"([\d.]+e-\d+)")
+
+
+def _keep_numbers_whole(app: Sphinx, doctree: nodes.document) -> None:
+    for text in list(doctree.findall(nodes.Text)):
+        parts = _SMALL_NUMBER.split(text)
+        if len(parts) > 1 and isinstance(text.parent, nodes.paragraph | nodes.emphasis):
+            numbers = [nodes.inline("", part, classes=["number"]) for part in parts[1::2]]
+            between = [nodes.Text(part) for part in parts[::2]]
+            found = [n for pair in zip_longest(between, numbers) for n in pair if n]
+            text.parent.replace(text, found)
 
 
 # Pages that were merged into others: their addresses lead there.
@@ -253,7 +291,9 @@ def _redirect(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     _lazy_properties_as_properties()
+    _one_signature_for_each_function()
     app.connect("build-finished", _redirect)
     app.connect("source-read", _fill_in_lists)
+    app.connect("doctree-read", _keep_numbers_whole)
     app.connect("missing-reference", _plain_where_unknown)
     app.connect("autodoc-process-signature", _name_the_unions)

@@ -2,6 +2,8 @@
 
 __all__ = [
     "ENTROPY_ACCURACY",
+    "INTERVAL_ACCURACY",
+    "INTERVAL_ACCURACY_WITHOUT_ZEROS",
     "KEPT",
     "LOG_SCALE",
     "ORIGINAL_MIXTURE_NB",
@@ -25,20 +27,31 @@ ENTROPY_ACCURACY = (
     "and 1e-9 in float64 (1.2e-11 seen); of mixtures, 1e-5 and 1e-6 (`tests/cdf/test_entropy.py`)."
 )
 
+_INTERVALS = (
+    "Accuracy, with means of 1e-9 to 1e9, thetas of 1e-12 to infinity and ends that are exact in "
+    "the dtype: the error is below ``max(1, abs(value))`` times 4e-6 (1.5e-14 in float64)"
+)
+
+INTERVAL_ACCURACY = f"{_INTERVALS} (`tests/fuzz/intervals.py`)."
+
+INTERVAL_ACCURACY_WITHOUT_ZEROS = (
+    f"{_INTERVALS}, or for small thetas 2e-5 (4e-14) (`tests/fuzz/intervals.py`)."
+)
+
 TREE = (
-    "The parameters given are the leaves of the distribution as a tree, with leading axes of "
-    "length 1 where their ranks differ; the other forms are computed from them when read. The "
-    "batch shape is that of the parameters broadcast together.\n\n"
-    "NaN among the numbers of a parameter stands for a missing one: it passes validation, and the "
+    "As a pytree, its leaves are the parameters that were passed, with leading axes of length 1 "
+    "where their ranks differ; the other forms are computed from them when read. The batch shape "
+    "is that of the parameters broadcast together.\n\n"
+    "A NaN in a parameter stands for a missing number: it passes validation, and the "
     "log-probability is NaN there unless `mask` leaves it out."
 )
 
 LOG_SCALE = (
     "`log_mu`, `log_theta` and `logits` are used as they are: the log-probability and its "
     "derivatives are finite also where exp underflows or overflows. With `mu`, the derivative is 0 "
-    "below the floor, as that of the value is: Hamiltonian samplers and optimizers that can reach "
-    "means below 1e-30 need `log_mu` or `logits`. The attribute `mu` is infinite where exp(log_mu) "
-    "overflows, and so is a draw, as the largest integer."
+    "below the floor `eps`: Hamiltonian samplers and optimizers that can reach means below 1e-30 "
+    "need `log_mu` or `logits`. Where exp(log_mu) overflows, the attribute `mu` is infinite, and a "
+    "draw is the largest integer."
 )
 
 KEPT = (
@@ -49,9 +62,9 @@ KEPT = (
 ORIGINAL_NB = {
     "original": "with the variance mu + mu**2 / theta, extended to real counts by the gamma "
     "function. The arguments broadcast; nothing is reshaped. Each parameter is passed directly or "
-    "as its natural logarithm: the computation stays on that scale, exact and with bounded "
-    "derivatives also where exp(log_mu) would under- or overflow. Whole counts are evaluated "
-    "fastest.",
+    "as its natural logarithm: the computation stays on that scale, and value and derivatives are "
+    "accurate and finite also where exp(log_mu) would underflow or overflow. Whole counts are "
+    "evaluated fastest.",
     "original returns": " (float16 and bfloat16 are computed in float32). -inf for x < 0, for mu = "
     "inf, and for x > 0 where mu or theta is 0; NaN where an argument is NaN or a parameter "
     "negative. Derivatives of any order in the parameters, in closed form up to the second; those "

@@ -117,6 +117,11 @@ class Declaration:
         return self.original or f"{self.stem}_log_prob"
 
     @property
+    def has_mean(self) -> bool:
+        """Whether a parameter is a mean, the only kind that `eps` is a floor of."""
+        return any(p.attribute.startswith("mu") for p in self.parameters)
+
+    @property
     def public(self) -> tuple[Parameter, ...]:
         """The parameters that are not fixed."""
         return tuple(p for p in self.parameters if p.name not in self.fixed)

@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 
-def _mean(description: str, suffix: str = "") -> Parameter:
+def _mean(description: str, suffix: str = "", note: str = "") -> Parameter:
     name, attribute = f"mu{suffix}", f"mu{suffix.removeprefix('_')}"
-    return Parameter(name, attribute, f"{description}, {name} >= 0.")
+    return Parameter(name, attribute, f"{description}, {name} >= 0.{note}")
 
 
 def _dispersion(
@@ -61,8 +61,8 @@ NB = Declaration(
     counts="Negative binomial counts.",
     moments=(
         "The mean is mu, 0 where theta is 0; the variance is mu + mu**2 / theta, 0 there and mu at "
-        "theta = inf. The mode is floor(mu (theta - 1) / theta) where theta > 1, the larger one of "
-        "two, and else 0."
+        "theta = inf. The mode is floor(mu (theta - 1) / theta) if theta > 1, the larger of two "
+        "where two counts are equally probable, and otherwise 0."
     ),
     parameters=(
         _mean("Mean, in counts"),
@@ -86,6 +86,7 @@ NB = Declaration(
         "log_cdf": "I is the regularized incomplete beta function (DLMF 8.17); "
         "`jaxnb.cdf.quadrature` documents the method.",
         "log_cdf accuracy": _texts.TAIL_ACCURACY,
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY,
         "entropy accuracy": _texts.ENTROPY_ACCURACY,
         "class": _texts.TREE,
         "class end": _texts.LOG_SCALE,
@@ -132,6 +133,7 @@ ZINB = Declaration(
     torch_base="NegativeBinomial",
     notes={
         **_texts.ORIGINAL_ZINB,
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY,
         "formula": r"with :math:`\pi` = `zi_logits` and :math:`\sigma` the logistic function.",
         "sampler": "Whether a draw is an extra zero is decided once for each draw.",
     },
@@ -177,6 +179,7 @@ MIXTURE_NB = Declaration(
     class_synonyms="MixtureNamesOfClasses",
     notes={
         **_texts.ORIGINAL_MIXTURE_NB,
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY,
         "formula": r"with q = `mixture_logits` and :math:`\sigma` the logistic function.",
         "sampler": "The component is chosen once for each draw. A NaN or negative parameter of the "
         "other one makes the draw invalid, too.",
@@ -191,10 +194,10 @@ ZERO_TRUNCATED_NB = Declaration(
     counts="Negative binomial counts without the zeros.",
     moments=(
         "The mean is mu / (1 - p_0), p_0 the probability of 0 before truncation, which tends to 1 "
-        "as mu tends to 0. Everything is exact there, too."
+        "as mu tends to 0. All functions are accurate there, too."
     ),
     parameters=(
-        _mean("Mean before truncation; at 0 the distribution is the point mass at 1"),
+        _mean("Mean before truncation", note=" At 0 the distribution is the point mass at 1."),
         _dispersion("Inverse dispersion, theta > 0, infinity included."),
     ),
     likelihood="jaxnb.likelihoods.zero_truncated_kernel:ZERO_TRUNCATED",
@@ -217,6 +220,7 @@ ZERO_TRUNCATED_NB = Declaration(
         "rounding and 95% within ten (`tests/likelihoods/test_hessians.py`).",
         "log_cdf": "Where theta is small and most of the probability lies above x, relative "
         "accuracy is that of F(x) - F(0): it loses the digits that these share.",
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY_WITHOUT_ZEROS,
         "sampler": "Nothing is rejected, so that a small mean costs no more than a large one. 1 "
         "where mu = 0; invalid where theta = 0, at which there is no distribution.",
     },
@@ -258,6 +262,7 @@ HURDLE_NB = Declaration(
         "original references": "Mullahy (1986), Specification and testing of some modified "
         "count data models.",
         "formula": r"with :math:`\pi` = `zi_logits` and :math:`\sigma` the logistic function.",
+        "log_interval accuracy": _texts.INTERVAL_ACCURACY_WITHOUT_ZEROS,
         "sampler": "A zero, or a draw of `zero_truncated_negative_binomial`.",
     },
     has_floor=False,

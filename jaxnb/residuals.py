@@ -1,7 +1,7 @@
 """Residuals of counts under a distribution: matrices, sparse or not, and AnnData.
 
 Each function takes the counts and a distribution of `jaxnb.distributions` whose parameters
-broadcast against them, such as a mean for every entry or cell and a theta for every gene:
+broadcast against them, such as a mean for every entry or cell and a theta for every gene::
 
     nb = jaxnb.NegativeBinomial(mu=size_factors[:, None] * means, theta=thetas)
     adata.layers["residuals"] = jaxnb.residuals.pearson_residuals(adata, nb)

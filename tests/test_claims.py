@@ -54,6 +54,9 @@ def test_ratios_in_the_readme_are_those_of_the_table():
         if cell != "-"
     ]
     assert f"take {min(ratios)} to {max(ratios)} times as long" in text
+    assert "(values in `jnp`; Hessian times vector in NumPyro)" in text
+    assert rows_of("speed.md", "nb", "values", "128x200")[0][6] == str(min(ratios))
+    assert rows_of("speed.md", "nb", "Hessian x vector", "512x2000")[0][5] == str(max(ratios))
 
 
 @pytest.mark.quick
@@ -86,11 +89,33 @@ def test_the_bridge_takes_twice_as_long_on_one_element(page):
         assert 1.5 < float(row[4]) < 2.5
 
 
+@pytest.mark.quick
+def test_the_bridge_beside_jax_is_as_the_tables_say():
+    text, (row,) = text_of("docs/benchmarks.md"), rows_of("bridge.md", "nb", "512x2000")
+    bridge, compiled = 1e6 * float(row[3]) / (512 * 2000), rows_of("speed.md", "nb")
+    (jax,) = (float(r[3]) for r in compiled if r[1:3] == ["sum + gradient", "512x2000"])
+    assert f"the bridge takes {bridge:.1f} ns per count, jaxnb inside" in text
+    assert f"JAX function {jax:.1f} ns" in text
+    assert f"a ratio of {row[4]} for" in text
+    assert f"takes {row[4]} of the time of scVI's code" in text_of("README.md")
+
+
+@pytest.mark.quick
+def test_the_shares_of_cells_as_replicates_are_those_of_their_table():
+    lines = (ROOT / "docs" / "donors.md").read_text().splitlines()
+    rows = [line.split("|") for line in lines if " against " in line and line.count("/") > 9]
+    shares = [int(row[6].split("/")[0]) for row in rows]
+    assert f"{min(shares)} to {max(shares)}% of its p-values below 0.05" in text_of(
+        "docs/donors.md"
+    )
+
+
 ACCURACY, TAILS = "tests/likelihoods/test_accuracy.py", "tests/cdf/test_accuracy.py"
 INTERVALS, ENTROPY = "tests/cdf/test_interval.py", "tests/cdf/test_entropy.py"
 TEXTS, NB_FIT = "jaxnb/_texts.py", "jaxnb/fit/negative_binomial.py"
 FITS, REGRESSIONS = "tests/fit/test_values.py", "tests/glm/test_reference.py"
 SPECIAL = "tests/special/test_special.py"
+FUZZED = "tests/fuzz/intervals.py"
 # Where a number is quoted, the words around it, the test that bounds it, and its line.
 BOUNDS = [
     ("README.md", "(float64) | 3.3 |", ACCURACY, "worst(ulp) < 3.3"),
@@ -111,6 +136,12 @@ BOUNDS = [
     (TEXTS, "below 1e-6 (2e-14) of its own", TAILS, "(8 if dtype == np.float32 else 80)"),
     (TEXTS, "2e-5 in float32 (1.1e-5 seen)", ENTROPY, "1e-9 if dtype == np.float64 else 2e-5"),
     (TEXTS, "and 1e-9 in float64", ENTROPY, "1e-9 if dtype == np.float64 else 2e-5"),
+    (
+        TEXTS,
+        "times 4e-6 (1.5e-14 in float64)",
+        FUZZED,
+        'UNITS, OF_TRUNCATED = {"float32": 32.0, "float64": 64.0}, 160.0',
+    ),
     ("docs/censored.md", "below 16 ulp", INTERVALS, "< 16 * eps * np.maximum(np.abs(log_p), 1)"),
     ("docs/censored.md", "In 2,000 random intervals", INTERVALS, "points = drawn(kind, 500)"),
     (
@@ -168,7 +199,7 @@ def test_the_points_of_comparison_are_as_said(page):
     assert f"means {means}" in text
     assert re.search(rf"theta(s|`) {thetas}", text)
     if page == "README.md":
-        assert f"{len(whole)} points" in text
+        assert f"{len(whole)} reference points" in text
 
 
 @pytest.mark.quick

@@ -3,11 +3,14 @@
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 import jaxnb
-from jaxnb import declarations
+from jaxnb import declaration, declarations
+from jaxnb._generate.functions import function
+from jaxnb._generate.kinds import KINDS
 from jaxnb.declarations import DECLARATIONS, public_functions
 from jaxnb.families import FAMILIES
 
@@ -39,6 +42,24 @@ def test_a_floor_is_declared_where_the_likelihood_has_one():
     for declared in DECLARATIONS:
         if not declared.limit_of:
             assert declared.has_floor == bool(FAMILIES[declared.name].floored)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("kind", "of_means"),
+    [
+        ("log_prob", "Floor on every mean"),
+        ("log_interval", "with means of 1e-9"),
+        ("entropy", "where a mean is"),
+        ("entropy", "At a mean or theta of 0"),
+    ],
+)
+def test_docstrings_speak_of_means_only_where_there_is_one(kind, of_means):
+    (kind,) = (one for one in KINDS if one.name == kind)
+    probability = declaration.Parameter("q", "q", "Probability.", has_log_scale=False)
+    without = replace(declarations.NB, parameters=(probability,), original=None, notes={})
+    assert of_means in " ".join(function(declarations.NB, kind).split())
+    assert of_means not in " ".join(function(without, kind).split())
 
 
 @pytest.mark.quick

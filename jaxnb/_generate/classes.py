@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from jaxnb._generate.text import FLOORS, described, paragraph, wrapped
+from jaxnb._generate.text import described, floor, paragraph, wrapped
 from jaxnb.declaration import Declaration, has_mean_and_theta
 
 __all__ = ["NUMPYRO", "TORCH", "Library", "class_of"]
@@ -92,7 +92,7 @@ def _descriptions(declared: Declaration, library: Library) -> Iterator[tuple[str
         "logits": f"Log-odds of success{part}, log(mu / theta).",
         "scale": 'Normalized expression, carried along untouched for `get_normalized("scale")`.',
         "validate_args": library.validate,
-        "eps": FLOORS[declared.has_floor],
+        "eps": floor(declared),
     }
     texts |= {
         p.probability: f"Probability of {p.event}, in [0, 1], instead of `{p.attribute}`. At "

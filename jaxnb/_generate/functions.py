@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator
 
 from jaxnb._generate.kinds import Argument, Kind
-from jaxnb._generate.text import FLOORS, described, paragraph, wrapped
+from jaxnb._generate.text import described, floor, paragraph, wrapped
 from jaxnb.declaration import Declaration, Parameter
 
 __all__ = ["function", "owner", "synonyms"]
@@ -79,7 +79,12 @@ def _docstring(declared: Declaration, kind: Kind) -> Iterator[str]:
         "limits": f" `{declared.original}`, which computes the same, documents accuracy and limits."
         if declared.original
         else "",
-        "floor": FLOORS[declared.has_floor],
+        "floor": floor(declared),
+        "infinite": "infinity where a mean is, " if declared.has_mean else "",
+        "at_zero": " At a mean or theta of 0 the derivative in it, which may be infinite, is given "
+        "as 0."
+        if declared.has_mean
+        else "",
     }
     start = 'r"""' if kind.formula and not declared.limit_of else '"""'
     first, *rest = wrapped(start + kind.summary.format(**words))

@@ -20,8 +20,9 @@ class Kind:
     """One kind of function.
 
     In the texts, {under}, {stem} and {floor} stand for what a distribution declares, {returns} for
-    its note of the result, {log_prob} for the name of its log-probability function, and {limits}
-    for a reference to that where it is another one.
+    its note of the result, {log_prob} for the name of its log-probability function, {limits}
+    for a reference to that where it is another one, and {infinite} and {at_zero} for what is true
+    of an entropy if there is a mean.
 
     Attributes:
         name: The end of the functions' names.
@@ -138,13 +139,13 @@ _TAILS = (
         "cdf",
         "P(X <= x) for {under}.",
         'jnp.exp(log_tail({of}, "{owner}", False, x, **given))',
-        "The exponential of `{stem}_log_cdf`, whose absolute error is its relative one, ",
+        "The exponential of `{stem}_log_cdf`, with the absolute error of that as relative error, ",
     ),
     _tail(
         "sf",
         "P(X > x) for {under}.",
         'jnp.exp(log_tail({of}, "{owner}", True, x, **given))',
-        "The exponential of `{stem}_log_sf`, whose absolute error is its relative one, ",
+        "The exponential of `{stem}_log_sf`, with the absolute error of that as relative error, ",
     ),
 )
 
@@ -183,10 +184,7 @@ _INTERVAL = Kind(
     "never as a difference of two probabilities. -inf where the interval holds no count of "
     "positive probability, as for low > high; NaN where an argument is NaN or a parameter is "
     "outside its range. First and second derivatives in the parameters are those of the same form; "
-    "those in the ends are 0. With means of 1e-9 to 1e9, thetas of 1e-12 to infinity and ends "
-    "that are exact in the dtype, the error is below ``max(1, abs(value))`` times 4e-6 (1.5e-14 in "
-    "float64); of zero-truncated and hurdle distributions, for small thetas, below 2e-5 (4e-14) "
-    "(`tests/fuzz/intervals.py`).",
+    "those in the ends are 0.",
     before=(
         Argument(
             "low",
@@ -205,8 +203,7 @@ _ENTROPY = Kind(
     'entropy_of({of}, "{owner}", **given)',
     "entropy",
     "The entropy, with derivatives in the parameters. 0 where the distribution is a point mass, "
-    "infinity where a mean is, NaN where a parameter is NaN or outside its range. At a mean or "
-    "theta of 0 the derivative in it, which may be infinite, is given as 0.",
+    "{infinite}NaN where a parameter is NaN or outside its range.{at_zero}",
     raises=_RAISES,
     imports=(("jaxnb.cdf.entropy", "entropy_of"),),
 )
@@ -216,7 +213,7 @@ KINDS = (_LOG_PROB, *_TAILS, _QUANTILE, _INTERVAL, _ENTROPY)
 
 SAMPLER = Kind(
     "sampler",
-    "Draw counts under {under}.",
+    "Draw counts from {under}.",
     '_counts.draw("{owner}", {of}, key, given, shape, dtype)',
     "rate",
     "An array of that shape and dtype. Infinity, or the maximum of an integer dtype, where the "

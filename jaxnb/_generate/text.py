@@ -3,18 +3,24 @@
 import textwrap
 from collections.abc import Iterator
 
-from jaxnb.declaration import Parameter
+from jaxnb.declaration import Declaration, Parameter
 
-__all__ = ["FLOORS", "described", "paragraph", "wrapped"]
+__all__ = ["described", "floor", "paragraph", "wrapped"]
 
 _WIDTH = 100
 
-FLOORS = {
-    True: "Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in "
+_FLOORS = {
+    True: "Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in "
     "it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact; 0 "
     "for none. A mean given by its logarithm has none by default.",
     False: "Floor on the mean; None and 0 for none, since none is needed.",
 }
+_NO_FLOOR = "Without effect, because no parameter is a mean."
+
+
+def floor(declared: Declaration) -> str:
+    """What `eps` is."""
+    return _FLOORS[declared.has_floor] if declared.has_mean else _NO_FLOOR
 
 
 def described(parameter: Parameter, keyword: str) -> str:

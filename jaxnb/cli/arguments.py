@@ -14,8 +14,9 @@ COUNTS holds raw counts (UMIs or reads, not normalized), cells in rows and genes
   .mtx                   Matrix Market, with the names in files beside it
   .csv, .tsv, .txt       comma, tab, semicolon or space; with or without names of genes and cells
   .npz                   a scipy sparse matrix
-.mtx and text may be gzipped. 10x's files and .loom have genes in rows and are read so; others with
-genes in rows need --transpose. A matrix whose names say that it is transposed is refused.
+.mtx and text may be gzipped. 10x's files and .loom store genes in rows, and are transposed
+automatically; others with genes in rows need --transpose. A matrix whose names say that it is
+transposed is refused.
 """
 
 

@@ -20,7 +20,7 @@ whatever else the design names, by negative binomial regression.
 
 _EPILOG = f"""\
 {COUNTS}
-What is known of the cells or samples comes from the file itself (obs of .h5ad) or from --obs.
+The annotations of cells or samples come from the file itself (obs of .h5ad) or from --obs.
 Without COUNTS, two cell types of the bundled 700 blood cells are compared.
 
 The table written by --out has one line per gene:
@@ -208,8 +208,8 @@ def add_options(commands: Any) -> argparse.ArgumentParser:
     add(
         "--checkpoint",
         metavar="DIR",
-        help="keep the sums over cells in this folder every 30 s: the same command, killed and "
-        "started again, goes on from there and writes the same files",
+        help="keep the sums over cells in this folder every 30 s: after an interruption, "
+        "the same command resumes from there and writes the same files",
     )
     return parser
 

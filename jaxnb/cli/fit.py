@@ -52,7 +52,8 @@ The table written by --out has one line per gene. nb_ and zinb_ columns are the 
   status                 what happened in the fit
   lr_statistic, p_value  likelihood ratio of ZINB to NB; half a chi-square(1) and half 0 without
                          zero inflation
-  q_value                the p-value adjusted for the number of genes (Benjamini-Hochberg)
+  q_value                the p-value adjusted for the number of genes (Benjamini-Hochberg); what
+                         the tables of jaxnb de call p_adjusted
   bic_choice             the lowest BIC: Poisson, NB, ZIP (zero-inflated Poisson) or ZINB
 
 Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks of 4096 cells.
@@ -108,8 +109,8 @@ def add_parser(commands: Any) -> None:
     add(
         "--checkpoint",
         metavar="DIR",
-        help="keep the sums over cells in this folder every 30 s: the same command, killed and "
-        "started again, goes on from there and writes the same files",
+        help="keep the sums over cells in this folder every 30 s: after an interruption, "
+        "the same command resumes from there and writes the same files",
     )
     # Before fits were computed in float64 it chose that; kept for the scripts that give it.
     add("--x64", action="store_true", help=argparse.SUPPRESS)

@@ -9,7 +9,8 @@ __all__ = ["q_values"]
 def q_values(p_values: ArrayLike) -> NDArray[np.float64]:
     """P-values adjusted for the false discovery rate, in the same order.
 
-    NaN stays NaN, and does not count.
+    NaN stays NaN, and does not count. The tables of `jaxnb.glm` have these in their column
+    ``p_adjusted``.
 
     References:
         Y. Benjamini & Y. Hochberg (1995), *Controlling the false discovery rate*, JRSS B 57,

@@ -58,8 +58,8 @@ def read_statistics(
             whole matrix; the fields are those of the file, such as the columns of ``obs``.
         zero_inflation: keep what `fit_zinb` needs.
         cells: in a block.
-        checkpoint: a folder in which the sums are kept every `checkpoint_seconds`. The same call
-            goes on from there after it was killed, and ends with the same sums to the bit.
+        checkpoint: a folder in which the sums are kept every `checkpoint_seconds`. After an
+            interruption, the same call resumes from there and ends with bitwise the same sums.
         checkpoint_seconds: between two writes.
         progress: show a progress bar if stderr is a terminal.
         **options: of `jaxnb.io.open_counts`, such as `layer`, `raw` and `transpose`.

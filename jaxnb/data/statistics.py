@@ -50,7 +50,8 @@ class CountStatistics(AdditiveSums):
         panels: width and nodes of the panels in log size factor.
         first_panel: the number of the first panel held.
         cells: cells with a positive size factor, ``(groups,)``.
-        factor_sums, factor_squares: Σs and Σs², ``(groups,)``.
+        factor_sums: Σs, ``(groups,)``.
+        factor_squares: Σs², ``(groups,)``.
         totals: Σx, ``(genes, groups)``.
         squares: Σx², ``(genes,)``.
         count_factor_sums: Σxs, ``(genes, groups)``.

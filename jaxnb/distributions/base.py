@@ -183,7 +183,7 @@ class CountDistribution(Residuals, Distribution, metaclass=_CheckedConstructor):
         return self.family.mode(*self._parameters())
 
     def log_cdf(self, value: ArrayLike) -> Array:
-        """The logarithm of P(X <= value), exact in both tails.
+        """The logarithm of P(X <= value), accurate in both tails.
 
         Args:
             value: Numbers, broadcast against the batch shape; those that are not whole are rounded

@@ -83,8 +83,8 @@ class LeftCensored(_Censored):
 
     .. math:: \log P(X \le x) = \log F(x),
 
-    computed directly, so that neither it nor its derivatives end where F underflows. NumPyro's
-    `LeftCensoredDistribution` has the same arguments, and the logarithm of a clipped F instead.
+    computed directly: it and its derivatives are accurate also where F underflows. NumPyro's
+    `LeftCensoredDistribution` has the same arguments, and computes the logarithm of a clipped F.
 
     Args:
         base_dist: A distribution of this package.

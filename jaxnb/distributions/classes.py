@@ -34,15 +34,15 @@ class NegativeBinomial(MeanDispersion):
         \left(\frac{\theta}{\theta+\mu}\right)^\theta\left(\frac{\mu}{\theta+\mu}\right)^x
 
     The mean is mu, 0 where theta is 0; the variance is mu + mu**2 / theta, 0 there and mu at theta
-    = inf. The mode is floor(mu (theta - 1) / theta) where theta > 1, the larger one of two, and
-    else 0.
+    = inf. The mode is floor(mu (theta - 1) / theta) if theta > 1, the larger of two where two
+    counts are equally probable, and otherwise 0.
 
-    The parameters given are the leaves of the distribution as a tree, with leading axes of length 1
-    where their ranks differ; the other forms are computed from them when read. The batch shape is
-    that of the parameters broadcast together.
+    As a pytree, its leaves are the parameters that were passed, with leading axes of length 1 where
+    their ranks differ; the other forms are computed from them when read. The batch shape is that of
+    the parameters broadcast together.
 
-    NaN among the numbers of a parameter stands for a missing one: it passes validation, and the
-    log-probability is NaN there unless `mask` leaves it out.
+    A NaN in a parameter stands for a missing number: it passes validation, and the log-probability
+    is NaN there unless `mask` leaves it out.
 
     Args:
         total_count: Number of failures to wait for, >= 0; the same as `theta`.
@@ -54,7 +54,7 @@ class NegativeBinomial(MeanDispersion):
         scale: Normalized expression, carried along untouched for `get_normalized("scale")`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
@@ -67,9 +67,9 @@ class NegativeBinomial(MeanDispersion):
 
     `log_mu`, `log_theta` and `logits` are used as they are: the log-probability and its derivatives
     are finite also where exp underflows or overflows. With `mu`, the derivative is 0 below the
-    floor, as that of the value is: Hamiltonian samplers and optimizers that can reach means below
-    1e-30 need `log_mu` or `logits`. The attribute `mu` is infinite where exp(log_mu) overflows, and
-    so is a draw, as the largest integer.
+    floor `eps`: Hamiltonian samplers and optimizers that can reach means below 1e-30 need `log_mu`
+    or `logits`. Where exp(log_mu) overflows, the attribute `mu` is infinite, and a draw is the
+    largest integer.
     """
 
     family: ClassVar[Family] = FAMILIES["negative_binomial"]
@@ -132,7 +132,7 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of an extra zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1
             the derivative of `log_prob` in it is 0.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
@@ -216,7 +216,7 @@ class NegativeBinomialMixture(CountDistribution):
         log_mu2: log(mu2), instead of `mu2`.
         log_theta1: log(theta1), instead of `theta1`.
         log_theta2: log(theta2), instead of `theta2`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
@@ -322,14 +322,14 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
         P(x) = \frac{\mathrm{NB}(x; \mu, \theta)}{1 - \mathrm{NB}(0; \mu, \theta)}, \quad x \ge 1
 
     The mean is mu / (1 - p_0), p_0 the probability of 0 before truncation, which tends to 1 as mu
-    tends to 0. Everything is exact there, too.
+    tends to 0. All functions are accurate there, too.
 
     Args:
         total_count: Number of failures to wait for, >= 0; the same as `theta`.
         probs: Success probability before truncation, in [0, 1]: mu = total_count * probs / (1 -
             probs).
         logits: Log-odds of success before truncation, log(mu / theta).
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.

@@ -112,7 +112,7 @@ def compare_fits(
     fits: Mapping[str, FitResult],
     names: Sequence[str] | NDArray[np.str_] | None = None,
 ) -> Comparison:
-    """Lay fits of the same counts side by side.
+    """Compare fits of the same counts.
 
     Args:
         counts: what was fitted, shape ``(rows, columns)``: an array, a scipy sparse matrix or a

@@ -27,9 +27,9 @@ def fit_nb(
 
     The Poisson distribution (theta = inf) is part of the family and is fitted in closed form. It is
     the answer where the derivative of the log-likelihood in 1/theta, ½Σ((x−μ)² − x), is not
-    positive at its maximum and no higher maximum is found inside. The others are climbed by Newton
-    steps in (log mean, log theta) from the local maxima of a scan over theta: the profile can have
-    several maxima when the size factors differ.
+    positive at its maximum and no higher maximum is found inside. The other
+    columns are fitted by Newton's method in (log mean, log theta), from each local maximum of a
+    scan over theta: the profile can have several maxima when the size factors differ.
 
     A column's likelihood needs only sums over the cells (`CountStatistics`), which are made in one
     pass: the fit itself takes no longer for more cells. Columns that are not whole numbers are

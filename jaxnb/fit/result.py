@@ -13,7 +13,7 @@ __all__ = ["FitResult", "FitStatus", "StandardErrors"]
 
 
 class FitStatus(IntEnum):
-    """What happened to a column; ``FitStatus(code).message`` says it in words.
+    """Outcome of the fit of one column; ``FitStatus(code).message`` says it in words.
 
     A maximum on the boundary of the parameter space is a result like any other: the estimate is
     infinite because the likelihood is highest there. It is reported only where the derivative of

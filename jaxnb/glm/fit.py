@@ -107,7 +107,7 @@ def fit(
         design: a formula on the columns of ``obs``, ``"~ batch + condition"`` (formulaic), or a
             design matrix, a row per row of the counts; a DataFrame is put into the order of the
             rows by its labels.
-        obs: what is known of the rows; None for ``data.obs`` of AnnData.
+        obs: annotations of the rows, such as covariates; None for ``data.obs`` of AnnData.
             With statistics, a line per group.
         layer: for AnnData, the layer that holds the counts, or ``"raw"``; None for ``X``.
         genes: names of the genes of statistics.
@@ -143,7 +143,7 @@ def fit(
         progress: show progress bars if stderr is a terminal.
 
     Returns:
-        A `GLMFit`, or a `MixedFit` with ``random``: estimates as pandas objects, and tests.
+        A `GLMFit`, or a `MixedFit` with ``random``, with estimates as pandas objects and tests.
 
     Warns:
         UserWarning: a column of ``obs`` that is named like donors shows that rows are not

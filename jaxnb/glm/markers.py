@@ -78,10 +78,10 @@ def markers(
         **options: with a file, those of `fit_file`: `checkpoint` and how to read it.
 
     Returns:
-        A DataFrame with a line for each comparison and gene: ``group``, ``reference`` (unless
-        that is the rest), ``gene``, and the columns of `GLMFit.test` with the shrunken fold change;
-        p-values are adjusted for the genes of each comparison. `rank_genes_groups` puts it into
-        the form of scanpy's results.
+        A DataFrame with a line for each comparison and gene, and with the columns ``group``,
+        ``reference`` (unless that is the rest), ``gene``, and those of `GLMFit.test` with the
+        shrunken fold change. P-values are adjusted for the genes of each comparison.
+        `rank_genes_groups` puts it into the form of scanpy's results.
 
     Raises:
         ValueError: as for `fit`; there is no such column, or it has missing values; it has one

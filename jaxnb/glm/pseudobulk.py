@@ -38,8 +38,8 @@ def pseudobulk(
         min_cells: sums of fewer cells are left out, with a warning that names them.
 
     Returns:
-        The sums, one line per group, and their ``obs``: every column that is constant within all
-        groups, and ``cells``, how many there are. Both go to `jaxnb.glm.fit`, with
+        The sums, one line per group, and their ``obs``, with every column that is constant within
+        all groups, and ``cells``, how many there are. Pass both to `jaxnb.glm.fit`, with
         ``size_factors="median-ratio"`` or ``"total"``.
 
     Warns:

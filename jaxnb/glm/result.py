@@ -154,13 +154,14 @@ class GLMFit:
                 differ more than twofold (`jaxnb.glm.thresholds`; McCarthy and Smyth, 2009).
 
         Returns:
-            A DataFrame, one line per gene: ``mean, log2_fold_change, se`` (both to base 2; ``se``
-            is that of the Wald test, which the other tests do without), ``statistic, p_value,
-            p_adjusted`` (Benjamini-Hochberg), ``dispersion, status``. With ``reduced`` there is no
-            single fold change: those columns are missing. Its ``attrs`` say what was tested and
-            how. With ``filter_low``, genes without enough counts have no ``p_adjusted``, and the
-            status ``"low counts"``. Where outliers were looked for, the column ``outliers`` says
-            how many counts of a gene were left out, and its status is ``"outlier"``: all columns
+            A DataFrame with one line per gene and the columns ``mean, log2_fold_change, se`` (both
+            to base 2; ``se`` is that of the Wald test, which the other tests do without),
+            ``statistic, p_value, p_adjusted`` (Benjamini-Hochberg), ``dispersion, status``. With
+            ``reduced`` there is no single fold change: those columns are missing. Its ``attrs`` say
+            what was tested and how. With ``filter_low``, genes without enough counts have no
+            ``p_adjusted``, and the status ``"low counts"``. Where outliers were looked for, the
+            column ``outliers`` says how many counts of a gene were left out, and its status is
+            ``"outlier"``: all columns
             but the p-value of the quasi-likelihood test are those of the other counts. That one is
             the larger of the p-values with and without them if rows minus coefficients are fewer
             than 12, and otherwise their mean, weighted by the probability that the counts are

@@ -94,13 +94,13 @@ def fit_file(
         path: any file that `jaxnb.io.read_counts` reads; HDF5 and Zarr files, compressed by cells,
             are read in blocks, others whole.
         design: a formula on factors, and on numbers of few distinct values.
-        obs: what is known of the cells, with their names or in their order; None for the fields of
+        obs: annotations of the cells, with their names or in their order; None for the fields of
             the file.
         size_factors: as for `fit`, without ``"median-ratio"`` and ``"tmm"``.
         dispersion: as for `fit`.
         random: the field of the cells that names their donors, as for `fit`.
-        checkpoint: a folder in which the sums are kept every `checkpoint_seconds`. The same call
-            goes on from there after it was killed, and ends with the same sums to the bit.
+        checkpoint: a folder in which the sums are kept every `checkpoint_seconds`. After an
+            interruption, the same call resumes from there and ends with bitwise the same sums.
         checkpoint_seconds: between two writes.
         progress: show progress bars if stderr is a terminal.
         **options: of `jaxnb.io.open_counts`, such as `layer`, `raw` and `transpose`.

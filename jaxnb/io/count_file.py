@@ -55,7 +55,7 @@ class CountFile:
     """An open file of counts, cells in rows, whose orientation has been checked.
 
     Attributes:
-        cells: as in `CountMatrix`, and so are the others that have the same name.
+        cells: as in `CountMatrix`, like the other attributes of the same names.
     """
 
     cells: Names

@@ -55,7 +55,7 @@ def nb_log_prob(
             zero.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
 
@@ -90,7 +90,7 @@ def poisson_log_prob(
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean, in counts, mu >= 0.
         log_mu: log(mu), instead of `mu`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
 
@@ -138,7 +138,7 @@ def zinb_log_prob(
             at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
 
@@ -181,7 +181,7 @@ def zip_log_prob(
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
             at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
 
@@ -240,7 +240,7 @@ def mixture_nb_log_prob(
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
         log_theta_2: log(theta_2), instead of `theta_2`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
         **other: The same parameters under the names that they have in the class.
@@ -285,7 +285,7 @@ def zero_truncated_nb_log_prob(
 
     Args:
         x: Counts, of any real, integer or boolean dtype.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.

@@ -96,8 +96,8 @@ def plot_dispersions(
 ) -> None:
     """Dispersion against mean, one dot per gene; dispersions of 0 at the lower edge.
 
-    With `own`, the dispersions of the genes by themselves are below the shrunken ones, by which one
-    sees how far they are pulled to the trend.
+    With `own`, the unshrunken dispersions are drawn beneath: this shows how far each gene is
+    pulled toward the trend.
     """
     mean, alpha = table["mean"].to_numpy(float), table["dispersion"].to_numpy(float)
     palette = palette_for(axes)

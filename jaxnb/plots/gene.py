@@ -57,7 +57,7 @@ def fitted_distributions(
 def gene_figure(
     counts: ArrayLike, distributions: Distributions, title: str = "", *, dark: bool = False
 ) -> Any:
-    """A matplotlib figure with all panels, a rootogram for each distribution.
+    """A figure of one gene: histogram, quantile residuals, and a rootogram for each distribution.
 
     Args:
         counts: the counts of one gene, shape ``(cells,)``.

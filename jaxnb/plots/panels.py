@@ -21,7 +21,7 @@ _LABELED_VARIANCES = 6
 
 
 def comparison_figure(comparison: Comparison, title: str = "", *, dark: bool = False) -> Any:
-    """A matplotlib figure with both panels, for ``figure.savefig``.
+    """A figure with `plot_mean_variance` and `plot_zero_excess`, for ``figure.savefig``.
 
     Args:
         comparison: from `jaxnb.fit.comparison.compare_fits`.
@@ -87,11 +87,11 @@ def plot_mean_variance(comparison: Comparison, axes: Any) -> None:
 
 
 def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> None:
-    """Counted minus expected zeros under the NB against the mean, one dot per gene.
+    """Observed minus expected zeros under the NB against the mean, one dot per gene.
 
     Genes whose zero inflation is significant (q < 0.05) are colored, and those with the most
-    evidence labeled; without any, the genes that are farthest above. A grey curve shows the same
-    for the Poisson distribution. Without an NB fit, the ZINB takes its place.
+    evidence labeled; without any, the genes that are farthest above. A dotted gray curve shows
+    the same for the Poisson distribution. Without an NB fit, the ZINB takes its place.
 
     Args:
         comparison: from `jaxnb.fit.comparison.compare_fits`.

@@ -37,7 +37,7 @@ def negative_binomial(
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
 ) -> Array:
-    """Draw counts under a negative binomial distribution.
+    """Draw counts from a negative binomial distribution.
 
     A gamma deviate of shape theta and mean mu, then a Poisson count of that rate.
 
@@ -78,7 +78,7 @@ def zero_inflated_negative_binomial(
     log_theta: ArrayLike | None = None,
     **other: Unpack[ZeroInflationNameOfClasses[ArrayLike]],
 ) -> Array:
-    """Draw counts under a zero-inflated negative binomial distribution.
+    """Draw counts from a zero-inflated negative binomial distribution.
 
     Whether a draw is an extra zero is decided once for each draw.
 
@@ -128,7 +128,7 @@ def negative_binomial_mixture(
     log_theta_2: ArrayLike | None = None,
     **other: Unpack[MixtureNamesOfLogProb[ArrayLike]],
 ) -> Array:
-    """Draw counts under a mixture of two negative binomials.
+    """Draw counts from a mixture of two negative binomials.
 
     The component is chosen once for each draw. A NaN or negative parameter of the other one makes
     the draw invalid, too.
@@ -179,14 +179,14 @@ def zero_truncated_negative_binomial(
     log_mu: ArrayLike | None = None,
     log_theta: ArrayLike | None = None,
 ) -> Array:
-    """Draw counts under a negative binomial distribution without its zeros.
+    """Draw counts from a negative binomial distribution without its zeros.
 
     Nothing is rejected, so that a small mean costs no more than a large one. 1 where mu = 0;
     invalid where theta = 0, at which there is no distribution.
 
     Args:
         key: One key of jax.random, typed or raw, of any implementation.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         shape: Shape of the result; that of the parameters broadcast together by default.
         dtype: An integer or float dtype, as for `poisson`.
@@ -222,7 +222,7 @@ def hurdle_negative_binomial(
     log_theta: ArrayLike | None = None,
     **other: Unpack[ZeroInflationNameOfClasses[ArrayLike]],
 ) -> Array:
-    """Draw counts under a hurdle model.
+    """Draw counts from a hurdle model.
 
     A zero, or a draw of `zero_truncated_negative_binomial`.
 

@@ -5,7 +5,7 @@ JAX reads the tensors' memory without a copy. On the CPU, set the environment va
 cores that JAX computes on.
 
 The first call with a new function, dtype or shape compiles a program, which takes a few seconds.
-JAX keeps compiled programs on disk for the next process if it is told where, before the first call:
+JAX keeps compiled programs on disk for the next process if this comes before the first call::
 
     jax.config.update("jax_compilation_cache_dir", "/path/to/a/directory")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

@@ -44,8 +44,8 @@ class NegativeBinomial(MeanDispersion):
         \left(\frac{\theta}{\theta+\mu}\right)^\theta\left(\frac{\mu}{\theta+\mu}\right)^x
 
     The mean is mu, 0 where theta is 0; the variance is mu + mu**2 / theta, 0 there and mu at theta
-    = inf. The mode is floor(mu (theta - 1) / theta) where theta > 1, the larger one of two, and
-    else 0.
+    = inf. The mode is floor(mu (theta - 1) / theta) if theta > 1, the larger of two where two
+    counts are equally probable, and otherwise 0.
 
     Args:
         total_count: Number of failures to wait for, >= 0; the same as `theta`.
@@ -59,7 +59,7 @@ class NegativeBinomial(MeanDispersion):
             to.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
 
@@ -136,7 +136,7 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of an extra zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1
             the derivative of `log_prob` in it is 0.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
 
@@ -219,7 +219,7 @@ class NegativeBinomialMixture(Counts):
         log_mu2: log(mu2), instead of `mu2`.
         log_theta1: log(theta1), instead of `theta1`.
         log_theta2: log(theta2), instead of `theta2`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
         **other: The same parameters under the names that they have in the functions.
@@ -289,14 +289,14 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
         P(x) = \frac{\mathrm{NB}(x; \mu, \theta)}{1 - \mathrm{NB}(0; \mu, \theta)}, \quad x \ge 1
 
     The mean is mu / (1 - p_0), p_0 the probability of 0 before truncation, which tends to 1 as mu
-    tends to 0. Everything is exact there, too.
+    tends to 0. All functions are accurate there, too.
 
     Args:
         total_count: Number of failures to wait for, >= 0; the same as `theta`.
         probs: Success probability before truncation, in [0, 1]: mu = total_count * probs / (1 -
             probs).
         logits: Log-odds of success before truncation, log(mu / theta).
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         validate_args: Whether to check parameters and counts. As in scvi-tools, the default is not
             to.

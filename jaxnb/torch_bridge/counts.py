@@ -145,7 +145,7 @@ class Counts(Distribution):
         return self._masked(value, log_prob)
 
     def log_cdf(self, value: Value) -> Tensor:
-        """The logarithm of P(X <= value), exact in both tails, with derivatives in the parameters.
+        """The logarithm of P(X <= value), accurate in both tails, with parameter derivatives.
 
         Args:
             value: Numbers, broadcast against the batch shape; those that are not whole are rounded

@@ -48,7 +48,7 @@ def log_nb_positive(
         mu: Mean, in counts, mu >= 0.
         theta: Inverse dispersion, theta >= 0. Infinity is Poisson's distribution, 0 a point mass at
             zero.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
         log_fn: Ignored; accepted because scvi-tools' function has it.
@@ -104,7 +104,7 @@ def log_zinb_positive(
         theta: Inverse dispersion, theta >= 0, infinity included.
         pi: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass at
             zero. Also accepted as `zi_logits`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
         log_fn: Ignored; accepted because scvi-tools' function has it.
@@ -164,7 +164,7 @@ def log_mixture_nb(
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
         pi_logits: Log-odds of component 1, infinite or not. Also accepted as `mixture_logits`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is scored as eps, and the derivative in
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
             it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
             0 for none. A mean given by its logarithm has none by default.
         log_fn: Ignored; accepted because scvi-tools' function has it.
@@ -216,7 +216,7 @@ def log_zero_truncated_nb(
 
     Args:
         x: Counts, of any real, integer or boolean dtype.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         eps: Floor on the mean; None and 0 for none, since none is needed.
         log_mu: log(mu), instead of `mu`.

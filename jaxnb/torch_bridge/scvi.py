@@ -54,7 +54,7 @@ def patch_scvi() -> ScviPatch:
     code: such a name is reported in a warning, and not replaced.
 
     Returns:
-        A patch, whose `undo()` restores the originals; also a context manager that calls it:
+        A patch, whose `undo()` restores the originals; also a context manager that calls it::
 
             with jaxnb.torch_bridge.patch_scvi():
                 model.train()

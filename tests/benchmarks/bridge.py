@@ -204,7 +204,8 @@ def main() -> None:
     logging.disable(logging.WARNING)
     load = os.getloadavg()[0]
     about = (
-        f"{machine()}, torch {torch.__version__}, scvi-tools {scvi.__version__}, load {load:.1f}"
+        f"{machine()}, torch {torch.__version__}, scvi-tools {scvi.__version__}, "
+        f"load average {load:.1f}"
     )
     print(about)
     parts = {

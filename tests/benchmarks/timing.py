@@ -34,7 +34,7 @@ def interleaved(
 
 def commit() -> str:
     """That of the code measured, with a remark if files differ from it."""
-    command = ["git", "describe", "--always", "--dirty=, changed", "--exclude=*"]
+    command = ["git", "describe", "--always", "--dirty= with uncommitted changes", "--exclude=*"]
     done = subprocess.run(
         command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True
     )

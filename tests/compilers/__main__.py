@@ -46,14 +46,14 @@ def main() -> int:
 def _check(target: str, programs: Iterable[Program], docs: bool, keep: Path | None) -> int:
     titles = COLUMNS_OF[target]
     rows, failed = [], 0
-    print(f"{NAMES[target]:44s}", *(f"{title:>12s}" for title in titles), flush=True)
+    print(f"{NAMES[target]:44s}", *(f"{title:>14s}" for title in titles), flush=True)
     for program in programs:
         text = keep / f"{target} {program.name}.txt" if keep else None
         found = measured(program, target, text)
         values, broken = columns(found, target), faults(found, target)
         failed += bool(broken)
         rows.append((program.name, values))
-        shown = [f"{_short(value):>12s}" for value in values]
+        shown = [f"{_short(value):>14s}" for value in values]
         print(f"{program.name:44s}", *shown, *broken, flush=True)
     if docs:
         path = _DOCS / f"compiled_{target}.md"

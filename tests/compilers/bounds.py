@@ -13,7 +13,7 @@ from target import Figures
 __all__ = ["COLUMNS_OF", "columns", "faults"]
 
 COLUMNS_OF = {
-    "tpu": ("memory", "cycles", "a turn", "shared", "seconds"),
+    "tpu": ("memory", "cycles", "per iteration", "shared", "seconds"),
     "gpu": ("memory", "instructions", "spills", "shared", "seconds"),
 }
 """Of the tables, and what is printed; see `columns`."""
@@ -25,8 +25,8 @@ def columns(found: Figures, target: str) -> tuple[float, ...]:
     """The figures of a program in the order of the columns.
 
     memory: Temporaries, in arrays of the size of the counts.
-    cycles: The TPU compiler's estimate an element, without loops.
-    a turn: The same of one turn of every loop.
+    cycles: The TPU compiler's estimate per element, without loops.
+    per iteration: The same estimate for one iteration of every loop.
     instructions: Of H100, an element, of all kernels for the matrix.
     spills: Bytes a thread.
     shared: Communications in loops, of several devices.

@@ -1,4 +1,4 @@
-"""Faults in reading, the command line, the pictures, the bundled data and the messages."""
+"""Faults in reading, the command line, pictures, bundled data, messages and generated text."""
 
 from fault import Fault
 
@@ -17,6 +17,14 @@ FILES = (
         "if not (lowest >= 0 and highest < np.inf):",
         "if lowest < 0 or highest == np.inf:",
         _IO_AND_CLI,
+    ),
+    Fault(
+        "generate-floor-without-means",
+        "docstrings call eps a floor on the mean where no parameter is a mean",
+        "_generate/text.py",
+        "return _FLOORS[declared.has_floor] if declared.has_mean else _NO_FLOOR",
+        "return _FLOORS[declared.has_floor]",
+        ("test_generated.py",),
     ),
     Fault(
         "io-chosen-rows-of-the-first-block",

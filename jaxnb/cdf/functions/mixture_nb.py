@@ -167,10 +167,11 @@ def mixture_nb_cdf(
         **other: The same parameters under the names that they have in the class.
 
     Returns:
-        The exponential of `mixture_nb_log_cdf`, whose absolute error is its relative one, in the
-        dtype that the floating arguments promote to (float16 and bfloat16 are computed in float32);
-        NaN where an argument is NaN or a parameter is outside its range. The first derivatives in
-        the parameters have closed forms, that in x is 0; higher ones are those of the closed forms.
+        The exponential of `mixture_nb_log_cdf`, with the absolute error of that as relative error,
+        in the dtype that the floating arguments promote to (float16 and bfloat16 are computed in
+        float32); NaN where an argument is NaN or a parameter is outside its range. The first
+        derivatives in the parameters have closed forms, that in x is 0; higher ones are those of
+        the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
@@ -218,10 +219,11 @@ def mixture_nb_sf(
         **other: The same parameters under the names that they have in the class.
 
     Returns:
-        The exponential of `mixture_nb_log_sf`, whose absolute error is its relative one, in the
-        dtype that the floating arguments promote to (float16 and bfloat16 are computed in float32);
-        NaN where an argument is NaN or a parameter is outside its range. The first derivatives in
-        the parameters have closed forms, that in x is 0; higher ones are those of the closed forms.
+        The exponential of `mixture_nb_log_sf`, with the absolute error of that as relative error,
+        in the dtype that the floating arguments promote to (float16 and bfloat16 are computed in
+        float32); NaN where an argument is NaN or a parameter is outside its range. The first
+        derivatives in the parameters have closed forms, that in x is 0; higher ones are those of
+        the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
@@ -333,15 +335,16 @@ def mixture_nb_log_interval(
         never as a difference of two probabilities. -inf where the interval holds no count of
         positive probability, as for low > high; NaN where an argument is NaN or a parameter is
         outside its range. First and second derivatives in the parameters are those of the same
-        form; those in the ends are 0. With means of 1e-9 to 1e9, thetas of 1e-12 to infinity and
-        ends that are exact in the dtype, the error is below ``max(1, abs(value))`` times 4e-6
-        (1.5e-14 in float64); of zero-truncated and hurdle distributions, for small thetas, below
-        2e-5 (4e-14) (`tests/fuzz/intervals.py`).
+        form; those in the ends are 0.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
+
+    Accuracy, with means of 1e-9 to 1e9, thetas of 1e-12 to infinity and ends that are exact in the
+    dtype: the error is below ``max(1, abs(value))`` times 4e-6 (1.5e-14 in float64)
+    (`tests/fuzz/intervals.py`).
     """
     given: dict[str, Given] = {
         "mu_1": Pair(mu_1, log_mu_1),

@@ -46,7 +46,7 @@ def zero_truncated_nb_log_cdf(
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
@@ -79,7 +79,7 @@ def zero_truncated_nb_log_sf(
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
@@ -112,17 +112,17 @@ def zero_truncated_nb_cdf(
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
     Returns:
-        The exponential of `zero_truncated_nb_log_cdf`, whose absolute error is its relative one, in
-        the dtype that the floating arguments promote to (float16 and bfloat16 are computed in
-        float32); NaN where an argument is NaN or a parameter is outside its range. The first
-        derivatives in the parameters have closed forms, that in x is 0; higher ones are those of
-        the closed forms.
+        The exponential of `zero_truncated_nb_log_cdf`, with the absolute error of that as relative
+        error, in the dtype that the floating arguments promote to (float16 and bfloat16 are
+        computed in float32); NaN where an argument is NaN or a parameter is outside its range. The
+        first derivatives in the parameters have closed forms, that in x is 0; higher ones are those
+        of the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
@@ -146,17 +146,17 @@ def zero_truncated_nb_sf(
 
     Args:
         x: Any real number, of any real, integer or boolean dtype. It is rounded down.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
     Returns:
-        The exponential of `zero_truncated_nb_log_sf`, whose absolute error is its relative one, in
-        the dtype that the floating arguments promote to (float16 and bfloat16 are computed in
-        float32); NaN where an argument is NaN or a parameter is outside its range. The first
-        derivatives in the parameters have closed forms, that in x is 0; higher ones are those of
-        the closed forms.
+        The exponential of `zero_truncated_nb_log_sf`, with the absolute error of that as relative
+        error, in the dtype that the floating arguments promote to (float16 and bfloat16 are
+        computed in float32); NaN where an argument is NaN or a parameter is outside its range. The
+        first derivatives in the parameters have closed forms, that in x is 0; higher ones are those
+        of the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
@@ -182,7 +182,7 @@ def zero_truncated_nb_quantile(
 
     Args:
         q: Probability, 0 <= q <= 1.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_q: log(q), instead of `q`.
         upper: Whether q is the probability of the upper tail: the smallest x with 1 - F(x) <= q.
@@ -223,7 +223,7 @@ def zero_truncated_nb_log_interval(
     Args:
         low: Any real number or -inf. It is rounded up: for low < X <= high, pass floor(low) + 1.
         high: The same, or infinity. It is rounded down.
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
@@ -234,15 +234,16 @@ def zero_truncated_nb_log_interval(
         never as a difference of two probabilities. -inf where the interval holds no count of
         positive probability, as for low > high; NaN where an argument is NaN or a parameter is
         outside its range. First and second derivatives in the parameters are those of the same
-        form; those in the ends are 0. With means of 1e-9 to 1e9, thetas of 1e-12 to infinity and
-        ends that are exact in the dtype, the error is below ``max(1, abs(value))`` times 4e-6
-        (1.5e-14 in float64); of zero-truncated and hurdle distributions, for small thetas, below
-        2e-5 (4e-14) (`tests/fuzz/intervals.py`).
+        form; those in the ends are 0.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
             sparse matrix, a table or a tensor.
         ValueError: The shapes do not broadcast.
+
+    Accuracy, with means of 1e-9 to 1e9, thetas of 1e-12 to infinity and ends that are exact in the
+    dtype: the error is below ``max(1, abs(value))`` times 4e-6 (1.5e-14 in float64), or for small
+    thetas 2e-5 (4e-14) (`tests/fuzz/intervals.py`).
     """
     given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
     return log_interval(
@@ -261,7 +262,7 @@ def zero_truncated_nb_entropy(
     """The entropy of a negative binomial distribution without its zeros, -E log P(X), in nats.
 
     Args:
-        mu: Mean before truncation; at 0 the distribution is the point mass at 1, mu >= 0.
+        mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
