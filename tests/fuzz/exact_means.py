@@ -9,6 +9,9 @@ analytic in log(s) up to an imaginary part of pi / 2, so that equal steps in log
 geometrically. No probability is summed, nor anything that the package computes.
 """
 
+from functools import cache
+
+import mpmath
 from fuzz import reals
 from fuzz.reals import number
 
@@ -22,6 +25,13 @@ def _zero(mu: number, theta: number, t: number) -> number:
     return -reals.expm1(log_g)
 
 
+@cache
+def _node(k: int, digits: int) -> tuple[number, number]:
+    """s and 1 - exp(-s) at a step."""
+    s = reals.exp(k * number(_STEP))
+    return s, -reals.expm1(-s)
+
+
 def mean_log_gamma(mu: number, theta: number, shifts: list) -> list:
     """E log Gamma(X + z) - log Gamma(z) for each shift z."""
     size = [abs(float(reals.log(v))) for v in (mu, *shifts) if v < reals.infinity]
@@ -29,10 +39,9 @@ def mean_log_gamma(mu: number, theta: number, shifts: list) -> list:
     low = -int((150 + 2 * max(size) + spread) / _STEP)
     high = int((6 + max([0.0, *(-float(reals.log(z)) for z in shifts)])) / _STEP)
     totals = [number(0) for _ in shifts]
-    step = number(_STEP)
+    step, digits = number(_STEP), mpmath.mp.dps
     for k in range(low, high):
-        s = reals.exp(k * step)
-        t = -reals.expm1(-s)
+        s, t = _node(k, digits)
         first, rest = mu * (1 - t), _zero(mu, theta, t) / t
         for j, z in enumerate(shifts):
             totals[j] += first - reals.exp(-z * s) * rest
