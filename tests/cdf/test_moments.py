@@ -9,7 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from jaxnb.cdf.kernels import nb, zero_truncated_nb
+from jaxnb.cdf.kernels import hurdle_nb, nb, zero_truncated_nb, zinb
 from jaxnb.cdf.moments import mode_between
 
 
@@ -76,10 +76,22 @@ def test_the_mode_is_the_larger_of_two():
     [
         *((5.0, np.inf, 5.0), (5.5, np.inf, 5.0), (5.0, 1e30, 4.0), (np.inf, 2.0, np.inf)),
         *((np.inf, np.inf, np.inf), (3.0, 0.0, 0.0), (3.0, 0.5, 0.0), (0.0, 5.0, 0.0)),
+        # means of which no small count can be subtracted
+        *((2.0**28, 0.25, 0.0), (np.inf, 0.5, 0.0), (2.0**29, 1 + 2.0**-20, 511.0)),
     ],
 )
 def test_ends_of_the_mode(mu, theta, mode):
     assert nb.mode(np.float32(mu), np.float32(theta)) == mode
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("log_odds", [-30.0, -19.75, 0.0, 25.0])
+def test_means_have_derivatives_where_a_weight_rounds_to_one(log_odds):
+    """Of a mean of 30, whose weight is 1 less exp(log_odds)."""
+    expected = -30 / (2 + 2 * np.cosh(log_odds))
+    for function in (zinb.mean, hurdle_nb.mean):
+        found = jax.grad(function, 2)(jnp.float32(30), jnp.float32(np.inf), jnp.float32(log_odds))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.quick
