@@ -18,6 +18,7 @@ from fuzz import (
     tails,
     truncated,
 )
+from fuzz.exact_means import ENTROPIES
 from fuzz.findings import Report
 from fuzz.oracle import LOG_PROB
 from fuzz.points import REGIONS
@@ -70,7 +71,9 @@ KINDS = {
     "slopes of residuals": _plain(slopes.slopes),
     "entropy": _plain(sums.entropies),
     "divergence": _of_nb(_plain(sums.divergences)),
-    "wide entropy": _of_nb(_plain(means.entropies)),
+    "wide entropy": lambda name, dtype: (
+        _plain(means.entropies)(name, dtype) if name in ENTROPIES else iter(())
+    ),
     "wide divergence": _of_nb(_plain(means.divergences)),
     "pairs": _of_nb(_plain(pairs.pairs)),
     "truncated": _plain(truncated.truncated),
