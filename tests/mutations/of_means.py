@@ -33,7 +33,7 @@ MEANS = (
     ),
     Fault(
         "cdf-divergence-second-mean",
-        "the second derivative in the first mean divides a rounding by 1 + v, which nearly vanishes",
+        "the second derivative in the first mean divides a rounding by 1 + v, which is next to 0",
         "cdf/divergence_in_mean.py",
         "-_phi_of_v(x, mu, theta_1, theta_2)",
         "-_phi_of_v.__wrapped__(x, mu, theta_1, theta_2)",
