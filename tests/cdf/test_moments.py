@@ -60,6 +60,15 @@ def test_ends_of_the_zero_truncated_moments(mu, theta, mean, variance, derivativ
     np.testing.assert_allclose(got, derivative, rtol=1e-6)
 
 
+def test_variances_of_large_means_have_derivatives():
+    """Of Poisson's with a mean of 2**48 without zeros, all but 0.01 of it replaced by zeros."""
+    mu, theta, log_odds = jnp.float32(2**48), jnp.float32(np.inf), jnp.float32(4.5)
+    np.testing.assert_allclose(jax.grad(zero_truncated_nb.variance)(mu, theta), 1, rtol=1e-6)
+    share = 1 / (1 + np.exp(4.5))
+    found = jax.grad(hurdle_nb.variance)(mu, theta, log_odds)
+    np.testing.assert_allclose(found, share * (1 - share) * 2**49, rtol=1e-5)
+
+
 @pytest.mark.quick
 def test_the_mode_is_the_larger_of_two():
     rng = np.random.default_rng(0)

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from jaxnb._types import Array
 from jaxnb.cdf.entropy import grouped_entropy, zero_and_rest
@@ -45,7 +44,8 @@ def mode(mu: Array, theta: Array) -> Array:
     for k in (rounded, rounded + 1):
         reached = jnp.where(poisson, k <= mu, mu <= (mu - k) * above_one)
         mode = jnp.where(reached, k, mode)
-    mode = jnp.where(mu < 2 / float(np.finfo(mode.dtype).eps), mode, rounded)
+    whole = 2 / float(jnp.finfo(mode.dtype).eps)  # type: ignore[no-untyped-call]
+    mode = jnp.where(mu < whole, mode, rounded)
     mode = jnp.where(theta > 1, mode, 0.0)
     return jnp.where(jnp.isnan(mu + theta), jnp.nan, mode)
 
