@@ -22,6 +22,7 @@ which is (a) where the first distribution has the heavier tail and the smaller m
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 
 from jaxnb._types import Array
@@ -80,7 +81,35 @@ def _term(
     small = jnp.abs(relative) < 0.5
     of_a = jnp.where(small, jnp.log1p(jnp.where(small, relative, 0.0)), log_ratio)
 
-    v = difference / (mu + theta_2) * ((x - mu) / (x + theta_1))
-    of_one = (x + theta_2) / (mu + theta_2) * ((mu + theta_1) / (x + theta_1))
-    of_b = -log1p_minus_x(v, of_one)
+    of_b = -_phi_of_v(x, mu, theta_1, theta_2)
     return weight.sign * p * jnp.where(direct > 0, of_a, of_b)
+
+
+def _v(x: Array, mu: Array, theta_1: Array, theta_2: Array) -> Array:
+    return (theta_1 - theta_2) / (mu + theta_2) * ((x - mu) / (x + theta_1))
+
+
+@jax.custom_jvp
+def _phi_of_v(x: Array, mu: Array, theta_1: Array, theta_2: Array) -> Array:
+    """phi(v(x)), without a derivative in x.
+
+    The derivatives of v nearly vanish where 1 + v does, by which phi'(v) = -v / (1 + v) divides
+    them. The quotients are
+
+        v (theta_1 - theta_2) / ((mu + theta_1) (mu + theta_2))          in mu,
+        -v (x - mu) / ((mu + theta_1) (x + theta_1))                     in theta_1,
+        v (x - mu) / ((mu + theta_2) (x + theta_2))                      in theta_2.
+    """
+    of_one = (x + theta_2) / (mu + theta_2) * ((mu + theta_1) / (x + theta_1))
+    return log1p_minus_x(_v(x, mu, theta_1, theta_2), of_one)
+
+
+@_phi_of_v.defjvp
+def _phi_of_v_jvp(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    x, mu, theta_1, theta_2 = primals
+    _, *along = tangents
+    v, m_1, m_2 = _v(*primals), mu + theta_1, mu + theta_2
+    change = v / m_2 * ((theta_1 - theta_2) / m_1) * along[0]
+    change -= v / m_1 * ((x - mu) / (x + theta_1)) * along[1]
+    change += v / m_2 * ((x - mu) / (x + theta_2)) * along[2]
+    return _phi_of_v(*primals), change

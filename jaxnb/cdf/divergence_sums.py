@@ -18,11 +18,7 @@ from jax.scipy.special import digamma, gammaln
 from jaxnb._types import Array
 from jaxnb.cdf.at_zero import SCALES
 from jaxnb.cdf.expectation import Weight, nodes, summed
-from jaxnb.cdf.log_ratio import (
-    difference_of_ratios,
-    log_ratio,
-    step_in_v,
-)
+from jaxnb.cdf.log_ratio import log_ratio, step_in_v
 from jaxnb.cdf.truncated_entropy import LARGE, SPREAD
 from jaxnb.likelihoods.arguments import largest
 from jaxnb.likelihoods.negative_binomial import log_nb
@@ -77,16 +73,16 @@ def _between_normal(mu: Array, theta_1: Array, theta_2: Array) -> Array:
 
     A second one that is not normal has another density at its mean, whose logarithm is l.
     """
-    ratio = (1 + mu / theta_1) / (1 + mu / theta_2)
-    less_one = -difference_of_ratios(mu, theta_1, theta_2) / (1 + mu / theta_2)
-    # a ratio below 1 / 2 is known better than its difference from 1, of which nothing may be left
-    small = ratio < 0.5
-    near = -log1p_minus_x(jnp.where(small, 0.0, less_one), jnp.where(small, 1.0, ratio))
-    divergence = jnp.where(small, ratio - 1 - jnp.log(jnp.where(small, ratio, 0.5)), near) / 2
+    log_v = -step_in_v(mu, theta_1, theta_2)
+    near = jnp.abs(log_v) < 0.5
+    far = jnp.where(near, 0.0, log_v)
+    excess = jnp.where(near, _excess(jnp.where(near, log_v, 0.0)), jnp.expm1(far) - far)
+    divergence = excess / 2
     wider = theta_2 < theta_1 / 4
     zero = jnp.zeros((1,) * mu.ndim, mu.dtype)
     density = log_nb(mu, mu, theta_2, zero, SCALES)
-    log_variance = float(np.log(2 * np.pi)) + jnp.log(mu) + jnp.log1p(mu / theta_2)
+    of_theta = step_in_v(mu, jnp.full_like(theta_2, largest(mu.dtype)), theta_2)
+    log_variance = float(np.log(2 * np.pi)) + jnp.log(mu) + of_theta
     return divergence - jnp.where(wider, density + log_variance / 2, 0.0)
 
 
@@ -126,7 +122,12 @@ def _of_gamma(a: Array, b: Array) -> Array:
         of_gamma = of_gamma + float(weight) / 2 * (1 - s) * (trigamma_remainder(z) + 1 / z)
     direct = gammaln(1 + b) - gammaln(1 + a) - e * digamma(1 + a)
     of_gamma = jnp.where(close, of_gamma * step * step, direct)
-    return of_gamma - (1 + a) * log1p_minus_x(e / a, b / a) - e * jnp.log1p(e / a)
+    near = jnp.abs(e) < a / 2
+    u = jnp.where(near, e / a, 0.0)
+    of_near = -(1 + a) * log1p_minus_x(u, jnp.where(near, b / a, 1.0)) - e * jnp.log1p(u)
+    # 1 + e / a may have no digits where b is far below a
+    apart = (1 + a) * (b / a) - (1 + a) - (1 + b) * (jnp.log(b) - jnp.log(a))
+    return of_gamma + jnp.where(near, of_near, apart)
 
 
 def _between(mu: Array, theta_1: Array, theta_2: Array) -> Array:

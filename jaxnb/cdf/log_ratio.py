@@ -41,9 +41,28 @@ def difference_of_ratios(mu: Array, theta_1: Array, theta_2: Array) -> Array:
     return jnp.sign(theta_1 - theta_2) * ((larger - smaller) / larger) * (mu / smaller)
 
 
+@jax.custom_jvp
 def step_in_v(mu: Array, theta_1: Array, theta_2: Array) -> Array:
-    """log(1 + mu / theta_2) - log(1 + mu / theta_1)."""
-    return jnp.log1p(difference_of_ratios(mu, theta_1, theta_2) / (1 + mu / theta_1))
+    """log(1 + mu / theta_2) - log(1 + mu / theta_1), from the larger theta to the smaller one.
+
+    Its derivatives are those of either logarithm, 1 / (mu + theta) in the mean and
+    -mu / (theta (mu + theta)) in theta, whose own ones need no power of mu / theta.
+    """
+    larger, smaller = jnp.maximum(theta_1, theta_2), jnp.minimum(theta_1, theta_2)
+    step = jnp.abs(difference_of_ratios(mu, theta_1, theta_2))
+    finite = step < jnp.inf  # else all of it is mu / smaller, beyond the range
+    direct = jnp.log1p(jnp.where(finite, step, 1.0) / (1 + mu / larger))
+    beyond = jnp.log(mu) - jnp.log(smaller) - jnp.log1p(mu / larger)
+    return jnp.sign(theta_1 - theta_2) * jnp.where(finite, direct, beyond)
+
+
+@step_in_v.defjvp
+def _step_in_v_jvp(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    mu, theta_1, theta_2 = primals
+    m_1, m_2 = mu + theta_1, mu + theta_2
+    change = (theta_1 - theta_2) / m_1 / m_2 * tangents[0]
+    change += mu / m_1 / theta_1 * tangents[1] - mu / m_2 / theta_2 * tangents[2]
+    return step_in_v(*primals), change
 
 
 def _by_integral(x: Array, mu: Array, theta_1: Array, theta_2: Array) -> tuple[Array, Array]:
@@ -65,7 +84,7 @@ def _by_integral(x: Array, mu: Array, theta_1: Array, theta_2: Array) -> tuple[A
     ratio = ratio + (1 + ratio) * jnp.expm1(place * step[None])
     theta = jnp.minimum(mu / jnp.maximum(ratio, mu / infinity), infinity)
     (d_theta,) = outputs_within((2,), x[None], jnp.broadcast_to(mu, theta.shape), theta)
-    rate = -step[None] * (theta * d_theta * (1 + theta / mu))
+    rate = -step[None] * (theta * d_theta * jnp.minimum(1 + theta / mu, infinity))
     return jnp.sum(weights * rate, 0), near
 
 

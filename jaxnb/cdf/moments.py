@@ -16,11 +16,24 @@ from jaxnb._types import Array
 
 __all__ = ["ARRAYS", "mode_between", "zero_or"]
 
+
+@jax.custom_jvp
+def _sigmoid(q: Array) -> Array:
+    return jax.nn.sigmoid(q)
+
+
+@_sigmoid.defjvp
+def _sigmoid_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """Of jax.nn.sigmoid, s (1 - s) has no digits where s rounds to 1."""
+    (q,) = primals
+    return _sigmoid(q), _sigmoid(q) * _sigmoid(-q) * tangents[0]
+
+
 ARRAYS = SimpleNamespace(
     where=jnp.where,
     floor=jnp.floor,
     isnan=jnp.isnan,
-    sigmoid=jax.nn.sigmoid,
+    sigmoid=_sigmoid,
     log=jnp.log,
     log1p=jnp.log1p,
     exp=jnp.exp,

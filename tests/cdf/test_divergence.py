@@ -1,15 +1,17 @@
 """The Kullback-Leibler divergence against sums over all counts."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
+import scipy.special
 from cdf.sums import MU, OTHER_MU, OTHER_THETA, THETA, log_nb
 
 import jaxnb
 from jaxnb import cdf
 from jaxnb.cdf.divergence_in_mean import in_first_mean
-from jaxnb.cdf.divergence_sums import _between_normal
+from jaxnb.cdf.divergence_sums import _between_normal, _of_gamma
 
 # mu_1, theta_1, mu_2, theta_2 and the divergence, likewise
 DIVERGENCES = [
@@ -30,6 +32,10 @@ DIVERGENCES = [
         *(945.1099853515625, 1.3198699951171875, 0.9810199737548828, 0.12623000144958496),
         114.4651860384,
     ),
+    # means far below 1 and infinite thetas
+    (1.7906048865867774e-09, np.inf, 1.790613213259462e-09, np.inf, 1.936029092e-20),
+    # of the second theta nothing is left in the difference from the first
+    (108504008.0, 0.2327958196401596, 108504008.0, 1.4088520280952643e-11, 22.11502067979),
 ]
 # and its derivative in mu_1, by differences of sums in 78 digits
 DERIVATIVES_OF_DIVERGENCES = [
@@ -127,6 +133,38 @@ def test_derivative_where_the_second_variance_is_far_larger():
     point = (np.full(1, value, np.float32) for value in (mu, theta_1, theta_2))
     derivative = jax.jit(jax.grad(lambda *at: _between_normal(*at).sum(), 1))(*point)
     np.testing.assert_allclose(derivative, expected, rtol=1e-6)
+
+
+def test_second_derivatives_where_the_second_variance_is_far_larger():
+    """By differences of the divergence in 120 digits."""
+    normal = [np.full(1, v, np.float32) for v in (37885832, 3e38, 3.2106086678140855e-07)]
+    hessian = jax.jit(jax.hessian(lambda *at: _between_normal(*at).sum(), (0, 2)))(*normal)
+    np.testing.assert_allclose(hessian[1][1].item(), 9701192288639.34, rtol=1e-5)
+    np.testing.assert_allclose(hessian[0][0].item(), -3.4835021775956e-16, rtol=1e-5)
+
+    mu_1, theta_1, mu_2, theta_2 = (
+        np.full(1, v, np.float32)
+        for v in (0.136182501912117, 0.06483032554388046, 7.192936664068839e-07, 7.898036e-09)
+    )
+
+    def in_mean(mu):
+        of_deviance = np.log1p(theta_2 / mu_2) - jnp.log1p(theta_2 / mu)
+        return in_first_mean(mu, theta_1, mu_2, theta_2, of_deviance).sum()
+
+    np.testing.assert_allclose(jax.jit(jax.grad(in_mean))(mu_1).item(), -22.92586478, rtol=1e-5)
+
+
+def test_the_mean_of_the_log_ratio_under_a_gamma_distribution_has_derivatives():
+    a, b = (np.full(1, v, np.float32) for v in (0.2327958196401596, 1.4e-11))
+    found = jax.jit(jax.grad(lambda *at: _of_gamma(*at).sum(), (0, 1)))(a, b)
+    a, b = a.astype(float), b.astype(float)
+    # (1 + a) (b / a - 1) - (1 + b) log(b / a) + log Gamma(1 + b) - log Gamma(1 + a) less
+    # (b - a) psi(1 + a)
+    of_a = (
+        b / a - 1 - (1 + a) * b / a**2 + (1 + b) / a - (b - a) * scipy.special.polygamma(1, 1 + a)
+    )
+    np.testing.assert_allclose(found[0], of_a, rtol=1e-5)
+    np.testing.assert_allclose(found[1], -1 / b, rtol=1e-5)
 
 
 @pytest.mark.slow

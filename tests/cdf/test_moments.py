@@ -9,7 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from jaxnb.cdf.kernels import nb, zero_truncated_nb
+from jaxnb.cdf.kernels import hurdle_nb, nb, zero_truncated_nb, zinb
 from jaxnb.cdf.moments import mode_between
 
 
@@ -60,6 +60,15 @@ def test_ends_of_the_zero_truncated_moments(mu, theta, mean, variance, derivativ
     np.testing.assert_allclose(got, derivative, rtol=1e-6)
 
 
+def test_variances_of_large_means_have_derivatives():
+    """Of Poisson's with a mean of 2**48 without zeros, all but 0.01 of it replaced by zeros."""
+    mu, theta, log_odds = jnp.float32(2**48), jnp.float32(np.inf), jnp.float32(4.5)
+    np.testing.assert_allclose(jax.grad(zero_truncated_nb.variance)(mu, theta), 1, rtol=1e-6)
+    share = 1 / (1 + np.exp(4.5))
+    found = jax.grad(hurdle_nb.variance)(mu, theta, log_odds)
+    np.testing.assert_allclose(found, share * (1 - share) * 2**49, rtol=1e-5)
+
+
 @pytest.mark.quick
 def test_the_mode_is_the_larger_of_two():
     rng = np.random.default_rng(0)
@@ -76,10 +85,22 @@ def test_the_mode_is_the_larger_of_two():
     [
         *((5.0, np.inf, 5.0), (5.5, np.inf, 5.0), (5.0, 1e30, 4.0), (np.inf, 2.0, np.inf)),
         *((np.inf, np.inf, np.inf), (3.0, 0.0, 0.0), (3.0, 0.5, 0.0), (0.0, 5.0, 0.0)),
+        # means of which no small count can be subtracted
+        *((2.0**28, 0.25, 0.0), (np.inf, 0.5, 0.0), (2.0**29, 1 + 2.0**-20, 511.0)),
     ],
 )
 def test_ends_of_the_mode(mu, theta, mode):
     assert nb.mode(np.float32(mu), np.float32(theta)) == mode
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("log_odds", [-30.0, -19.75, 0.0, 25.0])
+def test_means_have_derivatives_where_a_weight_rounds_to_one(log_odds):
+    """Of a mean of 30, whose weight is 1 less exp(log_odds)."""
+    expected = -30 / (2 + 2 * np.cosh(log_odds))
+    for function in (zinb.mean, hurdle_nb.mean):
+        found = jax.grad(function, 2)(jnp.float32(30), jnp.float32(np.inf), jnp.float32(log_odds))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @pytest.mark.quick

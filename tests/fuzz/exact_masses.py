@@ -89,7 +89,7 @@ def mixture(a, b, mu_1: number, mu_2: number, theta_1: number, theta_2: number, 
     return Mass(x.p + y.p, [x.d[0], y.d[0], x.d[1], y.d[1], along])
 
 
-_MASSES = {
+MASSES = {
     "negative_binomial": nb,
     "zero_inflated_negative_binomial": partial(_with_zeros, nb),
     "zero_truncated_negative_binomial": zero_truncated,
@@ -104,7 +104,7 @@ def mass(name: str, a: float, b: float, *parameters: float) -> Mass:
     def once() -> Mass:
         ends = [v for v in (a, b) if v < math.inf]
         with reals.digits(exact_tails.digits(*ends, *parameters) + 60):
-            found = _MASSES[name](a, b, *map(number, parameters))
+            found = MASSES[name](a, b, *map(number, parameters))
             p = reals.known(found.p)
             error = p * mpf(10) ** -20
             return Mass(p, tuple(reals.known(d, error) for d in found.d))

@@ -1,6 +1,6 @@
 """Log-probabilities of intervals and what is made of them, against exact probabilities."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import mpmath
 import numpy as np
@@ -87,13 +87,14 @@ def whole(case, low, high):
 
 
 @lru_cache(1 << 14)
-def _exact(name, a, b, *parameters):
+def exact(name, a, b, *parameters):
+    """The mass of the whole numbers from a to b."""
     return exact_masses.mass(name, a, b, *parameters)
 
 
 def log_exact(name, a, b, parameters):
     """The log-probability and its derivatives."""
-    found = _exact(name, a, b, *parameters)
+    found = exact(name, a, b, *parameters)
     if found.p == 0:
         return -mpmath.inf, None
     with mpmath.workdps(60):
@@ -117,7 +118,7 @@ def log_intervals(name, dtype, n, seed, *, orders=()):
             if got[0] != -np.inf:
                 report.findings.append(Finding(what, point, got[0], "-inf: no count"))
             continue
-        compare(report, what, case, point, got, (a, b, values), dtype)
+        compare(report, what, case, point, got, partial(log_exact, name, a, b), values, dtype)
         for order, hessian in found[2].items():
             report.numbers += hessian[..., i].size
             if np.isnan(hessian[..., i]).any():
@@ -125,37 +126,41 @@ def log_intervals(name, dtype, n, seed, *, orders=()):
     return report
 
 
-def compare(report, what, case, point, got, interval, dtype):
-    """A value and derivatives with those of an interval."""
+def compare(report, what, case, point, got, of_values, values, dtype):
+    """A value and derivatives with those of the exact function of the parameters.
+
+    That has the value, the derivatives, and may add the sizes of what these are differences of.
+    """
     eps = float(np.finfo(dtype).eps)
-    a, b, values = interval
-    expected, first = log_exact(case.name, a, b, values)
+    expected, first, *sizes = of_values(values)
+    parts, of_slopes = sizes or (0, [0] * len(values))
     report.numbers += 1
     if expected == -mpmath.inf:
         if got[0] != -np.inf:
             report.findings.append(Finding(f"{what} value", point, got[0], expected))
         return
     granted = OF_TRUNCATED if case.name in points.WHOLE else UNITS[dtype]
+    granted *= max(mpf(1), abs(expected), parts) / max(mpf(1), abs(expected))
     if not units(got[0], expected, dtype) <= granted:
         report.findings.append(Finding(f"{what} value", point, got[0], expected))
-    for k, (d, exact) in enumerate(zip(got[1], first, strict=True)):
+    for k, (d, slope) in enumerate(zip(got[1], first, strict=True)):
         if values[k] == np.inf:
             continue
         report.numbers += 1
         odds = points.kind_of(case.family.parameters[k]) == "odds"
         size = mpf(1) if odds else mpf(values[k])
-        scale = (abs(expected) + 1) * eps / _ROOM[dtype] / size * 16
+        scale = (abs(expected) + parts + 1) * eps / _ROOM[dtype] / size * 16 + of_slopes[k]
 
-        def change(k=k, exact=exact):
+        def change(k=k, slope=slope):
             moved = 0
             for j, v in enumerate(values):
                 there = [*values[:j], v * (1 + 64 * eps), *values[j + 1 :]]
-                _, other = log_exact(case.name, a, b, there)
-                moved += abs(other[k] - exact) / 64 if other and v < np.inf else 0
+                other = of_values(there)[1]
+                moved += abs(other[k] - slope) / 64 if other and v < np.inf else 0
             return moved
 
-        right = derivative_is_right(d, exact, 1, dtype, change, scale=scale, parameters=size)
+        right = derivative_is_right(d, slope, 1, dtype, change, scale=scale, parameters=size)
         if right is None:
             report.excused += 1
         elif not right:
-            report.findings.append(Finding(f"{what} d{k}", point, d, exact))
+            report.findings.append(Finding(f"{what} d{k}", point, d, slope))

@@ -3,7 +3,22 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from fuzz import intervals, likelihoods, means, properties, residuals, sums, tails
+from fuzz import (
+    censored,
+    edges,
+    intervals,
+    likelihoods,
+    means,
+    moments,
+    pairs,
+    properties,
+    residuals,
+    slopes,
+    sums,
+    tails,
+    truncated,
+)
+from fuzz.exact_means import ENTROPIES
 from fuzz.findings import Report
 from fuzz.oracle import LOG_PROB
 from fuzz.points import REGIONS
@@ -31,6 +46,15 @@ def _plain(check):
     return lambda name, dtype: iter([("", partial(check, name, dtype))])
 
 
+def _on_both_scales(check):
+    def of(name: str, dtype: str) -> Iterator[tuple[str, Run]]:
+        for log_scale in (False, True):
+            label = "log scale" * log_scale
+            yield label, partial(check, name, dtype, log_scale=log_scale)
+
+    return of
+
+
 def _of_nb(kind):
     return lambda name, dtype: kind(name, dtype) if name == "negative_binomial" else iter(())
 
@@ -44,11 +68,22 @@ KINDS = {
     "intervals": _plain(intervals.log_intervals),
     "quantiles": _in_regions(tails.quantiles, REGIONS[:1]),
     "residuals": _in_regions(residuals.residuals, REGIONS[:2]),
+    "slopes of residuals": _plain(slopes.slopes),
     "entropy": _plain(sums.entropies),
     "divergence": _of_nb(_plain(sums.divergences)),
-    "wide entropy": _of_nb(_plain(means.entropies)),
+    "wide entropy": lambda name, dtype: (
+        _plain(means.entropies)(name, dtype) if name in ENTROPIES else iter(())
+    ),
     "wide divergence": _of_nb(_plain(means.divergences)),
+    "pairs": _of_nb(_plain(pairs.pairs)),
+    "truncated": _plain(truncated.truncated),
+    "truncated samples": lambda name, dtype: (
+        _plain(truncated.samples)(name, dtype) if dtype == "float32" else iter(())
+    ),
+    "censored": _plain(censored.log_probabilities),
+    "edges": _on_both_scales(edges.edges),
     "moments": _plain(sums.moments_and_modes),
+    "wide moments": _plain(moments.moments),
     "samplers": lambda name, dtype: (
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())
     ),

@@ -19,7 +19,8 @@ THETA_OF_POISSON = {"float32": 2.0**98, "float64": 2.0**797}
 
 
 @cache
-def _log_prob(name, log_scale):
+def log_prob(name, log_scale):
+    """A function of x and the parameters, without a floor on the means."""
     case = CASES[name]
     if log_scale:
         return case.on_log_scale
@@ -38,7 +39,7 @@ def log_probabilities(name, dtype, n, seed, *, region, log_scale=False, orders=t
     """n points of the distribution in a region."""
     case = CASES[name]
     x, *parameters = points.drawn(case, dtype, n, seed, region)
-    function = _log_prob(name, log_scale)
+    function = log_prob(name, log_scale)
     what = f"{name} {region}{' log' * log_scale} {dtype}"
     return _compared(what, function, oracle.LOG_PROB[name], case, x, parameters, log_scale, orders)
 
@@ -47,7 +48,7 @@ def at(name, arguments, dtype, *, log_scale=False, orders=tuple(ORDERS)):
     """The log-probability at points (x, *parameters), with parameters as they are given."""
     columns = [np.array(column, dtype) for column in zip(*arguments, strict=True)]
     what = f"{name}{' log' * log_scale} {dtype}"
-    function, exact = _log_prob(name, log_scale), oracle.LOG_PROB[name]
+    function, exact = log_prob(name, log_scale), oracle.LOG_PROB[name]
     return _given(what, function, exact, CASES[name], columns[0], columns[1:], log_scale, orders)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from fuzz import exact_means, reals
 from fuzz.findings import Finding, Report
 from mpmath import mpf
+from registry import DISTRIBUTIONS
 
-from jaxnb.cdf import nb_entropy, nb_kl_divergence
+from jaxnb.cdf import nb_kl_divergence
 
 VALUE = {"entropy": {"float32": 2e-5, "float64": 1e-9}}
 VALUE["divergence"] = {"float32": 3e-5, "float64": 1e-6}
@@ -45,13 +46,13 @@ def _derivative(exact, point, place):
         return reals.known((ends[0] - ends[1]) / (2 * step), mpf(10) ** -300)
 
 
-def _compared(kind, function, exact, dtype, columns):
+def _compared(kind, function, exact, dtype, columns, name="negative_binomial"):
     report = Report(points=len(columns[0]))
     with jax.enable_x64(dtype == "float64"):
         found = _program(function, tuple(range(len(columns))))(*columns)
         value, gradient = jax.tree.map(np.asarray, found)
     tiny = float(np.finfo(dtype).tiny)
-    what = f"negative_binomial {kind} {dtype}"
+    what = f"{name} {kind} {dtype}"
     for i in range(report.points):
         point = tuple(float(c[i]) for c in columns)
         with mpmath.workdps(60):
@@ -64,7 +65,7 @@ def _compared(kind, function, exact, dtype, columns):
                     continue
                 report.numbers += 1
                 slope = _derivative(exact, point, k)
-                size = FIRST[dtype] * (abs(slope) + abs(expected) / p * FIRST[dtype])
+                size = FIRST[dtype] * (abs(slope) + abs(expected / p) * FIRST[dtype])
                 if not _close(gradient[k][i], slope, size + 1e4 * tiny):
                     report.findings.append(Finding(f"{what} d{k}", point, gradient[k][i], slope))
     return report
@@ -75,9 +76,12 @@ def _close(got, expected, room):
 
 
 def entropies(name, dtype, n, seed):
-    """With first derivatives."""
-    _, *columns = _drawn(dtype, n, seed)
-    return _compared("entropy", nb_entropy, exact_means.entropy, dtype, columns)
+    """With first derivatives, of every distribution but the mixture."""
+    rng, *columns = _drawn(dtype, n, seed)
+    if len(DISTRIBUTIONS[name].family.parameters) > 2:
+        columns.append(rng.uniform(-20, 20, n).astype(dtype))
+    function, exact = DISTRIBUTIONS[name].family.entropy, exact_means.ENTROPIES[name]
+    return _compared("entropy", function, exact, dtype, columns, name)
 
 
 def divergences(name, dtype, n, seed):

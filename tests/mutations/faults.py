@@ -5,6 +5,7 @@ from of_distributions import DISTRIBUTIONS
 from of_files import FILES
 from of_fits import FITS
 from of_functions import FUNCTIONS
+from of_means import MEANS
 from of_regression import REGRESSION
 from of_torch import TORCH
 
@@ -13,6 +14,7 @@ __all__ = ["FAULTS"]
 FAULTS: tuple[Fault, ...] = (
     *FUNCTIONS,
     *DISTRIBUTIONS,
+    *MEANS,
     *FITS,
     *REGRESSION,
     *FILES,

@@ -156,10 +156,10 @@ DISTRIBUTIONS = (
     ),
     Fault(
         "cdf-divergence-small-ratio",
-        "a small ratio of variances is taken from its difference from 1",
-        "cdf/divergence_sums.py",
-        "small = ratio < 0.5",
-        "small = ratio < 0",
+        "the ratio of two variances is taken from the first one, be it the smaller or the larger",
+        "cdf/log_ratio.py",
+        "jnp.where(finite, step, 1.0) / (1 + mu / larger))",
+        "jnp.where(finite, step, 1.0) / (1 + mu / theta_1))",
         _CDF,
     ),
     Fault(
@@ -362,8 +362,8 @@ DISTRIBUTIONS = (
         "moments-mode-of-two",
         "of two equally probable counts the smaller one is the mode",
         "cdf/kernels/nb.py",
-        "(mu <= (mu - k) * above_one)",
-        "(mu < (mu - k) * above_one)",
+        "mu <= (mu - k) * above_one)",
+        "mu < (mu - k) * above_one)",
         _MOMENTS,
     ),
     Fault(

@@ -33,15 +33,20 @@ def mode(mu: Array, theta: Array) -> Array:
     """floor(mu (theta - 1) / theta) where theta > 1, else 0; the larger one of two modes.
 
     P(k) >= P(k - 1) where mu <= (mu - k) theta. Close to the rounded formula k is decided by that
-    comparison, whose difference is exact, and the product where the two sides are equal.
+    comparison, whose difference is exact for a mean below the largest exact whole numbers, and the
+    product where the two sides are equal.
     """
     above_one = jnp.where(theta > 1, theta, 1.0)
-    rounded = jnp.floor(mu * (1 - 1 / above_one))
+    poisson = above_one == jnp.inf
+    share = jnp.where(poisson, 1.0, (above_one - 1) / jnp.where(poisson, 1.0, above_one))
+    rounded = jnp.floor(mu * share)
     mode = jnp.maximum(rounded - 1, 0.0)
     for k in (rounded, rounded + 1):
-        poisson = (above_one == jnp.inf) & (k <= mu)
-        mode = jnp.where(poisson | (mu <= (mu - k) * above_one), k, mode)
-    mode = jnp.where(mu < jnp.inf, mode, rounded)
+        reached = jnp.where(poisson, k <= mu, mu <= (mu - k) * above_one)
+        mode = jnp.where(reached, k, mode)
+    whole = 2 / float(jnp.finfo(mode.dtype).eps)  # type: ignore[no-untyped-call]
+    mode = jnp.where(mu < whole, mode, rounded)
+    mode = jnp.where(theta > 1, mode, 0.0)
     return jnp.where(jnp.isnan(mu + theta), jnp.nan, mode)
 
 

@@ -143,13 +143,18 @@ def _excess_mean(mu: Any, theta: Any, xp: Any) -> Any:
     first = xp.where(near, a / (1 - a), (large - log_ratio) / log_ratio)
     y = _minus_log_zero(mu, theta, xp)
     near = y < _SMALL_Y
-    small, large = xp.where(near, y, 0.0), xp.where(near, 1.0, y)
+    rare = y > _RARE_ZEROS
+    small, large = xp.where(near, y, 0.0), xp.where(near | rare, 1.0, y)
     b = xp.where(near, small * _exponential(small), 1 + xp.expm1(-large) / large)
     rest = xp.where(near, 1 - small * _exponential(small), -xp.expm1(-large) / large)
     excess = (first + b) / rest
     # M = mu / (1 - P(0)), far above 1 where r overflows
     overflows = ratio == math.inf
     excess = xp.where(overflows, mu / xp.where(overflows, y * rest, 1.0), excess)
+    # in whose derivatives the square of y * rest would overflow
+    finite = xp.where(rare & (mu < math.inf), mu, 1.0)
+    direct = finite / -xp.expm1(-xp.where(rare, y, 1.0)) - 1
+    excess = xp.where(rare, direct, excess)
     return xp.where(valid, xp.where(mu == math.inf, mu, excess), math.nan)
 
 
@@ -164,6 +169,8 @@ def _minus_log_zero(mu: Any, theta: Any, xp: Any) -> Any:
 # Series, to the last digit of float64, where the closed forms lose more than three bits.
 _SMALL_RATIO, _TERMS_RATIO = 0.3, 30
 _SMALL_Y, _TERMS_Y = 1.0, 18
+# Above it the mean, over 16, less 1 loses nothing.
+_RARE_ZEROS = 16.0
 
 
 def _alternating(z: Any) -> Any:
