@@ -230,6 +230,9 @@ def _corrected_derivative(
     odds = jnp.exp(before_scaling.log_cdf - before_scaling.log_sf)
     d_sf = jnp.where(moved.log_m > 0, -odds * d_cdf, in_log.log_sf)
     below = (moved.log_mu < 0) | (moved.log_theta < 0)
+    if wrt == "theta":
+        # log(1 - F(0)) is log(mu) less half of q: its derivative in log(theta) vanishes with mu
+        d_sf = jnp.where(moved.x == 0, d_sf * jnp.exp(moved.log_mu), d_sf)
     log_odds = corrected.log_sf - corrected.log_cdf
     if parameter is None:
         d_cdf = jnp.where(below, -jnp.exp(log_odds) * d_sf, d_cdf)

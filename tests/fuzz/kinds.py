@@ -3,7 +3,17 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from fuzz import intervals, likelihoods, means, properties, residuals, sums, tails
+from fuzz import (
+    integers,
+    intervals,
+    likelihoods,
+    means,
+    properties,
+    quantiles,
+    residuals,
+    sums,
+    tails,
+)
 from fuzz.findings import Report
 from fuzz.oracle import LOG_PROB
 from fuzz.points import REGIONS
@@ -39,10 +49,10 @@ KINDS = {
     "likelihoods": _in_regions(likelihoods.log_probabilities, scales=(False, True)),
     # its curvature in log(theta) has few digits where counts and means are both above 1e28
     "deviance": _of_nb(_in_regions(likelihoods.deviances, REGIONS[:2], scales=(False, True))),
-    "tails": _in_regions(tails.log_tails, REGIONS[:2]),
+    "tails": _in_regions(tails.log_tails),
     "complements": _plain(tails.complements),
     "intervals": _plain(intervals.log_intervals),
-    "quantiles": _in_regions(tails.quantiles, REGIONS[:1]),
+    "quantiles": _in_regions(quantiles.quantiles, REGIONS[:2]),
     "residuals": _in_regions(residuals.residuals, REGIONS[:2]),
     "entropy": _plain(sums.entropies),
     "divergence": _of_nb(_plain(sums.divergences)),
@@ -53,6 +63,7 @@ KINDS = {
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())
     ),
     "hessians": _in_regions(properties.hessians, REGIONS[:2]),
+    "integers": _plain(integers.integers),
     "inverses": _plain(properties.inverses),
 }
 """Of a distribution and a dtype, what there is to run."""
