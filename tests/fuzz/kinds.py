@@ -17,6 +17,7 @@ from fuzz import (
 from fuzz.findings import Report
 from fuzz.oracle import LOG_PROB
 from fuzz.points import REGIONS
+from fuzz.programs import ORDERS
 from registry import DISTRIBUTIONS
 
 DTYPES = ("float32", "float64")
@@ -41,6 +42,20 @@ def _plain(check):
     return lambda name, dtype: iter([("", partial(check, name, dtype))])
 
 
+def _in_orders(check, regions):
+    """One order of differentiation after the other, each a program of its own."""
+
+    def of(name: str, dtype: str) -> Iterator[tuple[str, Run]]:
+        for order in ORDERS:
+            for region in regions:
+                yield (
+                    f"{region}, {order}",
+                    partial(check, name, dtype, region=region, orders=(order,)),
+                )
+
+    return of
+
+
 def _of_nb(kind):
     return lambda name, dtype: kind(name, dtype) if name == "negative_binomial" else iter(())
 
@@ -50,6 +65,7 @@ KINDS = {
     # its curvature in log(theta) has few digits where counts and means are both above 1e28
     "deviance": _of_nb(_in_regions(likelihoods.deviances, REGIONS[:2], scales=(False, True))),
     "tails": _in_regions(tails.log_tails),
+    "curvature of tails": _in_orders(tails.log_tails, REGIONS[:2]),
     "complements": _plain(tails.complements),
     "intervals": _plain(intervals.log_intervals),
     "quantiles": _in_regions(quantiles.quantiles, REGIONS[:2]),
