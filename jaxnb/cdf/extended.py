@@ -21,7 +21,7 @@ from jaxnb._types import Array
 from jaxnb.cdf import tails
 from jaxnb.cdf.moved import Moved, log_within, move, out_of_range, rescaled, values
 from jaxnb.cdf.tails import Part, Tails
-from jaxnb.likelihoods.arguments import Scales
+from jaxnb.likelihoods.arguments import Scales, largest
 from jaxnb.likelihoods.dispersion import Dispersion, dispersion
 from jaxnb.special.complements import log1m_exp_of_any
 from jaxnb.special.elementary import reciprocal
@@ -67,7 +67,7 @@ def log_tails_with_derivatives(
         ]
         if "mu" in wrt and scales[0] == "linear":
             place = wrt.index("mu")
-            scaled[place] = _at_zero_counts(x, *values(scales, a, b), scaled[place])
+            scaled[place] = _at_zero_counts(x == 0, *values(scales, a, b), scaled[place])
         return value, scaled
 
     def everywhere(
@@ -76,6 +76,10 @@ def log_tails_with_derivatives(
         moved = move(scales, x, a, b)
         corrected, before_scaling, factors = _corrected(moved, value)
         edges = partial(_at_edges, scales, x, a, b)
+        mu, theta = values(scales, a, b)
+        theta = jnp.minimum(theta, largest(theta.dtype))
+        inside = (x == 0) & ~out_of_range(x, mu, theta)
+        bounded = jnp.where(inside, mu, 1.0), jnp.where(inside, theta, 1.0)
         derivatives = []
         for name, is_linear, in_log in zip(wrt, linear, in_logs, strict=True):
             parameter = (b if name == "theta" else a) if is_linear else None
@@ -87,6 +91,8 @@ def log_tails_with_derivatives(
             derivative = Tails(*(_times(d, factor) for d in derivative))
             nothing = (x == jnp.inf) | ((b == jnp.inf) & (name == "theta"))
             derivative = Tails(*(jnp.where(nothing, 0.0, d) for d in derivative))
+            if name == "mu" and is_linear:
+                derivative = _at_zero_counts(inside, *bounded, derivative)
             derivatives.append(edges(derivative, (0.0, 0.0), derivative))
         return edges(corrected, _AT_ZERO, _AT_ONE), derivatives
 
@@ -159,12 +165,12 @@ def around(x: Array, at: Fixed) -> tuple[Tails, Part]:
     return if_any(unusual, everywhere, lambda value, part, *_: (value, part), value, part, x, at)
 
 
-def _at_zero_counts(x: Array, mu: Array, theta: Array, d: Tails) -> Tails:
-    """The derivative in mu, of log F at x = 0 as it is, -theta / (theta + mu).
+def _at_zero_counts(zero: Array, mu: Array, theta: Array, d: Tails) -> Tails:
+    """The derivative in mu, of log F where x = 0 as it is, -theta / (theta + mu).
 
     As theta q / mu, its own derivative in mu would be the difference of two numbers of size 1 / mu.
     """
-    return Tails(jnp.where(x == 0, -theta * reciprocal(theta + mu), d.log_cdf), d.log_sf)
+    return Tails(jnp.where(zero, -theta * reciprocal(theta + mu), d.log_cdf), d.log_sf)
 
 
 def _broadcast(x: Array, a: Array, b: Array) -> list[Array]:
@@ -230,6 +236,9 @@ def _corrected_derivative(
     odds = jnp.exp(before_scaling.log_cdf - before_scaling.log_sf)
     d_sf = jnp.where(moved.log_m > 0, -odds * d_cdf, in_log.log_sf)
     below = (moved.log_mu < 0) | (moved.log_theta < 0)
+    if wrt == "theta":
+        # log(1 - F(0)) is log(mu) less half of q: its derivative in log(theta) vanishes with mu
+        d_sf = jnp.where(moved.x == 0, d_sf * jnp.exp(moved.log_mu), d_sf)
     log_odds = corrected.log_sf - corrected.log_cdf
     if parameter is None:
         d_cdf = jnp.where(below, -jnp.exp(log_odds) * d_sf, d_cdf)

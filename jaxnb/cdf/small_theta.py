@@ -22,6 +22,7 @@ to 1, where F = p**t (1 + t q), q = mu / m, is
 
 from typing import Final
 
+import jax
 import jax.numpy as jnp
 
 from jaxnb._types import Array
@@ -32,12 +33,33 @@ from jaxnb.special.gamma import reciprocal_argument
 from jaxnb.special.log1p import log, log1p_minus_x
 from jaxnb.special.polynomial import divided_difference, horner
 
-__all__ = ["few_counts", "log_cdf_at_zero", "log_cdf_small_theta"]
+__all__ = ["few_counts", "log_cdf_at_zero", "log_cdf_small_theta", "shares"]
 
 # The terms of S alternate in sign; up to b p = 1.5 they lose no more than a digit's half.
 _LIMIT: Final = 1.5
 _TERMS: Final = {"float32": 13, "float64": 22}
 _SMALLEST_Q: Final = 2.0**-100  # a normal number of float32; below it p is 1
+
+
+@jax.custom_jvp
+def shares(mu: Array, theta: Array) -> tuple[Array, Array]:
+    """p and q.
+
+    They have the derivatives -p / m and p / m in the mean, q / m and -q / m in theta. Those of a
+    quotient are differences, 1 / m - mu / m**2, which lose all digits where p or q is small.
+    """
+    inverse_m = reciprocal(theta + mu)
+    return theta * inverse_m, mu * inverse_m
+
+
+@shares.defjvp
+def _shares_jvp(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    mu, theta = primals
+    p, q = shares(mu, theta)
+    change = (p * tangents[0] - q * tangents[1]) * reciprocal(theta + mu)
+    return (p, q), (-change, change)
 
 
 def few_counts(x: Array, mu: Array, theta: Array) -> Array:
@@ -50,8 +72,7 @@ def log_cdf_at_zero(mu: Array, theta: Array) -> Array:
 
     Not everywhere: where rules for derivatives are dropped, that of theta q loses fewer digits.
     """
-    inverse_m = reciprocal(theta + mu)
-    p, q = theta * inverse_m, mu * inverse_m
+    p, q = shares(mu, theta)
     return theta * log1p_minus_x(-q, p) - jnp.where(q < _SMALLEST_Q, mu * p, theta * q)
 
 
@@ -59,8 +80,7 @@ def log_cdf_small_theta(x: Array, mu: Array, theta: Array) -> Array:
     """log F for x >= 1, theta < 2 and (x + 1) p < 1.5."""
     dtype = x.dtype.name
     b = x + 1
-    inverse_m = reciprocal(theta + mu)
-    p, q = theta * inverse_m, mu * inverse_m
+    p, q = shares(mu, theta)
     b_p = b * p
     term = jnp.ones_like(b_p)
     series = jnp.zeros_like(b_p)

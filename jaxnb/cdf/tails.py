@@ -25,7 +25,7 @@ import numpy as np
 from jaxnb._materialize import materialize
 from jaxnb._types import Array
 from jaxnb.cdf.quadrature import TailIntegral, integrate, integrate_with_moment, tail_integral
-from jaxnb.cdf.small_theta import few_counts, log_cdf_at_zero, log_cdf_small_theta
+from jaxnb.cdf.small_theta import few_counts, log_cdf_at_zero, log_cdf_small_theta, shares
 from jaxnb.likelihoods.dispersion import Dispersion, dispersion
 from jaxnb.likelihoods.nb_kernel import d_theta, log_nb_times, ratios
 from jaxnb.special.complements import log1m_exp
@@ -187,7 +187,7 @@ def log_tails_with_derivatives(
 
 def _d_log_mu(r: _Regions, total: Array, log_cdf: Array, log_probability: Array) -> Array:
     x, mu, theta = r.elsewhere
-    numerator = theta * reciprocal(theta + mu) * jnp.where(r.integral.lower, -mu, x + 1)
+    numerator = shares(mu, theta)[0] * jnp.where(r.integral.lower, -mu, x + 1)
     elsewhere = numerator * reciprocal(r.integral.rho * total)
     in_series = _log_mu_in_series(r, log_cdf, log_probability)
     return jnp.where(r.zero, -_theta_q(*r.at_zero), jnp.where(r.series, in_series, elsewhere))
@@ -203,7 +203,7 @@ def _d_log_theta(r: _Regions, moment: Array, d: Dispersion) -> Array:
 
 
 def _theta_q(mu: Array, theta: Array) -> Array:
-    return mu * (theta * reciprocal(theta + mu))  # q itself may underflow
+    return mu * shares(mu, theta)[0]  # q itself may underflow
 
 
 def _log_mu_in_series(r: _Regions, log_cdf: Array, log_probability: Array) -> Array:
@@ -211,13 +211,13 @@ def _log_mu_in_series(r: _Regions, log_cdf: Array, log_probability: Array) -> Ar
     x, mu, theta = r.in_series
     log_ratio = jnp.where(r.series, log_probability - log_cdf, 0.0)
     ratio = exp(jnp.minimum(log_ratio, 0.0))
-    return -ratio * ((x + theta) * (mu * reciprocal(theta + mu)))
+    return -ratio * ((x + theta) * shares(mu, theta)[1])
 
 
 def _log_theta_at_zero(mu: Array, theta: Array) -> Array:
     """theta phi(-q)."""
-    inverse_m = reciprocal(theta + mu)
-    return theta * log1p_minus_x(-mu * inverse_m, theta * inverse_m)
+    p, q = shares(mu, theta)
+    return theta * log1p_minus_x(-q, p)
 
 
 def _log_theta_in_series(r: _Regions) -> Array:

@@ -110,22 +110,28 @@ def test_second_derivatives(dropped, exact, dtype):
 
 
 @pytest.mark.slow
-def test_mixed_second_derivatives_at_large_theta_in_either_order():
-    """-theta log(1 + mu / theta) at x = 0, of which it is -mu / (theta + mu)**2."""
-    mu, theta = np.float32([1e-4, 3, 40, 1e-8]), np.float32([1e8, 1e7, 1e9, 1e3])
+def test_second_derivatives_of_the_probability_of_zero_in_either_order():
+    """-theta log(1 + mu / theta), with p or q small, and a point beyond the range or none."""
+    mu = np.float32([1e-4, 3, 40, 1e-8, 7215.9326, 66772.266, 0.0338, 1e-30])
+    theta = np.float32([1e8, 1e7, 1e9, 1e3, 2.554e-4, 0.01506, 4.245e7, 1])
+    t, m = theta.astype(float), theta.astype(float) + mu
 
     @jax.jit
-    def both_orders(mu, theta):
+    def in_orders(mu, theta):
         def log_cdf(mu, theta):
             return cdf.nb_log_cdf(jnp.zeros_like(mu), mu, theta).sum()
 
         one = jnp.ones_like(mu)
         of_mu = jax.jvp(lambda theta: jax.grad(log_cdf)(mu, theta), (theta,), (one,))[1]
-        return of_mu, jax.jvp(lambda mu: jax.grad(log_cdf, 1)(mu, theta), (mu,), (one,))[1]
+        of_theta = jax.jvp(lambda mu: jax.grad(log_cdf, 1)(mu, theta), (mu,), (one,))[1]
+        return of_mu, of_theta, jax.jvp(lambda mu: jax.grad(log_cdf)(mu, theta), (mu,), (one,))[1]
 
-    exact = -mu.astype(float) / (theta.astype(float) + mu) ** 2
-    for got in both_orders(mu, theta):
-        np.testing.assert_allclose(got, exact, rtol=3e-6)
+    for some in (slice(0, 7), slice(1, 8)):
+        *mixed, twice = in_orders(mu[some], theta[some])
+        inside = mu[some] > 1e-20
+        for got in mixed:
+            np.testing.assert_allclose(got, (-mu / m**2)[some], rtol=3e-6)
+        np.testing.assert_allclose(twice[inside], (t / m**2)[some][inside], rtol=3e-6)
 
 
 def test_a_point_where_r_is_wrong(tails, dtype):

@@ -87,6 +87,17 @@ def test_derivatives_at_the_ends(derivatives, dtype):
     np.testing.assert_allclose(d_mu[7], -2e-35, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)], indirect=True
+)
+def test_derivative_of_the_probability_above_zero_in_theta(derivatives, dtype):
+    """log(1 - F(0)) is log(mu) - mu / (2 theta) for the smallest means."""
+    mu = np.array([1e-30, 1e-25, 1e-30, 1e-20], dtype) ** (1 if dtype == np.float32 else 2)
+    theta = np.array([2, 0.5, 1240, 1e-4], dtype)
+    _, d_theta = derivatives(np.zeros_like(mu), mu, theta)["log_sf"]
+    np.testing.assert_allclose(d_theta, mu / (2 * theta**2), rtol=2e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"], indirect=True)
 def test_derivatives_in_the_logarithms_are_bounded(dtype):

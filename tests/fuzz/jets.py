@@ -85,13 +85,33 @@ class Jet:
         r = 1 / self.value
         return self.through(r, -r * r, 2 * r**3)
 
-    def known(self):
-        """The same in numbers of mpmath."""
-        return Jet(
-            reals.known(self.value),
-            [reals.known(f) for f in self.first],
-            [reals.known(s) for s in self.second],
-        )
+    def placed(self, places, n):
+        """The same number as a function of n variables, of which its own have these places."""
+        first, second = [ZERO] * n, [ZERO] * (n * (n + 1) // 2)
+        number_of = {pair: k for k, pair in enumerate(_pairs(n))}
+        for f, place in zip(self.first, places, strict=True):
+            first[place] = f
+        for s, (i, j) in zip(self.second, _pairs(len(places)), strict=True):
+            second[number_of[tuple(sorted((places[i], places[j])))]] = s
+        return Jet(self.value, first, second)
+
+    def known(self, error=0, sizes=None, second=True, bits=reals.ENOUGH, nothing=0):
+        """The same in numbers of mpmath.
+
+        Derivatives are known to these bits, or those in the variables times their `sizes` within an
+        error of what they are, or all within `nothing`; without `second` there are only first ones.
+        With `nothing`, those that many digits do not give are NaN.
+        """
+        sizes = sizes or [1] * len(self.first)
+        pairs = [(i,) for i in range(len(sizes))] + _pairs(len(sizes)) * second
+        found = []
+        for d, places in zip([*self.first, *self.second], pairs, strict=False):
+            room = error
+            for place in places:
+                room /= sizes[place]
+            found.append(reals.known(d, max(room, nothing), bits, nothing > 0))
+        n = len(sizes)
+        return Jet(reals.known(self.value), found[:n], found[n:] if second else None)
 
     def hessian(self):
         """The whole of it, as lists."""

@@ -6,12 +6,14 @@ from functools import partial
 from fuzz import (
     censored,
     edges,
+    integers,
     intervals,
     likelihoods,
     means,
     moments,
     pairs,
     properties,
+    quantiles,
     residuals,
     slopes,
     sums,
@@ -22,6 +24,7 @@ from fuzz.exact_means import ENTROPIES
 from fuzz.findings import Report
 from fuzz.oracle import LOG_PROB
 from fuzz.points import REGIONS
+from fuzz.programs import ORDERS
 from registry import DISTRIBUTIONS
 
 DTYPES = ("float32", "float64")
@@ -55,6 +58,20 @@ def _on_both_scales(check):
     return of
 
 
+def _in_orders(check, regions):
+    """One order of differentiation after the other, each a program of its own."""
+
+    def of(name: str, dtype: str) -> Iterator[tuple[str, Run]]:
+        for order in ORDERS:
+            for region in regions:
+                yield (
+                    f"{region}, {order}",
+                    partial(check, name, dtype, region=region, orders=(order,)),
+                )
+
+    return of
+
+
 def _of_nb(kind):
     return lambda name, dtype: kind(name, dtype) if name == "negative_binomial" else iter(())
 
@@ -63,10 +80,11 @@ KINDS = {
     "likelihoods": _in_regions(likelihoods.log_probabilities, scales=(False, True)),
     # its curvature in log(theta) has few digits where counts and means are both above 1e28
     "deviance": _of_nb(_in_regions(likelihoods.deviances, REGIONS[:2], scales=(False, True))),
-    "tails": _in_regions(tails.log_tails, REGIONS[:2]),
+    "tails": _in_regions(tails.log_tails),
+    "curvature of tails": _in_orders(tails.log_tails, REGIONS[:2]),
     "complements": _plain(tails.complements),
     "intervals": _plain(intervals.log_intervals),
-    "quantiles": _in_regions(tails.quantiles, REGIONS[:1]),
+    "quantiles": _in_regions(quantiles.quantiles, REGIONS[:2]),
     "residuals": _in_regions(residuals.residuals, REGIONS[:2]),
     "slopes of residuals": _plain(slopes.slopes),
     "entropy": _plain(sums.entropies),
@@ -88,6 +106,7 @@ KINDS = {
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())
     ),
     "hessians": _in_regions(properties.hessians, REGIONS[:2]),
+    "integers": _plain(integers.integers),
     "inverses": _plain(properties.inverses),
 }
 """Of a distribution and a dtype, what there is to run."""

@@ -64,7 +64,7 @@ if flint is None:
     def trigamma(z):
         return mpmath.psi(1, z)
 
-    def known(value, error=0):
+    def known(value, error=0, bits=ENOUGH, or_nan=False):
         """A number of mpmath."""
         return value
 
@@ -82,16 +82,22 @@ else:
     def trigamma(z):
         return arb(2).zeta(z)
 
-    def known(value, error=0):
+    def known(value, error=0, bits=ENOUGH, or_nan=False):
         """A number of mpmath, if the ball is small, or within an error of it."""
         if not value.is_finite():
             if value.is_nan() or value.rad() > 1:
                 raise TooFewDigits(str(value))
             return mpmath.inf if value > 0 else -mpmath.inf
-        if value.rel_accuracy_bits() < ENOUGH and float(value.rad()) > error:
+        if value.rel_accuracy_bits() < bits and not value.rad() <= _ball(error):
+            if or_nan and _MORE[0] > 4:
+                return mpmath.nan
             raise TooFewDigits(str(value))
         mantissa, exponent = map(int, value.mid().man_exp())
         return mpmath.ldexp(mpf(mantissa), exponent)
+
+    def _ball(value):
+        """A number of mpmath."""
+        return arb(mpmath.nstr(value, 20)) if isinstance(value, mpf) else arb(value)
 
     def exact(value):
         """The middle of a ball."""

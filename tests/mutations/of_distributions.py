@@ -19,6 +19,14 @@ DISTRIBUTIONS = (
         _CDF,
     ),
     Fault(
+        "cdf-derivative-theta-small-mean",
+        "the derivative of log(1 - F(0)) in theta is that of the smallest mean in range",
+        "cdf/extended.py",
+        "d_sf = jnp.where(moved.x == 0, d_sf * jnp.exp(moved.log_mu), d_sf)",
+        "d_sf = jnp.where(moved.x == 0, d_sf, d_sf)",
+        ("cdf/test_edges.py",),
+    ),
+    Fault(
         "cdf-hurdle-swapped-tail",
         "hurdle_nb_sf returns the lower tail",
         "cdf/functions/hurdle_nb.py",
