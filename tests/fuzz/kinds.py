@@ -82,6 +82,7 @@ KINDS = {
     "deviance": _of_nb(_in_regions(likelihoods.deviances, REGIONS[:2], scales=(False, True))),
     "tails": _in_regions(tails.log_tails),
     "curvature of tails": _in_orders(tails.log_tails, REGIONS[:2]),
+    "edges of tails": _plain(tails.at_edges),
     "complements": _plain(tails.complements),
     "intervals": _plain(intervals.log_intervals),
     "quantiles": _in_regions(quantiles.quantiles, REGIONS[:2]),

@@ -37,6 +37,23 @@ def log_tails(name, dtype, n, seed, *, region, orders=()):
     return compared(what, case, x, parameters, orders, wide=region == "wide")
 
 
+_EDGES = {"mean": (0.0, np.inf), "theta": (np.inf, 0.0), "odds": (-np.inf, np.inf)}
+
+
+def at_edges(name, dtype, n, seed):
+    """Where counts and parameters are 0 or infinite: values, and that derivatives are numbers."""
+    case = DISTRIBUTIONS[name]
+    x, *parameters = points.drawn(case, dtype, n, seed, "ordinary", whole=True)
+    rng = np.random.default_rng([seed, 59])
+    x = np.where(rng.random(n) < 0.2, rng.choice([-1.0, 0.0, 1.0, np.inf], n), x).astype(dtype)
+    for k, p in enumerate(case.family.parameters):
+        ends = _EDGES[points.kind_of(p)]
+        ends = ends[:1] if name in points.WHOLE and points.kind_of(p) == "theta" else ends
+        at_end = rng.random(n) < 0.3
+        parameters[k] = np.where(at_end, rng.choice(ends, n), parameters[k]).astype(dtype)
+    return compared(f"{name} at edges {dtype}", case, x, parameters, ())
+
+
 def at(name, arguments, dtype, orders=()):
     """The same at given points (x, *parameters)."""
     x, *parameters = (np.array(column, dtype) for column in zip(*arguments, strict=True))
@@ -108,7 +125,7 @@ class _Exact:
         x, *values = self.point[:3]
         zero, t = (exact_tails.TAILS["negative_binomial"](k, *values) for k in (0, max(x, 1)))
         inside = zero.sf - t.sf if t.sf < 0.5 else t.cdf - zero.cdf
-        return max(1, min(zero.sf, t.cdf) / inside)
+        return max(1, min(zero.sf, t.cdf) / inside) if inside else 1
 
     def _at_an_edge(self):
         kinds = [points.kind_of(p) for p in self.case.family.parameters]
