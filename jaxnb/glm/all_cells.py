@@ -7,14 +7,31 @@ searched for on all cells.
 """
 
 from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from jaxnb.glm.dispersion import DispersionFit, fit_dispersion, refined
+from jaxnb.glm.ascent import Maxima, newton, rho_of
+from jaxnb.glm.coefficients import (
+    NEAR_TOLERANCE,
+    CoefficientFit,
+    fit_coefficients,
+    initial_coefficients,
+)
+from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.representatives import Representatives, representatives_of
 
-__all__ = ["dispersions", "representatives"]
+__all__ = ["coefficients_at", "dispersions", "light_problem", "representatives"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+# Steps near a maximum, and from how far in ρ.
+_FEW_ITER, _NEIGHBORHOOD = 12, 0.5
 
 
 def representatives(problem: Problem) -> Representatives | None:
@@ -32,11 +49,11 @@ def dispersions(
     everyone = np.arange(problem.data.genes)
     if chosen is None:
         return fit_dispersion(problem, everyone, cox_reid=cox_reid)
-    fit = fit_dispersion(_light(problem, chosen), everyone, cox_reid=cox_reid)
+    fit = fit_dispersion(light_problem(problem, chosen), everyone, cox_reid=cox_reid)
     near = np.flatnonzero(fit.converged & ~fit.at_limit)
     fit.converged[:] = False
     if near.size:
-        fit.converged[near] = refined(problem, near, fit, cox_reid=cox_reid)
+        fit.converged[near] = _refined(problem, near, fit, cox_reid=cox_reid)
     rest = np.flatnonzero(~fit.converged)
     if rest.size:
         exact = fit_dispersion(problem, rest, cox_reid=cox_reid)
@@ -45,8 +62,77 @@ def dispersions(
     return fit
 
 
+def _refined(problem: Problem, genes: Ints, fit: DispersionFit, *, cox_reid: bool) -> Bools:
+    """Put the maxima next to those of `fit` in their place; which of them there are."""
+    settled = np.zeros(genes.size, bool)
+    at_zero = fit.alpha[genes] == 0
+    zero, rest = genes[at_zero], genes[~at_zero]
+    if zero.size:
+        at = fit_coefficients(
+            problem, zero, fit.alpha[zero], fit.beta[zero],
+            tolerance=NEAR_TOLERANCE, cox_reid=cox_reid,
+        )  # fmt: skip
+        here = at.evaluation
+        found = Maxima(
+            fit.alpha[zero],
+            at.beta + here.step,
+            here.log_likelihood + here.decrement,
+            here.adjustment,
+            at.converged & (here.derivative <= 0),
+        )
+        settled[at_zero] = _put(problem, zero, found, fit)
+        fit.poisson_derivative[zero] = here.derivative
+    if rest.size:
+        rho = rho_of(fit.alpha[rest], problem.scale[rest])
+        lower, upper = np.maximum(rho - _NEIGHBORHOOD, 0.0), rho + _NEIGHBORHOOD
+        found = newton(
+            problem, rest, rho, fit.beta[rest], lower, upper, cox_reid, _FEW_ITER, NEAR_TOLERANCE
+        )
+        settled[~at_zero] = _put(problem, rest, found, fit)
+    return settled
+
+
+def _put(problem: Problem, genes: Ints, found: Maxima, fit: DispersionFit) -> Bools:
+    """Write the maxima of genes into `fit`; which are maxima."""
+    fit.alpha[genes], fit.beta[genes] = found.alpha, found.beta
+    constant = problem.data.histogram.log_factorials[genes]
+    fit.log_likelihood[genes] = found.log_likelihood - constant
+    fit.adjusted[genes] = fit.log_likelihood[genes] + found.adjustment
+    return found.converged
+
+
+def coefficients_at(
+    problem: Problem, chosen: Representatives | None, alpha: Floats, start: Floats | None = None
+) -> CoefficientFit:
+    """`fit_coefficients` of all genes, by way of representatives of the cells if there are any.
+
+    Args:
+        problem: the data.
+        chosen: representatives of its cells, or None.
+        alpha: dispersions, ``(genes,)``.
+        start: ``(genes, p)``; None for `initial_coefficients`.
+    """
+    everyone = np.arange(problem.data.genes)
+    search = partial(fit_coefficients, genes=everyone, alpha=alpha, profile=False)
+    if chosen is not None:
+        light = light_problem(problem, chosen)
+        near = search(light, start=initial_coefficients(light) if start is None else start)
+        first = near.beta + near.evaluation.step
+        found = search(problem, start=first, tolerance=NEAR_TOLERANCE)
+        if found.converged.all():
+            return found
+        start = None
+    return search(problem, start=initial_coefficients(problem) if start is None else start)
+
+
+def light_problem(problem: Problem, chosen: Representatives) -> Problem:
+    """The same genes with representatives of the cells, which are made once."""
+    if problem.light is None:
+        problem.light = _light(problem, chosen)
+    return problem.light
+
+
 def _light(problem: Problem, chosen: Representatives) -> Problem:
-    """The same genes with representatives of the cells."""
     data = problem.data
     factors = np.exp(data.log_size_factors)
     part = replace(
