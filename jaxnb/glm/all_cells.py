@@ -2,12 +2,11 @@
 
 The log-likelihood of a gene's representatives (`jaxnb.glm.representatives`) has its maximum close
 to that of all cells. It is where Newton's method on all cells starts, which then takes a step or
-two instead of a search over the dispersions. Genes for which it does not converge from there are
-searched for on all cells.
+two instead of a search over the dispersions. The value after the last step is that before it and
+the gain of the step. Genes for which it does not converge from there are searched for on all cells.
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -22,9 +21,10 @@ from jaxnb.glm.coefficients import (
 )
 from jaxnb.glm.dispersion import DispersionFit, fit_dispersion
 from jaxnb.glm.problem import Problem
+from jaxnb.glm.pseudo_cells import distinct_rows
 from jaxnb.glm.representatives import Representatives, representatives_of
 
-__all__ = ["coefficients_at", "dispersions", "light_problem", "representatives"]
+__all__ = ["coefficients_at", "dispersions", "light_problem", "nested_problem", "representatives"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -40,6 +40,29 @@ def representatives(problem: Problem) -> Representatives | None:
     if data.cells.ndim > 1 or data.log_size_factors.ndim > 1:
         return None
     return representatives_of(data.rows[data.row_of], data.log_size_factors)
+
+
+def nested_problem(
+    larger: Problem, chosen: Representatives | None, design: Floats
+) -> Problem | None:
+    """The same counts on a smaller design, with the representatives that are already made.
+
+    Args:
+        larger: the data on a design that spans this one.
+        chosen: representatives of its cells.
+        design: a row per cell.
+
+    Returns:
+        None where cells share rows of the design.
+    """
+    data = larger.data
+    if chosen is None:
+        return None
+    if not len(design) == len(data.rows) == len(distinct_rows(design)[0]):
+        return None
+    problem = Problem(replace(data, rows=design))
+    light_problem(problem, chosen, larger.light)
+    return problem
 
 
 def dispersions(
@@ -113,26 +136,42 @@ def coefficients_at(
         start: ``(genes, p)``; None for `initial_coefficients`.
     """
     everyone = np.arange(problem.data.genes)
-    search = partial(fit_coefficients, genes=everyone, alpha=alpha, profile=False)
-    if chosen is not None:
-        light = light_problem(problem, chosen)
-        near = search(light, start=initial_coefficients(light) if start is None else start)
-        first = near.beta + near.evaluation.step
-        found = search(problem, start=first, tolerance=NEAR_TOLERANCE)
-        if found.converged.all():
-            return found
-        start = None
-    return search(problem, start=initial_coefficients(problem) if start is None else start)
+    if chosen is None:
+        first = initial_coefficients(problem) if start is None else start
+        return fit_coefficients(problem, everyone, alpha, first, profile=False)
+    light = light_problem(problem, chosen)
+    first = initial_coefficients(light) if start is None else start
+    near = fit_coefficients(light, everyone, alpha, first, profile=False)
+    first = near.beta + near.evaluation.step
+    found = fit_coefficients(
+        problem, everyone, alpha, first, tolerance=NEAR_TOLERANCE, profile=False
+    )
+    rest = np.flatnonzero(~found.converged)
+    if rest.size:
+        first = initial_coefficients(problem)[rest]
+        exact = fit_coefficients(problem, rest, alpha[rest], first, profile=False)
+        found.beta[rest], found.converged[rest] = exact.beta, exact.converged
+        for entry, values in zip(found.evaluation, exact.evaluation, strict=True):
+            entry[rest] = values
+    return found
 
 
-def light_problem(problem: Problem, chosen: Representatives) -> Problem:
-    """The same genes with representatives of the cells, which are made once."""
+def light_problem(
+    problem: Problem, chosen: Representatives, known: Problem | None = None
+) -> Problem:
+    """The same genes with representatives of the cells, which are made once.
+
+    Args:
+        problem: the data.
+        chosen: representatives of its cells.
+        known: the same for another design, whose sums of counts are taken over; None for none.
+    """
     if problem.light is None:
-        problem.light = _light(problem, chosen)
+        problem.light = _light(problem, chosen, known)
     return problem.light
 
 
-def _light(problem: Problem, chosen: Representatives) -> Problem:
+def _light(problem: Problem, chosen: Representatives, known: Problem | None) -> Problem:
     data = problem.data
     factors = np.exp(data.log_size_factors)
     part = replace(
@@ -141,9 +180,9 @@ def _light(problem: Problem, chosen: Representatives) -> Problem:
         row_of=np.arange(chosen.cells.size),
         log_size_factors=data.log_size_factors[chosen.cells],
         cells=chosen.sums(data.cells),
-        counts=chosen.sums(data.counts),
+        counts=chosen.sums(data.counts) if known is None else known.data.counts,
         exposures=chosen.totals(data.cells * factors),
-        totals=chosen.totals(data.counts),
+        totals=chosen.totals(data.counts) if known is None else known.data.totals,
     )
     separated = np.flatnonzero(problem.separated)
     if separated.size:

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._progress import progress_bar
-from jaxnb.glm.all_cells import coefficients_at, dispersions, representatives
+from jaxnb.glm.all_cells import (
+    coefficients_at,
+    dispersions,
+    nested_problem,
+    representatives,
+)
 from jaxnb.glm.conditioning import Basis, conditioned
 from jaxnb.glm.dispersion import DispersionFit
 from jaxnb.glm.problem import Problem
@@ -59,6 +64,15 @@ class Regression:
             basis,
             progress=progress,
         )
+
+    def within(self, larger: "Regression") -> "Regression":
+        """The same, with what a regression on a design that spans this one has of all its genes."""
+        if larger._only is not None and larger._chosen:
+            chosen = larger._chosen[0]
+            self._only = nested_problem(larger._only, chosen, self.basis.matrix)
+            if self._only is not None:
+                self._chosen = [chosen]
+        return self
 
     def problems(self, title: str = "") -> Iterator[tuple[slice, Problem]]:
         """The genes of each part and their likelihoods; a single part is kept."""

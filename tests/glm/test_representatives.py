@@ -121,6 +121,21 @@ def test_at_given_dispersions_they_are_those_of_all_cells(monkeypatch):
         np.testing.assert_allclose(again, expected, rtol=1e-12, atol=1e-8)
 
 
+@pytest.mark.parametrize("columns", [[0, 2], [1, 2]])
+def test_a_smaller_design_takes_over_what_the_larger_one_has(monkeypatch, columns):
+    """Without the intercept, gene 4 is no longer separated."""
+    counts, design, size_factors = cells()
+    alpha = np.array([0.5, 0.0, 2.0, 0.3, 1.0, 0.0, 1e-3])
+    larger, smaller = (Regression.of(counts, x, size_factors) for x in (design, design[:, columns]))
+    expected = smaller.fit_at(alpha)
+    larger.fit_at(alpha)
+    nested = Regression.of(counts, design[:, columns], size_factors).within(larger)
+    monkeypatch.setattr(nested, "_parts", None)
+    for got, values in zip(nested.fit_at(alpha), expected, strict=True):
+        np.testing.assert_allclose(got, values, rtol=1e-12, atol=1e-8)
+    np.testing.assert_array_equal(nested.limits()[0], smaller.limits()[0])
+
+
 @pytest.mark.parametrize("cox_reid", [False, True])
 def test_cells_are_added_up_some_at_a_time(monkeypatch, cox_reid):
     problem = Problem(next(pseudo_cells(*cells())))
