@@ -5,8 +5,7 @@ a decade. Wherever its derivative falls through zero between two points, a maxim
 Newton's method within these bounds; α = 0 itself is a maximum if the derivative there is not
 positive. Small samples often have two maxima, so that one ascent from one start is not enough.
 
-Steps are made in ρ = log(1 + α m), m a mean count of the gene: like α where dispersion hardly
-matters, like log α where it dominates, and 0 at the Poisson boundary.
+Steps are made in ρ = log(1 + α m), see `jaxnb.glm.ascent`.
 """
 
 from dataclasses import dataclass
@@ -15,16 +14,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.glm.coefficients import (
-    ROUNDING,
-    TOLERANCE,
-    fit_coefficients,
-    initial_coefficients,
-)
+from jaxnb.glm.ascent import d_alpha, newton, rho_of, shortened
+from jaxnb.glm.coefficients import ROUNDING, fit_coefficients, initial_coefficients
 from jaxnb.glm.likelihood import Evaluation
 from jaxnb.glm.problem import Problem
 
-__all__ = ["LARGEST_DISPERSION", "DispersionFit", "fit_dispersion", "refined"]
+__all__ = ["LARGEST_DISPERSION", "DispersionFit", "fit_dispersion"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -35,14 +30,6 @@ LARGEST_DISPERSION = 1e6
 _FIRST, _STEP, _LAST = 0.3, 10.0, 300.0
 # On the grid the coefficients need not be converged: the derivative is corrected for that.
 _GRID_TOLERANCE = 1e-2
-# A step in α is made once the coefficients are this near to their path.
-_NEAR_PATH = 1e-3
-# Steps in ρ below this no longer update the bounds: the sign of the derivative may be rounding,
-# or due to coefficients that are not exactly on the path.
-_SMALL_STEP = 1e-2
-_MAX_ITER = 80
-# The same near a maximum: from so far in ρ.
-_FEW_ITER, _NEIGHBORHOOD = 12, 0.5
 
 
 @dataclass
@@ -126,10 +113,10 @@ def _brackets(
     alpha = _FIRST / scale
     pairs: list[tuple[_Trace, _Trace]] = []
     while owners.size:
-        change = _d_alpha(previous.alpha, scale[owners]) * (
-            _rho(alpha, scale[owners]) - _rho(previous.alpha, scale[owners])
+        change = d_alpha(previous.alpha, scale[owners]) * (
+            rho_of(alpha, scale[owners]) - rho_of(previous.alpha, scale[owners])
         )
-        move = _shortened(previous.path * change[:, None])
+        move = shortened(previous.path * change[:, None])
         point = fit_coefficients(
             problem, genes[owners], alpha, previous.beta + move,
             tolerance=_GRID_TOLERANCE, cox_reid=cox_reid,
@@ -171,91 +158,16 @@ def _refine(
     if not owner.size:
         return
     gene, scale = genes[owner], problem.scale[genes[owner]]
-    lower, upper = _rho(low.alpha, scale), _rho(high.alpha, scale)
+    lower, upper = rho_of(low.alpha, scale), rho_of(high.alpha, scale)
     rho = _first_guess(low, high, lower, upper, scale)
     nearer_high = rho - lower > upper - rho
     origin = np.where(nearer_high, high.alpha, low.alpha)
     path = np.where(nearer_high[:, None], high.path, low.path)
     beta = np.where(nearer_high[:, None], high.beta, low.beta)
-    change = _d_alpha(origin, scale) * (rho - _rho(origin, scale))
-    beta = beta + _shortened(path * change[:, None])
-    alpha, beta, converged = _newton(problem, gene, rho, beta, lower, upper, cox_reid, _MAX_ITER)
-    _keep_highest(problem, gene, owner, alpha, beta, converged, fit, cox_reid)
-
-
-def _newton(
-    problem: Problem,
-    gene: Ints,
-    rho: Floats,
-    beta: Floats,
-    lower: Floats,
-    upper: Floats,
-    cox_reid: bool,
-    rounds: int,
-) -> tuple[Floats, Floats, Bools]:
-    """Maxima within bounds of ρ, which are moved: dispersions, coefficients and convergence."""
-    scale = problem.scale[gene]
-    alpha = _alpha(rho, scale)
-    converged = np.zeros(gene.size, bool)
-    active = np.arange(gene.size)
-    settled = fit_coefficients(problem, gene, alpha, beta, tolerance=_NEAR_PATH, cox_reid=cox_reid)
-    beta, here = settled.beta, settled.evaluation
-    for _ in range(rounds):
-        unit = _d_alpha(alpha[active], scale[active])
-        first = here.derivative * unit
-        second = here.curvature * unit**2 + first
-        with np.errstate(divide="ignore", invalid="ignore"):
-            newton = np.where(second < 0, -first / second, np.sign(first) * np.inf)
-        gain = np.abs(first * newton) / 2
-        done = (second < 0) & (here.decrement + gain < TOLERANCE)
-        large = (np.abs(newton) > _SMALL_STEP) & ~done
-        up = large & (first > 0)
-        down = large & (first <= 0)
-        lower[active[up]] = rho[active[up]]
-        upper[active[down]] = rho[active[down]]
-        target = rho[active] + newton
-        outside = large & ((target <= lower[active]) | (target >= upper[active]))
-        target = np.where(outside, (lower[active] + upper[active]) / 2, target)
-        target = np.maximum(target, 0.0)
-        step = target - rho[active]
-        beta[active] += here.step + _shortened(here.path * (unit * step)[:, None])
-        rho[active] = target
-        alpha[active] = _alpha(target, scale[active])
-        converged[active] = done
-        active = active[~done]
-        if not active.size:
-            break
-        settled = fit_coefficients(
-            problem, gene[active], alpha[active], beta[active],
-            tolerance=_NEAR_PATH, cox_reid=cox_reid,
-        )  # fmt: skip
-        beta[active], here = settled.beta, settled.evaluation
-    return alpha, beta, converged
-
-
-def refined(problem: Problem, genes: Ints, fit: DispersionFit, *, cox_reid: bool) -> Bools:
-    """Put the maxima next to those of `fit` in their place; which of them there are."""
-    scale = problem.scale[genes]
-    alpha, beta = fit.alpha[genes], fit.beta[genes]
-    settled = np.zeros(genes.size, bool)
-    zero = np.flatnonzero(alpha == 0)
-    if zero.size:
-        found = fit_coefficients(problem, genes[zero], alpha[zero], beta[zero], cox_reid=cox_reid)
-        beta[zero] = found.beta + found.evaluation.step
-        settled[zero] = found.converged & (found.evaluation.derivative <= 0)
-        fit.poisson_derivative[genes[zero]] = found.evaluation.derivative
-    rest = np.flatnonzero(alpha > 0)
-    if rest.size:
-        rho = _rho(alpha[rest], scale[rest])
-        lower, upper = np.maximum(rho - _NEIGHBORHOOD, 0.0), rho + _NEIGHBORHOOD
-        alpha[rest], beta[rest], settled[rest] = _newton(
-            problem, genes[rest], rho, beta[rest], lower, upper, cox_reid, _FEW_ITER
-        )
-    here = problem.evaluate(genes, alpha, beta, cox_reid=cox_reid)
-    fit.alpha[genes], fit.beta[genes] = alpha, beta
-    fit.log_likelihood[genes] = here.log_likelihood - problem.data.histogram.log_factorials[genes]
-    fit.adjusted[genes] = fit.log_likelihood[genes] + here.adjustment
-    return settled
+    change = d_alpha(origin, scale) * (rho - rho_of(origin, scale))
+    beta = beta + shortened(path * change[:, None])
+    found = newton(problem, gene, rho, beta, lower, upper, cox_reid)
+    _keep_highest(problem, gene, owner, found.alpha, found.beta, found.converged, fit, cox_reid)
 
 
 def _keep_highest(
@@ -287,8 +199,8 @@ def _keep_highest(
 def _first_guess(low: _Trace, high: _Trace, lower: Floats, upper: Floats, scale: Floats) -> Floats:
     """Where the cubic through the values and derivatives at both ends has its maximum."""
     width = upper - lower
-    left = low.derivative * _d_alpha(low.alpha, scale) * width
-    right = high.derivative * _d_alpha(high.alpha, scale) * width
+    left = low.derivative * d_alpha(low.alpha, scale) * width
+    right = high.derivative * d_alpha(high.alpha, scale) * width
     rise = high.value - low.value
     # d/dx of the cubic is left + 2 b x + 3 c x² on [0, 1].
     b, c = 3 * rise - 2 * left - right, left + right - 2 * rise
@@ -298,27 +210,6 @@ def _first_guess(low: _Trace, high: _Trace, lower: Floats, upper: Floats, scale:
         linear = left / (left - right)
     share = np.where(np.isfinite(share) & (share > 0.02) & (share < 0.98), share, linear)
     return lower + width * np.clip(share, 0.02, 0.98)
-
-
-def _rho(alpha: Floats, scale: Floats) -> Floats:
-    return np.log1p(alpha * scale)
-
-
-def _alpha(rho: Floats, scale: Floats) -> Floats:
-    found: Floats = np.expm1(rho) / scale
-    return found
-
-
-def _d_alpha(alpha: Floats, scale: Floats) -> Floats:
-    """dα/dρ = α + 1/m."""
-    return alpha + 1 / scale
-
-
-def _shortened(move: Floats) -> Floats:
-    """Moves of the coefficients of at most 1: predictions over a long way are often wrong."""
-    largest = np.abs(move).max(axis=1, keepdims=True)
-    shortened: Floats = move / np.maximum(largest, 1.0)
-    return shortened
 
 
 def _taken(trace: _Trace, which: Bools) -> _Trace:

@@ -22,7 +22,8 @@ from the path. The Cox-Reid adjustment is -½ log det I with I = Xᵀ diag(cW) X
     W' = W q (η' - μ),    W'' = 2 W (q (η' - μ))² + W q (η'' - η'²),
 
 with η'' = Xb', H b' = Xᵀr'' and r'' the second derivative of r along the path at η'' = 0. Then the
-adjustment has the derivatives -½ tr(I⁻¹I') and -½ (tr(I⁻¹I'') - tr(I⁻¹I'I⁻¹I')).
+adjustment has the derivatives -½ tr(I⁻¹I') and -½ (tr(I⁻¹I'') - tr(I⁻¹I'I⁻¹I')). The last but one
+is Σ c W'' x'I⁻¹x, linear in b', and one pass gives it together with r''.
 
 References:
     D. R. Cox and N. Reid (1987), *Parameter orthogonality and approximate conditional inference*,
@@ -30,6 +31,7 @@ References:
     expression analysis of multifactor RNA-Seq experiments*, Nucleic Acids Research 40, 4288-4297.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -52,6 +54,7 @@ __all__ = [
 
 # A JAX array inside the compiled function, a numpy array outside it.
 Entry: TypeAlias = Any
+Sums: TypeAlias = dict[str, Array]
 
 # h(t) = Σ (-t)ⁿ (n + 1) / (n + 2). Where the closed form loses more than two digits, nine terms of
 # the series leave out less than 1e-16.
@@ -109,6 +112,7 @@ class Evaluation(NamedTuple):
         path: dβ/dα along the path.
         derivative: of the (adjusted) profile log-likelihood in α.
         curvature: its second derivative in α.
+        of_adjustment: what the adjustment has of the derivative.
     """
 
     log_likelihood: Entry
@@ -120,15 +124,103 @@ class Evaluation(NamedTuple):
     path: Entry
     derivative: Entry
     curvature: Entry
+    of_adjustment: Entry
 
 
-@partial(jax.jit, static_argnames="cox_reid")
-def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Evaluation:
-    """Value, Newton step and derivatives at one point for every gene; float64 throughout."""
+@partial(jax.jit, static_argnames=("cox_reid", "profile", "at_once"))
+def evaluate(
+    alpha: Array,
+    beta: Array,
+    block: Block,
+    *,
+    cox_reid: bool,
+    profile: bool = True,
+    at_once: int | None = None,
+) -> Evaluation:
+    """Value, Newton step and derivatives at one point for every gene; float64 throughout.
+
+    Args:
+        alpha: dispersions, ``(genes,)``.
+        beta: coefficients, ``(genes, p)``.
+        block: the data.
+        cox_reid: with the adjustment and its derivatives.
+        profile: with the derivatives in α; those that are left out are 0.
+        at_once: so many cells of a block without `member` at a time, which stay in the cache.
+    """
     a = alpha[:, None]
-    c, w, design, products = block.cells, block.counts, block.design, block.products
-    size = design.shape[1]
-    eta = block.at_cells(beta @ design.T) + block.log_size_factors
+    size = block.design.shape[1]
+    one_pass = partial(_first_pass, a, beta, information=cox_reid, profile=profile)
+    sums = _over_cells(one_pass, block, at_once)
+    value, magnitude, first, second = histogram_part(
+        a, block.exceedances, block.thresholds, block.center
+    )
+    value += sums["value"]
+    magnitude += sums["magnitude"]
+    score = sums["score"] * block.free
+    inverse, _ = inverse_and_log_determinant(_free(unpacked(sums["hessian"], size), block.free))
+    step = times(inverse, score)
+    decrement = 0.5 * jnp.sum(score * step, axis=1)
+    zero = jnp.zeros_like(value)
+    if not profile:
+        return Evaluation(
+            value, magnitude, zero, decrement, score, step, jnp.zeros_like(step), zero, zero, zero
+        )
+    cross = sums["cross"] * block.free
+    path = times(inverse, cross)
+    derivative = first + sums["first"] + jnp.sum(cross * step, axis=1)
+    curvature = second + sums["second"] + jnp.sum(cross * path, axis=1)
+    adjustment, of_adjustment = zero, zero
+    if cox_reid:
+        information = _free(unpacked(sums["information"], size), block.free)
+        i_inverse, log_determinant = inverse_and_log_determinant(information)
+        i_inverse *= block.free[:, :, None] * block.free[:, None, :]
+        sums = _over_cells(partial(_second_pass, a, beta, path, i_inverse), block, at_once)
+        d_path = times(inverse, sums["r2"] * block.free)
+        ratio = i_inverse @ unpacked(sums["i1"], size)
+        adjustment = -0.5 * log_determinant
+        of_adjustment = -0.5 * jnp.trace(ratio, axis1=1, axis2=2)
+        derivative += of_adjustment
+        trace = sums["second"] + jnp.sum(sums["along"] * d_path, axis=1)
+        curvature -= 0.5 * (trace - jnp.sum(ratio * jnp.swapaxes(ratio, 1, 2), axis=(1, 2)))
+    return Evaluation(
+        value, magnitude, adjustment, decrement, score, step, path, derivative, curvature,
+        of_adjustment,
+    )  # fmt: skip
+
+
+def _over_cells(one_pass: Callable[[Block], Sums], block: Block, at_once: int | None) -> Sums:
+    """The sums of a pass over all cells, made over so many of them at a time."""
+    cells = block.counts.shape[1]
+    if at_once is None or block.member is not None or cells < 2 * at_once:
+        return one_pass(block)
+
+    def of(start: Array | int, size: int) -> Sums:
+        cut = partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=size)
+        return one_pass(
+            block._replace(
+                cells=cut(block.cells, axis=1),
+                counts=cut(block.counts, axis=1),
+                log_size_factors=cut(block.log_size_factors, axis=-1),
+                design=cut(block.design, axis=0),
+                products=cut(block.products, axis=0),
+            )
+        )
+
+    def body(number: Array, sums: Sums) -> Sums:
+        found: Sums = jax.tree.map(jnp.add, sums, of(number * at_once, at_once))
+        return found
+
+    whole = cells // at_once
+    rest = cells - whole * at_once
+    sums = of(cells - rest, rest) if rest else jax.tree.map(jnp.zeros_like, of(0, at_once))
+    found: Sums = jax.lax.fori_loop(0, whole, body, sums)
+    return found
+
+
+def _first_pass(a: Array, beta: Array, block: Block, *, information: bool, profile: bool) -> Sums:
+    """Sums over cells at one point."""
+    c, w = block.cells, block.counts
+    eta = block.at_cells(beta @ block.design.T) + block.log_size_factors
     mu = jnp.exp(eta)
     t = a * mu
     q = 1 / (1 + t)
@@ -137,57 +229,46 @@ def evaluate(alpha: Array, beta: Array, block: Block, *, cox_reid: bool) -> Eval
     barrier: Any = jax.lax.optimization_barrier
     mu, q, log1p_t = barrier((mu, q, log1p_t))
     t = a * mu
-
-    value, magnitude, first, second = histogram_part(
-        a, block.exceedances, block.thresholds, block.center
-    )
     per_count = w * (eta - (log1p_t - jnp.log1p(a * block.center[:, None])))
     per_cell = c * mu * jnp.where(t > 0, log1p_t / jnp.where(t > 0, t, 1), 1)
-    value += jnp.sum(per_count - per_cell, axis=1)
-    magnitude += jnp.sum(jnp.abs(per_count) + jnp.abs(per_cell), axis=1)
-
     residual = w - c * mu
-    score = (block.of_rows(residual * q) @ design) * block.free
     weight = mu * q * q
-    hessian = block.of_rows(weight * (c + a * w)) @ products
-    hessian = _free(unpacked(hessian, size), block.free)
-    inverse, _ = inverse_and_log_determinant(hessian)
-    cross = (block.of_rows(-residual * weight) @ design) * block.free
-    step, path = times(inverse, score), times(inverse, cross)
+    sums = {
+        "value": jnp.sum(per_count - per_cell, axis=1),
+        "magnitude": jnp.sum(jnp.abs(per_count) + jnp.abs(per_cell), axis=1),
+        "score": block.of_rows(residual * q) @ block.design,
+        "hessian": block.of_rows(weight * (c + a * w)) @ block.products,
+    }
+    if profile:
+        first, second = per_cell_derivatives(a, mu, q, log1p_t, w, c)
+        sums["cross"] = block.of_rows(-residual * weight) @ block.design
+        sums |= {"first": jnp.sum(first, axis=1), "second": jnp.sum(second, axis=1)}
+    if information:
+        sums["information"] = block.of_rows(c * mu * q) @ block.products
+    return sums
 
-    h, dh = _h(t, q, log1p_t)
-    first += jnp.sum(c * mu * mu * h - w * mu * q, axis=1)
-    second += jnp.sum(w * mu * mu * q * q + c * mu * mu * mu * dh, axis=1)
-    derivative = first + jnp.sum(cross * step, axis=1)
-    curvature = second + jnp.sum(cross * path, axis=1)
-    adjustment = jnp.zeros_like(value)
-    if cox_reid:
-        d_eta = block.at_cells(path @ design.T)
-        n, n1 = residual, -c * mu * d_eta
-        d1, d2 = mu * (1 + a * d_eta), mu * d_eta * (2 + a * d_eta)
-        r2 = q * (n1 * d_eta - q * (2 * n1 * d1 + n * d2 - 2 * n * d1 * d1 * q))
-        d_path = times(inverse, (block.of_rows(r2) @ design) * block.free)
-        d2_eta = block.at_cells(d_path @ design.T)
-        relative = q * (d_eta - mu)
-        big_w = c * mu * q
-        second_w = big_w * (2 * relative**2 + q * (d2_eta - d_eta**2))
-        # one product for all three matrices
-        weights = jnp.concatenate([big_w, big_w * relative, second_w])
-        stacked = block.of_rows(weights) @ products
-        information, i1, i2 = jnp.split(unpacked(stacked, size), 3)
-        i_inverse, log_determinant = inverse_and_log_determinant(_free(information, block.free))
-        mask = block.free[:, :, None] * block.free[:, None, :]
-        ratio = jnp.einsum("jab,jbc->jac", i_inverse, i1 * mask)
-        adjustment = -0.5 * log_determinant
-        derivative -= 0.5 * jnp.trace(ratio, axis1=1, axis2=2)
-        curvature -= 0.5 * (
-            jnp.sum(i_inverse * i2 * mask, axis=(1, 2))
-            - jnp.sum(ratio * jnp.swapaxes(ratio, 1, 2), axis=(1, 2))
-        )
-    decrement = 0.5 * jnp.sum(score * step, axis=1)
-    return Evaluation(
-        value, magnitude, adjustment, decrement, score, step, path, derivative, curvature
-    )
+
+def _second_pass(a: Array, beta: Array, path: Array, i_inverse: Array, block: Block) -> Sums:
+    """Sums over cells along the path, with tr(I⁻¹I'') = Σ W'' x'I⁻¹x."""
+    c, w, size = block.cells, block.counts, block.design.shape[1]
+    mu = jnp.exp(block.at_cells(beta @ block.design.T) + block.log_size_factors)
+    q = 1 / (1 + a * mu)
+    d_eta = block.at_cells(path @ block.design.T)
+    rows, columns = jnp.tril_indices(size)
+    # Every product of two different columns is there once.
+    packed = i_inverse[:, rows, columns] * jnp.where(rows == columns, 1.0, 2.0)
+    leverage = block.at_cells(packed @ block.products.T)
+    n, n1 = w - c * mu, -c * mu * d_eta
+    d1, d2 = mu * (1 + a * d_eta), mu * d_eta * (2 + a * d_eta)
+    r2 = q * (n1 * d_eta - q * (2 * n1 * d1 + n * d2 - 2 * n * d1 * d1 * q))
+    relative = q * (d_eta - mu)
+    big_w = c * mu * q
+    return {
+        "r2": block.of_rows(r2) @ block.design,
+        "i1": block.of_rows(big_w * relative) @ block.products,
+        "second": jnp.sum(leverage * big_w * (2 * relative**2 - q * d_eta**2), axis=1),
+        "along": block.of_rows(leverage * big_w * q) @ block.design,
+    }
 
 
 @jax.jit

@@ -22,6 +22,8 @@ Ints: TypeAlias = NDArray[np.int64]
 # Pseudo-cells and thresholds of one block: its arrays stay in the cache of a CPU.
 _BLOCK_ENTRIES = 1 << 16
 _NARROWEST, _WIDEST = 8, 1024
+# Of more cells so many at a time, 64 kB for 8 genes; a GPU takes them all together.
+_CELLS_AT_ONCE = 1024
 # Sums over the pseudo-cells of every distinct row are products with a matrix of that many columns.
 _MOST_ROWS = 512
 
@@ -39,6 +41,7 @@ class Problem:
             matter.
         width: genes in a block.
         evaluations: how many genes have been evaluated so far, for measurements.
+        light: representatives of the cells in their place, once they are made.
     """
 
     data: PseudoCells
@@ -48,6 +51,7 @@ class Problem:
     scale: Floats = field(init=False)
     width: int = field(init=False)
     evaluations: int = field(init=False, default=0)
+    light: "Problem | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         data = self.data
@@ -79,13 +83,16 @@ class Problem:
             )
             self._member = None if member is None else jnp.asarray(member)
 
-    def evaluate(self, genes: Ints, alpha: Floats, beta: Floats, *, cox_reid: bool) -> Evaluation:
+    def evaluate(
+        self, genes: Ints, alpha: Floats, beta: Floats, *, cox_reid: bool, profile: bool = True
+    ) -> Evaluation:
         """`jaxnb.glm.likelihood.evaluate` for any genes, as numpy arrays."""
+        how = {"cox_reid": cox_reid, "profile": profile, "at_once": _at_once()}
         self.evaluations += genes.size
         parts = []
         with jax.enable_x64(True):
             for where, block in self._blocks(genes):
-                result = evaluate(alpha[where], beta[where], block, cox_reid=cox_reid)
+                result = evaluate(alpha[where], beta[where], block, **how)
                 parts.append(jax.device_get(result))
         return _joined(parts, genes.size)
 
@@ -135,6 +142,10 @@ def _present(data: PseudoCells) -> NDArray[np.bool_] | None:
         return None
     found: NDArray[np.bool_] = np.broadcast_to(data.exposures > 0, data.totals.shape)
     return found
+
+
+def _at_once() -> int | None:
+    return _CELLS_AT_ONCE if jax.default_backend() == "cpu" else None
 
 
 def _joined(parts: list[Evaluation], count: int) -> Evaluation:

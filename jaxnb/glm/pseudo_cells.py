@@ -113,10 +113,10 @@ def pseudo_cells(
         mine = of_cells if of_cells.ndim == 1 else of_cells[:, genes]
         logs = log_factors if offsets is None else log_factors[:, None] + offsets[:, genes]
         given = None if weights is None else mine
-        weighted = np.ascontiguousarray(_scaled(columns, given).toarray().T, dtype=np.float64)
+        weighted = _scaled(columns, given).T.astype(np.float64).toarray()
         exposures = indicator @ (mine.T * np.exp(logs).T).T
         # Not by a product of sparse matrices: nearly every cell is a row of its own.
-        totals = indicator @ weighted.T
+        totals = weighted.T if len(rows) == len(row_of) else indicator @ weighted.T
         part = PseudoCells(
             rows, row_of, logs.T, mine.T, weighted,
             *_summaries(columns, given, totals, exposures.T),
@@ -217,10 +217,12 @@ def _padded(counted: Histogram) -> Histogram:
 
 
 def distinct_rows(design: Floats) -> tuple[Floats, Ints]:
-    """`numpy.unique` of rows, without its comparisons of whole rows."""
+    """`numpy.unique` of rows, without its comparisons of whole rows; unsorted if all differ."""
     order = np.lexsort(design.T[::-1])
     first = np.append(True, np.any(np.diff(design[order], axis=0) != 0, axis=1))
     row_of = np.empty(len(design), np.int64)
+    if first.all():
+        return design, np.arange(len(design))
     row_of[order] = np.cumsum(first) - 1
     return design[order[first]], row_of
 

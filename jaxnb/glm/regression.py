@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jaxnb._progress import progress_bar
-from jaxnb.glm.all_cells import dispersions, representatives
-from jaxnb.glm.coefficients import fit_coefficients, initial_coefficients
+from jaxnb.glm.all_cells import (
+    coefficients_at,
+    dispersions,
+    nested_problem,
+    representatives,
+)
 from jaxnb.glm.conditioning import Basis, conditioned
 from jaxnb.glm.dispersion import DispersionFit
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.pseudo_cells import PseudoCells, pseudo_cells
+from jaxnb.glm.representatives import Representatives
 from jaxnb.glm.separation import limits_of
 
 __all__ = ["Regression"]
@@ -44,6 +49,7 @@ class Regression:
         self._parts, self._genes, self._progress = parts, genes, progress
         self.basis = basis
         self._only: Problem | None = None
+        self._chosen: list[Representatives | None] = []
         self._limits: list[tuple[Floats, Bools]] = []
 
     @classmethod
@@ -58,6 +64,15 @@ class Regression:
             basis,
             progress=progress,
         )
+
+    def within(self, larger: "Regression") -> "Regression":
+        """The same, with what a regression on a design that spans this one has of all its genes."""
+        if larger._only is not None and larger._chosen:
+            chosen = larger._chosen[0]
+            self._only = nested_problem(larger._only, chosen, self.basis.matrix)
+            if self._only is not None:
+                self._chosen = [chosen]
+        return self
 
     def problems(self, title: str = "") -> Iterator[tuple[slice, Problem]]:
         """The genes of each part and their likelihoods; a single part is kept."""
@@ -79,12 +94,17 @@ class Regression:
                 start += part.genes
         self._limits = limits
 
+    def representatives(self, problem: Problem) -> Representatives | None:
+        """Of the cells, the same for all parts; see `jaxnb.glm.all_cells.representatives`."""
+        if not self._chosen:
+            self._chosen = [representatives(problem)]
+        return self._chosen[0]
+
     def fit(self, *, cox_reid: bool) -> DispersionFit:
         """Dispersions and coefficients of all genes."""
         fits = []
-        for genes, problem in self.problems("dispersions"):
-            if genes.start == 0:
-                chosen = representatives(problem)  # the same for all parts
+        for _, problem in self.problems("dispersions"):
+            chosen = self.representatives(problem)
             fits.append(dispersions(problem, chosen, cox_reid=cox_reid))
         names = vars(fits[0])
         found = {name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names}
@@ -95,9 +115,9 @@ class Regression:
         betas, values, converged = [], [], []
         start = None if start is None else self.basis.inner(start)
         for genes, problem in self.problems("coefficients"):
-            everyone = np.arange(problem.data.genes)
-            first = initial_coefficients(problem) if start is None else start[genes]
-            found = fit_coefficients(problem, everyone, alpha[genes], first)
+            chosen = self.representatives(problem)
+            first = None if start is None else start[genes]
+            found = coefficients_at(problem, chosen, alpha[genes], first)
             here = found.evaluation
             betas.append(found.beta + here.step)
             constant = problem.data.histogram.log_factorials

@@ -65,17 +65,17 @@ class Representatives(NamedTuple):
         """Weights of the representatives from those of the cells, ``(…, cells)``."""
         found = np.empty((*values.shape[:-1], self.cells.size))
         for group in self.groups:
-            found[..., group.nodes] = values[..., group.members] @ group.basis
+            found[..., group.nodes] = np.take(values, group.members, axis=-1) @ group.basis
         return found
 
     def totals(self, values: Floats) -> Floats:
         """Sums over the cells next to every representative: positive where the values are."""
-        found = np.empty((*values.shape[:-1], self.cells.size))
+        nearest = np.empty(values.shape[-1], np.int64)
         for group in self.groups:
-            nearest = np.argmax(np.abs(group.basis), axis=1)
-            indicator = nearest[:, None] == np.arange(group.basis.shape[1])
-            found[..., group.nodes] = values[..., group.members] @ indicator.astype(np.float64)
-        return found
+            nearest[group.members] = group.nodes.start + np.argmax(np.abs(group.basis), axis=1)
+        every = values.reshape(-1, values.shape[-1])
+        found: Floats = np.stack([np.bincount(nearest, x, self.cells.size) for x in every])
+        return found.reshape(*values.shape[:-1], self.cells.size)
 
 
 def representatives_of(design: Floats, log_size_factors: Floats) -> Representatives | None:

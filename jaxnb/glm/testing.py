@@ -159,10 +159,13 @@ def _compare(
         raise ValueError(
             "without its only coefficient the design is empty: use method='wald' for it"
         )
+    within = source is None
     source = source or fit.source
     if method == "ql":
         return _quasi_likelihood_f(fit, smaller, degrees, source)
     regression = source.regression(smaller, width=fit.design.matrix.shape[1])
+    if within:
+        regression = regression.within(fit.regression)
     if fit.dispersion_method == "ml":
         null = regression.fit(cox_reid=False).log_likelihood
     else:

@@ -5,11 +5,14 @@ import pandas as pd
 import pytest
 
 from jaxnb import glm
-from jaxnb.glm import all_cells
+from jaxnb.glm import all_cells, fold_changes
+from jaxnb.glm import problem as of_problem
 from jaxnb.glm import pseudo_cells as of_cells
 from jaxnb.glm.all_cells import dispersions, representatives
+from jaxnb.glm.fold_changes import shrunken_contrast
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.pseudo_cells import pseudo_cells
+from jaxnb.glm.regression import Regression
 from jaxnb.glm.representatives import representatives_of
 
 CELLS = 1500
@@ -96,6 +99,56 @@ def test_genes_whose_search_fails_on_representatives_are_searched_for_on_all_cel
     expected = dispersions(problem, None, cox_reid=False)
     for name, values in vars(expected).items():
         np.testing.assert_array_equal(getattr(fit, name), values, err_msg=name)
+
+
+def test_at_given_dispersions_they_are_those_of_all_cells(monkeypatch):
+    """Coefficients, log-likelihoods and shrunken contrasts; also where the start does not help."""
+    regression = Regression.of(*cells())
+    alpha = np.array([0.5, 0.0, 2.0, 0.3, 1.0, 0.0, 1e-3])
+    contrast = np.array([0.0, 1.0, 0.0])
+
+    def found(regression):
+        beta, *values = regression.fit_at(alpha)
+        return beta, *values, shrunken_contrast(regression, alpha, beta, contrast)
+
+    near = found(regression)
+    monkeypatch.setattr(fold_changes, "_MOVED", 0.0)
+    failed = found(regression)
+    monkeypatch.setattr(all_cells, "representatives_of", lambda *_: None)
+    monkeypatch.setattr(fold_changes, "_TOLERANCE", 1e-12)
+    for got, again, expected in zip(near, failed, found(Regression.of(*cells())), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-8)
+        np.testing.assert_allclose(again, expected, rtol=1e-12, atol=1e-8)
+
+
+@pytest.mark.parametrize("columns", [[0, 2], [1, 2]])
+def test_a_smaller_design_takes_over_what_the_larger_one_has(monkeypatch, columns):
+    """Without the intercept, gene 4 is no longer separated."""
+    counts, design, size_factors = cells()
+    alpha = np.array([0.5, 0.0, 2.0, 0.3, 1.0, 0.0, 1e-3])
+    larger, smaller = (Regression.of(counts, x, size_factors) for x in (design, design[:, columns]))
+    expected = smaller.fit_at(alpha)
+    larger.fit_at(alpha)
+    nested = Regression.of(counts, design[:, columns], size_factors).within(larger)
+    monkeypatch.setattr(nested, "_parts", None)
+    for got, values in zip(nested.fit_at(alpha), expected, strict=True):
+        np.testing.assert_allclose(got, values, rtol=1e-12, atol=1e-8)
+    np.testing.assert_array_equal(nested.limits()[0], smaller.limits()[0])
+
+
+@pytest.mark.parametrize("cox_reid", [False, True])
+def test_cells_are_added_up_some_at_a_time(monkeypatch, cox_reid):
+    problem = Problem(next(pseudo_cells(*cells())))
+    arguments = np.arange(7), np.array([0.5, 0.0, 2.0, 0.3, 1.0, 0.0, 1e-3]), np.full((7, 3), 0.1)
+    expected = problem.evaluate(*arguments, cox_reid=cox_reid)
+    monkeypatch.setattr(of_problem, "_CELLS_AT_ONCE", 128)
+    found = problem.evaluate(*arguments, cox_reid=cox_reid)
+    plain = problem.evaluate(*arguments, cox_reid=False, profile=False)
+    for name, values in expected._asdict().items():
+        size = np.abs(values).max()
+        np.testing.assert_allclose(getattr(found, name), values, atol=1e-11 * size, err_msg=name)
+        if name in {"log_likelihood", "magnitude", "decrement", "score", "step"}:
+            np.testing.assert_allclose(getattr(plain, name), values, atol=1e-11 * size)
 
 
 @pytest.mark.quick
