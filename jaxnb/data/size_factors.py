@@ -60,7 +60,8 @@ def given_factors(choice: Any, rows: Rows, *, zeros: bool = False) -> tuple[Floa
 
     Args:
         choice: an array, one entry per row; a Series with the labels of the rows, in any order;
-            ``"ones"``; the name of a field of the rows; or one of `FROM_COUNTS`.
+            the name of a field of the rows; ``"ones"`` or one of `FROM_COUNTS`, if no field has
+            that name.
         rows: what is known of them.
         zeros: whether a factor may be 0.
 
@@ -71,15 +72,11 @@ def given_factors(choice: Any, rows: Rows, *, zeros: bool = False) -> tuple[Floa
     if not isinstance(choice, str):
         return _checked(choice, rows, "size_factors", zeros=zeros), "given"
     fields: Mapping[str, Any] = {} if rows.fields is None else rows.fields
-    if choice in ("ones", *FROM_COUNTS):
-        if choice in fields:
-            warn(
-                f"size_factors={choice!r} is not the field of that name: pass its values for these"
-            )
-        return (np.ones(rows.number), choice) if choice == "ones" else None
     if choice in fields:
         name = f"obs[{choice!r}]"
         return _checked(fields[choice], rows, name, zeros=zeros), name
+    if choice in ("ones", *FROM_COUNTS):
+        return (np.ones(rows.number), choice) if choice == "ones" else None
     known = ", ".join(map(str, fields)) or "it has none"
     words = ", ".join(map(repr, (*FROM_COUNTS, "ones")))
     raise ValueError(f"size_factors={choice!r} is none of {words}, nor a column of obs ({known})")

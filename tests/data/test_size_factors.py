@@ -100,11 +100,12 @@ def test_labels_of_other_rows_are_refused() -> None:
     )
 
 
-def test_a_field_named_like_a_choice_is_said_not_to_be_meant() -> None:
-    with pytest.warns(UserWarning, match="is not the field of that name"):
-        given = given_factors("ones", Rows(3, None, {"ones": np.arange(3.0)}))
+@pytest.mark.parametrize("name", ["ones", "total", "tmm"])
+def test_a_field_comes_before_a_choice_of_the_same_name(name: str) -> None:
+    given = given_factors(name, Rows(3, None, {name: np.arange(1.0, 4.0)}))
     assert given is not None
-    assert_array_equal(given[0], 1)
+    assert_array_equal(given[0], [1, 2, 3])
+    assert given[1] == f"obs[{name!r}]"
 
 
 @pytest.mark.parametrize(
