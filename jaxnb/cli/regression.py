@@ -275,4 +275,10 @@ def size_factors(options: argparse.Namespace, obs: "pd.DataFrame", rows: int) ->
     how = options.size_factors
     if how is None and options.counts is None and not options.pseudobulk:
         how = "obs:total_counts"
-    return size_factors_asked(how, rows, obs)
+    asked = size_factors_asked(how, rows, obs)
+    if isinstance(asked, str) and asked in obs:
+        raise InputError(
+            f"--size-factors {how}: there is a field of that name, too: give obs:{asked} for the "
+            "field, or rename it"
+        )
+    return asked

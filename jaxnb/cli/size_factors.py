@@ -33,7 +33,7 @@ def size_factors_asked(
     """
     if how is None or how in (*FROM_COUNTS, "ones"):
         return how
-    if how == "none":  # as "ones" was called before 0.2
+    if how == "none":  # another name for it
         return "ones"
     if how.startswith("obs:"):
         return _from_field(how.removeprefix("obs:"), fields)

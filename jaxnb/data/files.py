@@ -143,15 +143,16 @@ def sums_of_file(
 
 
 def _given_factors(size_factors: ArrayLike | str | None, opened: CountFile) -> Any:
-    choice = "total" if size_factors is None else size_factors
+    if size_factors is None:
+        return None
     rows = Rows(opened.shape[0], opened.cells, opened.obs)
     try:
-        given = given_factors(choice, rows, zeros=True)
+        given = given_factors(size_factors, rows, zeros=True)
     except ValueError as error:
         raise InputError(str(error)) from error
-    if given is None and choice in WHOLE_MATRIX:
+    if given is None and size_factors in WHOLE_MATRIX:
         raise InputError(
-            f"size_factors={choice!r} takes the whole matrix in memory: choose 'total', or give "
-            "what jaxnb.io.read_counts reads to the fit"
+            f"size_factors={size_factors!r} takes the whole matrix in memory: choose 'total', or "
+            "give what jaxnb.io.read_counts reads to the fit"
         )
     return None if given is None else given[0]

@@ -91,12 +91,14 @@ def resolve_size_factors(
     Warns:
         UserWarning: totals that one column dominates, as it must where there are few.
     """
-    choice = "total" if size_factors is None else size_factors
-    given = given_factors(choice, Rows(totals.size, data.rows, data.obs), zeros=True)
+    rows = Rows(totals.size, data.rows, data.obs)
+    # Of fields the default knows nothing, not even of one named like it.
+    given = None if size_factors is None else given_factors(size_factors, rows, zeros=True)
     if given is None:
+        choice = "total" if size_factors is None else str(size_factors)
         if choice == "total" and totals.any() and totals.size > 1:
             warn_of_domination(shares_of(data.matrix), names)
-        return factors_from_counts(str(choice), data.matrix, totals)
+        return factors_from_counts(choice, data.matrix, totals)
     factors, _ = given
     if not factors.any():
         raise ValueError("size_factors are all 0: there is nothing to fit")

@@ -43,11 +43,12 @@ def fit_nb(
             warning says so: normalized data have no such distribution.
         size_factors: exposure of every row, shape ``(rows,)``, used as given, not rescaled, or a
             Series with the labels of the rows, in any order; the name of a column of
-            ``counts.obs`` for an AnnData; ``"ones"``; ``"total"``, the row totals over their mean,
-            which is what None means; ``"median-ratio"`` or ``"tmm"`` (`jaxnb.data.ratios`). A row
-            with size factor 0, which must be a row without counts, is left out. Totals of few
-            columns hold the counts that are to be explained, so that theta comes out too large:
-            then give the totals over all genes.
+            ``counts.obs`` for an AnnData; or, if there is no column of that name, ``"ones"``,
+            ``"total"``, the row totals over their mean, ``"median-ratio"`` or ``"tmm"``
+            (`jaxnb.data.ratios`). None is the row totals over their mean. A row with size factor
+            0, which must be a row without counts, is left out. Totals of few columns hold the
+            counts that are to be explained, so that theta comes out too large: then give the
+            totals over all genes.
         layer: of an AnnData, in place of its ``X``.
         use_raw: take the counts from the ``raw`` of an AnnData.
         max_iter: Newton steps per column and start before it is called not converged.
@@ -59,6 +60,7 @@ def fit_nb(
         `size_factors`. zi_logits is -inf throughout.
 
     Raises:
+        TypeError: `layer` or `use_raw` without an AnnData.
         ValueError: the counts are not a matrix, empty, negative or not finite; the size factors
             have another length, are negative or not finite, or are 0 for a row with counts; or
             there is one column and no size factors.

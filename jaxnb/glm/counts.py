@@ -63,6 +63,9 @@ def count_data(
     raw = layer == "raw"
     found = unpacked(data, layer=None if raw else layer, raw=raw)
     matrix = found.matrix.compute() if is_dask(found.matrix) else found.matrix
+    if sparse.issparse(matrix):
+        matrix = sparse.csc_array(matrix)
+        matrix.sum_duplicates()
     check_matrix(matrix)
     genes = pd.RangeIndex(matrix.shape[1]) if found.genes is None else pd.Index(found.genes)
     if summaries := [str(name) for name in genes if name in SUMMARIES]:
@@ -75,7 +78,6 @@ def count_data(
     if matrix.dtype == np.float16:  # which scipy.sparse does not have
         matrix = matrix.astype(np.float32)
     x = sparse.csc_array(matrix)
-    x.sum_duplicates()
     whole = _check_whole(x.data, data, layer, allow_non_integer)
     x = x.astype(np.int64 if whole else np.float64)
     x.eliminate_zeros()

@@ -112,8 +112,8 @@ def fit(
         layer: for AnnData, the layer that holds the counts, or ``"raw"``; None for ``X``.
         genes: names of the genes of statistics.
         size_factors: an array, one per row, or a Series with the labels of the rows, in any
-            order; ``"total"``; ``"median-ratio"``; ``"tmm"``; ``"ones"``; or a column of ``obs``;
-            None for median ratios if at least 100 genes have counts in every row, totals otherwise
+            order; a column of ``obs``; or, if there is none of that name, ``"total"``,
+            ``"median-ratio"``, ``"tmm"`` or ``"ones"``; None for median ratios if at least 100 genes have counts in every row, totals otherwise
             (`jaxnb.glm.size_factors.size_factors_of`).
         dispersion: ``"ml"``, the joint maximum of the likelihood; ``"cox-reid"``, that of the
             Cox-Reid adjusted profile likelihood, which corrects for the coefficients estimated;

@@ -28,20 +28,20 @@ def size_factors_of(data: CountData, choice: ArrayLike | str | None) -> tuple[Fl
     Args:
         data: the counts.
         choice: an array, one per row, used as it is, or a Series with the labels of the rows, in
-            any order; ``"total"``, the rows' totals over their mean; ``"median-ratio"`` or
-            ``"tmm"`` (`jaxnb.data.ratios`); ``"ones"``; the name of a column of ``obs``; None for
-            median ratios if at least 100 genes have counts in every row, totals otherwise.
+            any order; the name of a column of ``obs``; or, if there is none of that name,
+            ``"total"``, the rows' totals over their mean, ``"median-ratio"`` or ``"tmm"``
+            (`jaxnb.data.ratios`), or ``"ones"``; None for median ratios if at least 100 genes have counts in every row, totals otherwise.
 
     Raises:
         ValueError: another length, values that are not positive, no such column, one gene without
             given size factors, no gene for median ratios, or a row without counts.
     """
-    everywhere = np.diff(data.matrix.indptr) == data.matrix.shape[0]
-    choice = choice_of(choice, int(everywhere.sum()))
-    given = given_factors(choice, rows_of(data.obs))
+    # Of fields the default knows nothing, not even of one named like it.
+    given = None if choice is None else given_factors(choice, rows_of(data.obs))
     if given is not None:
         return given
-    how = str(choice)
+    everywhere = np.diff(data.matrix.indptr) == data.matrix.shape[0]
+    how = str(choice_of(choice, int(everywhere.sum())))
     if how == "total":
         totals = np.asarray(data.matrix.sum(axis=1), np.float64).ravel()
         return factors_of_totals(totals, data.matrix.shape[1], data.obs.index), how

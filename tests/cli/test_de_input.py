@@ -212,6 +212,14 @@ def test_sums_of_few_cells_are_named_and_can_be_kept(de, folder):
     assert "no group has 10 cells: the largest has 4" in printed.err
 
 
+@pytest.mark.quick
+def test_a_choice_that_is_a_field_as_well_is_asked_about(de):
+    words = ["--design", "~ condition", "--test", "condition", "--size-factors", "total"]
+    status, printed = de(*words, obs=OBS.assign(total=COUNTS.sum(axis=1)))
+    assert status == 2
+    assert "there is a field of that name, too: give obs:total for the field" in printed.err
+
+
 @pytest.mark.slow
 def test_totals_over_a_part_of_the_genes_are_told(de):
     wider = OBS.assign(total_counts=3 * COUNTS.sum(axis=1))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from scipy import sparse
 
 from jaxnb import glm
 from jaxnb.data.matrices import unpacked
@@ -28,6 +29,13 @@ def test_frames_of_every_type_of_number(frame: pd.DataFrame) -> None:
     found = glm.fit(frame, "~ group", obs=GROUP, size_factors="ones").coefficients
     whole = glm.fit(FRAME, "~ group", obs=GROUP, size_factors="ones").coefficients
     pd.testing.assert_frame_equal(found, whole)
+
+
+@pytest.mark.parametrize("form", ["lil", "dok", "coo", "bsr", "csr", "csc"])
+def test_every_sparse_format(form: str) -> None:
+    matrix = sparse.csr_array(COUNTS).asformat(form)
+    assert_array_equal(fit_poisson(matrix).mean, fit_poisson(COUNTS).mean)
+    assert_array_equal(glm.fit(matrix, "~ 1").coefficients, glm.fit(COUNTS, "~ 1").coefficients)
 
 
 @pytest.mark.parametrize("of", [fit_poisson, lambda data: glm.fit(data, "~ 1")])

@@ -90,6 +90,21 @@ def test_fits_and_regression_have_the_same_choices(choice, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.filterwarnings("ignore:.* of all counts")
+def test_the_default_does_not_look_at_fields(tmp_path: Path) -> None:
+    obs = pd.DataFrame({"total": DEPTH.to_numpy(), "median-ratio": DEPTH.to_numpy()}, NAMES)
+    adata = anndata.AnnData(sparse.csr_matrix(COUNTS), obs=obs)
+    adata.write_h5ad(tmp_path / "counts.h5ad")
+    plain = fit_poisson(COUNTS).mean
+    assert_array_equal(fit_poisson(adata).mean, plain)
+    assert_allclose(fit_poisson(read_statistics(tmp_path / "counts.h5ad")).mean, plain)
+    for genes in (40, GENES):  # totals, median ratios
+        found, without = (
+            glm.fit(COUNTS[:, :genes], "~ 1", obs=fields).size_factors for fields in (obs, None)
+        )
+        assert_array_equal(found, without)
+
+
 def test_labels_of_other_rows_are_refused() -> None:
     frame = pd.DataFrame(COUNTS, NAMES)
     with pytest.raises(ValueError, match=r"labels of size_factors .*\(row cell0 is not"):

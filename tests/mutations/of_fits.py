@@ -74,6 +74,14 @@ FITS = (
         _DATA,
     ),
     Fault(
+        "fit-default-reads-fields",
+        "without size factors a field named total is taken for them",
+        "fit/inputs.py",
+        "None if size_factors is None else given_factors(size_factors, rows, zeros=True)",
+        'given_factors("total" if size_factors is None else size_factors, rows, zeros=True)',
+        _DATA,
+    ),
+    Fault(
         "data-labels-of-frames",
         "labels of the rows are not looked at",
         "data/size_factors.py",
