@@ -113,7 +113,8 @@ def fit(
         genes: names of the genes of statistics.
         size_factors: an array, one per row, or a Series with the labels of the rows, in any
             order; a column of ``obs``; or, if there is none of that name, ``"total"``,
-            ``"median-ratio"``, ``"tmm"`` or ``"ones"``; None for median ratios if at least 100 genes have counts in every row, totals otherwise
+            ``"median-ratio"``, ``"tmm"`` or ``"ones"``; None for median ratios if at least 100
+            genes have counts in every row, totals otherwise
             (`jaxnb.glm.size_factors.size_factors_of`).
         dispersion: ``"ml"``, the joint maximum of the likelihood; ``"cox-reid"``, that of the
             Cox-Reid adjusted profile likelihood, which corrects for the coefficients estimated;

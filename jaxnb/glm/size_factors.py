@@ -30,7 +30,8 @@ def size_factors_of(data: CountData, choice: ArrayLike | str | None) -> tuple[Fl
         choice: an array, one per row, used as it is, or a Series with the labels of the rows, in
             any order; the name of a column of ``obs``; or, if there is none of that name,
             ``"total"``, the rows' totals over their mean, ``"median-ratio"`` or ``"tmm"``
-            (`jaxnb.data.ratios`), or ``"ones"``; None for median ratios if at least 100 genes have counts in every row, totals otherwise.
+            (`jaxnb.data.ratios`), or ``"ones"``; None for median ratios if at
+            least 100 genes have counts in every row, totals otherwise.
 
     Raises:
         ValueError: another length, values that are not positive, no such column, one gene without
