@@ -7,14 +7,13 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.data.chebyshev import FIRST_TAIL, Panels, nodes_for
+from jaxnb.data.chebyshev import NODES, Panels, nodes_for
+from jaxnb.data.tails import FIRST_TAIL
 
-__all__ = ["ADDED", "NODES", "AdditiveSums"]
+__all__ = ["ADDED", "AdditiveSums"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-# 1e-15 a cell for the sums of log(1 + exp(u + v)).
-NODES = nodes_for(1.0, np.pi, 1e-15)
 _PLAIN = Panels(1.0, NODES)
 # The logarithm of p + (1 − p)·NB(0) has singularities at |Im v| = π/log(1/p) and beyond: 1e-11 a
 # zero whose probability under the NB is about p = 3e-4, and rounding where p > 0.03.

@@ -8,22 +8,13 @@ same nodes.
 """
 
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
-__all__ = [
-    "FIRST_TAIL",
-    "Panels",
-    "nodes_for",
-    "tail_panels",
-    "tail_sums",
-    "tail_weights",
-    "whole_panel",
-]
+__all__ = ["NODES", "Panels", "nodes_for"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
@@ -54,6 +45,10 @@ def nodes_for(width: float, strip: float, tolerance: float) -> int:
     rho = ratio + np.sqrt(1 + ratio**2)
     needed = np.log(4 * _LARGEST / (rho - 1) / tolerance) / np.log(rho)
     return int(np.ceil(needed)) + 1
+
+
+# 1e-15 a term for the sums of log(1 + exp(u + v)) on panels of width 1.
+NODES = nodes_for(1.0, np.pi, 1e-15)
 
 
 class Panels(NamedTuple):
@@ -115,107 +110,3 @@ def _coefficients(nodes: int) -> Floats:
     coefficients = polynomials.T * (2 / nodes)
     coefficients[0] /= 2
     return coefficients
-
-
-# Histograms. With T_k the number of counts above k, the sum over the counts of
-# log Γ(x + θ)/(Γ(θ)·θˣ) is Σ_k T_k·log(1 + k/θ), and log(1 + k/θ) = log(1 + exp(log k − log θ)) is
-# as smooth in log k as the other sums are in log s.
-FIRST_TAIL = 64
-# Below this panel sums over k are added up, above it the formula of Euler and Maclaurin is exact
-# to rounding: the polynomials change by less than 1% from one k to the next.
-_FIRST_SMOOTH_PANEL = 7
-_QUADRATURE = np.polynomial.legendre.leggauss(24)
-
-
-@cache
-def tail_panels(nodes: int) -> Panels:
-    """Panels of width 1 in log k, the first of which begins at k = `FIRST_TAIL`."""
-    return Panels(1.0, nodes, float(np.log(FIRST_TAIL)))
-
-
-def _first_of_panel(panel: Any) -> Any:
-    return np.ceil(FIRST_TAIL * np.exp(np.asarray(panel, np.float64))).astype(np.int64)
-
-
-def tail_sums(counts: Ints, nodes: int) -> tuple[Ints, Floats]:
-    """Sums of the Lagrange polynomials in log k over the last panel of every count.
-
-    Args:
-        counts: above `FIRST_TAIL`.
-        nodes: nodes of a panel.
-
-    Returns:
-        The panel p of log(count − 1), and the sums over k from the first integer of that panel to
-        count − 1, shape ``(counts, nodes)``. The sums over a whole panel p are those of the count
-        first integer of panel p + 1, see `whole_panel`.
-    """
-    edges = _first_of_panel(np.arange(1, 40))
-    panel: Ints = np.searchsorted(edges, counts - 1, side="right").astype(np.int64)
-    sums = np.empty((counts.size, nodes))
-    for p in np.unique(panel).tolist():
-        here = panel == p
-        sums[here] = _partial_sums(counts[here], p, nodes)
-    return panel, sums
-
-
-@cache
-def whole_panel(panel: int, nodes: int) -> Floats:
-    """Sums of the Lagrange polynomials over all integers of a panel, shape ``(nodes,)``."""
-    end = np.array([_first_of_panel(panel + 1)])
-    sums: Floats = _partial_sums(end, panel, nodes)[0]
-    return sums
-
-
-def tail_weights(gene: NDArray[Any], counts: Ints, genes: int, nodes: int) -> Floats:
-    """Weights of every gene at the nodes in log k, from single counts.
-
-    Args:
-        gene: of every count.
-        counts: above `FIRST_TAIL`.
-        genes: how many there are.
-        nodes: nodes of a panel.
-
-    Returns:
-        Shape ``(genes, panels · nodes)``, as many panels as the largest count needs.
-    """
-    distinct, where = np.unique(counts, return_inverse=True)
-    last, sums = tail_sums(distinct, nodes)
-    panel, panels = last[where], int(last.max()) + 1
-    weights = np.zeros((genes, panels, nodes))
-    for p in range(panels):
-        here = np.flatnonzero(panel == p)
-        places = (gene[here], np.arange(here.size))
-        owner = sparse.csr_array((np.ones(here.size), places), shape=(genes, here.size))
-        beyond = np.bincount(gene[panel > p], minlength=genes)
-        weights[:, p] = owner @ sums[where[here]] + beyond[:, None] * whole_panel(p, nodes)
-    return weights.reshape(genes, -1)
-
-
-def _partial_sums(counts: Ints, panel: int, nodes: int) -> Floats:
-    first = int(_first_of_panel(panel))
-    if panel < _FIRST_SMOOTH_PANEL:
-        found: Floats = _running_sums(panel, nodes)[counts - first]
-        return found
-    # Σ_{k=a}^{x−1} f(k) = ∫ f − (f(x) − f(a))/2 + (f′(x) − f′(a))/12 − …
-    panels = tail_panels(nodes)
-    low, high = np.log(float(first)), np.log(counts.astype(np.float64))
-    points, weights = _QUADRATURE
-    middle, half = (high + low) / 2, (high - low) / 2
-    t = middle[:, None] + half[:, None] * points
-    basis = panels.basis(t.ravel(), panel).reshape(*t.shape, nodes)
-    integral = np.einsum("i,iq,iqn->in", half, weights * np.exp(t), basis)
-    ends = np.append(high, low)
-    values = panels.basis(ends, panel)
-    derivatives = panels.derivative(ends, panel) / np.append(counts, first)[:, None]
-    sums: Floats = (
-        integral - (values[:-1] - values[-1]) / 2 + (derivatives[:-1] - derivatives[-1]) / 12
-    )
-    return sums
-
-
-@cache
-def _running_sums(panel: int, nodes: int) -> Floats:
-    """Row i: the sum over the first i integers of the panel."""
-    first, end = (int(_first_of_panel(p)) for p in (panel, panel + 1))
-    basis = tail_panels(nodes).basis(np.log(np.arange(first, end, dtype=np.float64)), panel)
-    return np.concatenate([np.zeros((1, nodes)), np.cumsum(basis, axis=0)])

@@ -17,21 +17,15 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.special import gammaln
 
-from jaxnb.data.additive import ADDED, NODES, AdditiveSums
-from jaxnb.data.chebyshev import (
-    FIRST_TAIL,
-    tail_panels,
-    tail_weights,
-)
+from jaxnb.data.additive import ADDED, AdditiveSums
 from jaxnb.data.checks import check_block
+from jaxnb.data.tails import count_values, tails
 
 __all__ = ["CountStatistics"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_TAIL = tail_panels(NODES)
 # Cells in a block: large enough for the sparse products, small beside the matrix.
 _ROWS = 8192
 
@@ -108,16 +102,8 @@ class CountStatistics(AdditiveSums):
         return counted
 
     def tails(self) -> tuple[Floats, Floats]:
-        """Values k and weights T of Σ_k T_k·log(1 + k/θ), shapes ``(tails,)``, ``(genes, tails)``.
-
-        k = 1, …, 63 as they are, then Chebyshev nodes in log k up to the largest count.
-        """
-        above = np.cumsum(self.histogram[:, :0:-1], axis=1)[:, ::-1]
-        # Column k − 1 of `above` is the number of counts ≥ k.
-        explicit = above[:, 1:FIRST_TAIL].astype(np.float64)
-        panels = self.tail_weights.shape[1] // NODES
-        k = np.concatenate([np.arange(1.0, FIRST_TAIL), np.exp(_TAIL.at(0, panels))])
-        return k, np.concatenate([explicit, self.tail_weights], axis=1)
+        """Values k and weights T of Σ_k T_k·log(1 + k/θ), see `jaxnb.data.tails.tails`."""
+        return tails(self.histogram, self.tail_weights)
 
     def coarse(self) -> Self:
         """The same without what zero inflation needs, on panels of width 1.
@@ -173,21 +159,11 @@ class CountStatistics(AdditiveSums):
         x, gene = block.data, block.indices
         if np.any(x == 0):  # stored zeros
             gene, x = gene[x > 0], x[x > 0]
-        top = FIRST_TAIL + 1
-        width = self.histogram.shape[1]
-        keys = gene.astype(np.int64) * width + np.minimum(x, top).astype(np.int64)
-        binned = np.bincount(keys, minlength=self.genes * width).reshape(self.genes, width)
-        self.histogram += binned
-        k = np.arange(top)
-        self.squares += binned[:, :top] @ (k.astype(np.float64) ** 2)
-        self.log_factorials += binned[:, :top] @ gammaln(k + 1.0)
-        large = x > FIRST_TAIL
-        if np.any(large):
-            gene, big = gene[large], x[large].astype(np.float64)
-            self.squares += np.bincount(gene, big**2, self.genes)
-            self.log_factorials += np.bincount(gene, gammaln(big + 1), self.genes)
-            tails = tail_weights(gene, x[large].astype(np.int64), self.genes, NODES)
-            self._add_tails(tails)
+        counted = count_values(gene, x, self.genes)
+        self.histogram += counted.binned
+        self.squares += counted.squares
+        self.log_factorials += counted.log_factorials
+        self._add_tails(counted.tail_weights)
 
     def _add_weights(self, block: Any, factors: Floats, labels: NDArray[Any]) -> None:
         v = np.log(factors)

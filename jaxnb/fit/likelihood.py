@@ -10,6 +10,10 @@ that nothing is lost to cancellation where the distribution is nearly Poisson. W
 h = μ(1 + r(y)) = −log NB(0), zero inflation adds
 
     J = Σ_{zeros} log(1 + exp(π + h)) − n·log(1 + exp(π)),    π = zi_logits.
+
+Regressions have no maximum λ₀ in closed form and use `jaxnb.glm.likelihood`, which holds the
+rounding of the whole log-likelihood down instead. For 20,000 counts of mean 1000 and a gain of
+3e-5, which decides between the two distributions, G is right to 4e-9 and that one to 1e-3.
 """
 
 from typing import Any, NamedTuple

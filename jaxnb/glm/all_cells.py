@@ -118,7 +118,7 @@ def _refined(problem: Problem, genes: Ints, fit: DispersionFit, *, cox_reid: boo
 def _put(problem: Problem, genes: Ints, found: Maxima, fit: DispersionFit) -> Bools:
     """Write the maxima of genes into `fit`; which are maxima."""
     fit.alpha[genes], fit.beta[genes] = found.alpha, found.beta
-    constant = problem.data.histogram.log_factorials[genes]
+    constant = problem.data.exceedances.log_factorials[genes]
     fit.log_likelihood[genes] = found.log_likelihood - constant
     fit.adjusted[genes] = fit.log_likelihood[genes] + found.adjustment
     return found.converged

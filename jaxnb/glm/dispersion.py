@@ -76,7 +76,7 @@ def fit_dispersion(problem: Problem, genes: Ints, *, cox_reid: bool) -> Dispersi
     poisson = fit_coefficients(problem, genes, zero, start, cox_reid=cox_reid)
     beta = poisson.beta + poisson.evaluation.step
     here = problem.evaluate(genes, zero, beta, cox_reid=cox_reid)
-    constant = problem.data.histogram.log_factorials[genes]
+    constant = problem.data.exceedances.log_factorials[genes]
     value = here.log_likelihood + here.adjustment
     fit = DispersionFit(
         zero.copy(),
@@ -181,7 +181,7 @@ def _keep_highest(
     cox_reid: bool,
 ) -> None:
     final = problem.evaluate(gene, alpha, beta, cox_reid=cox_reid)
-    log_likelihood = final.log_likelihood - problem.data.histogram.log_factorials[gene]
+    log_likelihood = final.log_likelihood - problem.data.exceedances.log_factorials[gene]
     adjusted = log_likelihood + final.adjustment
     np.add.at(fit.maxima, owner, 1)
     # A gene's maxima one after the other; equal ones by the smaller dispersion.

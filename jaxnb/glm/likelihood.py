@@ -4,8 +4,8 @@ The model is x ~ NB(mean μ = s exp(xᵀβ), variance μ + α μ²), with the lo
 
     ℓ = Σₖ N(x > k) log(1 + αk) + Σ w (η - log(1 + αμ)) - Σ c log(1 + αμ) / α - Σ log x!,
 
-where η = log μ. The first sum replaces the gamma functions and runs over the gene's histogram; w
-is the count of a cell and c is 1. Both sums run over pseudo-cells (`jaxnb.glm.pseudo_cells`), in
+where η = log μ. The first sum replaces the gamma functions, see `jaxnb.data.exceedances`; w is the
+count of a cell and c is 1. The sums over cells run over pseudo-cells (`jaxnb.glm.pseudo_cells`), in
 which w and c are weights of any sign. At α = 0 everything below is that of Poisson regression.
 
 With q = 1 / (1 + αμ), t = αμ and r = (w - cμ) q:
@@ -48,7 +48,7 @@ __all__ = [
     "covariance",
     "d_alpha_of_cells",
     "evaluate",
-    "histogram_part",
+    "exceedances_part",
     "per_cell_derivatives",
 ]
 
@@ -151,7 +151,7 @@ def evaluate(
     size = block.design.shape[1]
     one_pass = partial(_first_pass, a, beta, information=cox_reid, profile=profile)
     sums = _over_cells(one_pass, block, at_once)
-    value, magnitude, first, second = histogram_part(
+    value, magnitude, first, second = exceedances_part(
         a, block.exceedances, block.thresholds, block.center
     )
     value += sums["value"]
@@ -282,7 +282,7 @@ def covariance(alpha: Array, beta: Array, block: Block) -> Array:
     return inverse * (free[:, :, None] * free[:, None, :])
 
 
-def histogram_part(
+def exceedances_part(
     a: Array, exceedances: Array, thresholds: Array, center: Array
 ) -> tuple[Array, Array, Array, Array]:
     """Σ N log((1 + αk) / (1 + αm)), the sum of its absolute terms, and derivatives without m.

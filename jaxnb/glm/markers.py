@@ -19,13 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from jaxnb._progress import progress_bar
 from jaxnb.data.chebyshev import Panels, nodes_for
+from jaxnb.data.exceedances import Exceedances, exceedances_of_statistics
 from jaxnb.data.separate import SeparateStatistics
 from jaxnb.data.statistics import CountStatistics
 from jaxnb.glm.counts import count_data
 from jaxnb.glm.design import design_of
 from jaxnb.glm.fit import fitted
 from jaxnb.glm.grouping import groups_of
-from jaxnb.glm.histogram import Histogram, histogram_of_statistics
 from jaxnb.glm.pseudo_cells import TOLERANCE, PseudoCells
 from jaxnb.glm.size_factors import size_factors_of
 from jaxnb.glm.source import Source
@@ -278,17 +278,17 @@ def _all_but_one(parts: list[_Sums], outside: _Sums | None = None) -> Iterator[_
 
 
 def _on_common_nodes(sums: SeparateStatistics) -> tuple[Floats, Floats, list[_Sums]]:
-    """The nodes, the thresholds of the histograms, and every group's sums there."""
+    """The nodes, the thresholds, and every group's sums there."""
     everyone: CountStatistics = reduce(lambda one, other: one + other, sums.parts)
     width = float(np.ptp(everyone.nodes))
     panel = Panels(width, nodes_for(width, np.pi, TOLERANCE), float(everyone.nodes.min()))
     nodes = panel.at(0, 1)
-    thresholds = histogram_of_statistics(everyone).thresholds
+    thresholds = exceedances_of_statistics(everyone).thresholds
     parts = []
     for part in sums.parts:
         basis = panel.basis(part.nodes, 0)
         counts = part.count_weights[:, 0]
-        histogram = histogram_of_statistics(part, everyone)
+        exceedances = exceedances_of_statistics(part, everyone)
         parts.append(
             _Sums(
                 part.cells[0],
@@ -297,8 +297,8 @@ def _on_common_nodes(sums: SeparateStatistics) -> tuple[Floats, Floats, list[_Su
                 counts @ basis,
                 part.totals[:, 0],
                 counts @ np.exp(-part.nodes),
-                histogram.exceedances,
-                histogram.log_factorials,
+                exceedances.weights,
+                exceedances.log_factorials,
             )
         )
     return nodes, thresholds, parts
@@ -314,7 +314,7 @@ def _pseudo_cells(
         np.tile(nodes, 2),
         np.concatenate([others.cells, cells.cells]),
         np.hstack([others.counts, cells.counts]),
-        Histogram(
+        Exceedances(
             others.exceedances + cells.exceedances,
             thresholds,
             others.log_factorials + cells.log_factorials,

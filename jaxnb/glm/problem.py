@@ -58,11 +58,11 @@ class Problem:
         positive = np.ones_like(data.totals, bool) if self.keep_all else data.totals > 0
         self.separation = find_separation(data.rows, positive, _present(data))
         self.separated = np.any(~self.separation.kept, axis=1)
-        histogram = data.histogram
+        exceedances = data.exceedances
         # Σ x² = Σₖ N(x > k) (2k + 1)
-        squares = histogram.exceedances @ (2 * histogram.thresholds + 1)
+        squares = exceedances.weights @ (2 * exceedances.thresholds + 1)
         self.scale = np.maximum(squares / np.maximum(data.totals.sum(axis=1), 1), 1)
-        entries = data.row_of.size + len(histogram.thresholds)
+        entries = data.row_of.size + len(exceedances.thresholds)
         affordable = 1 << max(_BLOCK_ENTRIES // entries, 1).bit_length() - 1
         needed = 1 << max(data.genes - 1, 0).bit_length()
         self.width = max(_NARROWEST, min(affordable, needed, _WIDEST))
@@ -75,7 +75,7 @@ class Problem:
             self._shared = tuple(
                 jnp.asarray(entry, jnp.float64)
                 for entry in (
-                    histogram.thresholds,
+                    exceedances.thresholds,
                     data.log_size_factors,
                     design,
                     packed_products(design),
@@ -126,7 +126,7 @@ class Problem:
                     cells,
                     data.counts[mine],
                     self.scale[mine],
-                    data.histogram.exceedances[mine],
+                    data.exceedances.weights[mine],
                     thresholds,
                     log_size_factors,
                     design,

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydeseq2.default_inference import DefaultInference
 
 from jaxnb._types import Array
-from jaxnb.glm.histogram import histogram
-from jaxnb.glm.likelihood import d_alpha_of_cells, histogram_part
+from jaxnb.data.exceedances import exceedances
+from jaxnb.glm.likelihood import d_alpha_of_cells, exceedances_part
 from jaxnb.glm.linear_algebra import inverse_and_log_determinant, packed_products, unpacked
 from jaxnb.glm.regression import Regression
 
@@ -82,14 +82,14 @@ class PyDESeq2Inference(DefaultInference):  # type: ignore[misc,unused-ignore]
             raise ValueError("prior_reg needs prior_disp_var, the variance of the prior")
         precision = 1 / float(prior_disp_var) if prior_reg and prior_disp_var else 0.0
         products = packed_products(np.asarray(design_matrix, np.float64))
-        found = histogram(np.asarray(counts))
+        found = exceedances(np.asarray(counts))
         x, means = np.asarray(counts, np.float64).T, np.asarray(mu, np.float64).T
         center = np.log(np.asarray(alpha_hat, np.float64))
         parts = []
         for start in range(0, len(x), _WIDTH):
             # the last gene fills the block
             genes = np.minimum(np.arange(start, start + _WIDTH), len(x) - 1)
-            data = (means[genes], x[genes], found.exceedances[genes], found.thresholds, products)
+            data = (means[genes], x[genes], found.weights[genes], found.thresholds, products)
             parts.append(
                 _maximize(data, center[genes], precision, (min_disp, max_disp), bool(cr_reg))
             )
@@ -154,7 +154,7 @@ def _profile(
     """Log-likelihood at fixed means, with the adjustment, and derivatives in log α."""
     a = jnp.exp(log_alpha)[:, None]
     center = jnp.maximum(jnp.mean(x, axis=1), 1)
-    value, _, first, second = histogram_part(a, exceedances, thresholds, center)
+    value, _, first, second = exceedances_part(a, exceedances, thresholds, center)
     per_cell, d1, d2 = d_alpha_of_cells(a, mu, x, jnp.ones_like(mu), center)
     value, first, second = value + per_cell, first + d1, second + d2
     if cox_reid:

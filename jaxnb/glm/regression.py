@@ -120,7 +120,7 @@ class Regression:
             found = coefficients_at(problem, chosen, alpha[genes], first)
             here = found.evaluation
             betas.append(found.beta + here.step)
-            constant = problem.data.histogram.log_factorials
+            constant = problem.data.exceedances.log_factorials
             values.append(here.log_likelihood + here.decrement - constant)
             converged.append(found.converged)
         beta = self.basis.outer(np.concatenate(betas))

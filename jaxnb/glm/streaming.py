@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from jaxnb.data.additive import NODES
-from jaxnb.data.chebyshev import FIRST_TAIL
+from jaxnb.data.chebyshev import NODES
 from jaxnb.data.labels import aligned
 from jaxnb.data.passes import BLOCK, SECONDS, FilePasses, Sums, digest
 from jaxnb.data.size_factors import WHOLE_MATRIX, given_factors
 from jaxnb.data.statistics import CountStatistics
+from jaxnb.data.tails import FIRST_TAIL
 from jaxnb.glm.design import GroupedDesign, design_of_groups
 from jaxnb.glm.fit import fitted
 from jaxnb.glm.mixed.donors import check_memory
@@ -313,5 +313,5 @@ def bytes_of_sums(genes: int, groups: int, *, separate: bool = False) -> int:
         groups: how many.
         separate: `SeparateStatistics`, with a histogram of the counts for every group.
     """
-    histogram = FIRST_TAIL + 2 + 2 * NODES if separate else 0
-    return 8 * genes * groups * (NODES * _USUAL_RANGE + histogram)
+    counts = FIRST_TAIL + 2 + 2 * NODES if separate else 0
+    return 8 * genes * groups * (NODES * _USUAL_RANGE + counts)

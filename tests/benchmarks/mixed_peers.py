@@ -79,7 +79,7 @@ def objective(fit, table):
     )
     ((_, problem),) = fit.regression.problems()
     here = problem.evaluate(genes, at)
-    value = here.log_likelihood - problem.data.histogram.log_factorials[genes]
+    value = here.log_likelihood - problem.data.exceedances.log_factorials[genes]
     return value, value - 0.5 * np.linalg.slogdet(-here.hessian[:, :2, :2])[1]
 
 

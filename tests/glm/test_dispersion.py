@@ -31,7 +31,7 @@ def highest_of_profiles(problem, cox_reid):
         )
         here, beta = found.evaluation, found.beta
         highest = np.maximum(highest, here.log_likelihood + here.decrement + here.adjustment)
-    return highest - problem.data.histogram.log_factorials
+    return highest - problem.data.exceedances.log_factorials
 
 
 @pytest.mark.parametrize("cox_reid", [False, True])
@@ -69,9 +69,9 @@ def test_of_two_maxima_the_higher_one_is_kept(heights):
     found = SimpleNamespace(
         log_likelihood=np.array(heights), adjustment=np.zeros(2), magnitude=np.ones(2)
     )
-    histogram = SimpleNamespace(log_factorials=np.zeros(1))
+    exceedances = SimpleNamespace(log_factorials=np.zeros(1))
     problem = SimpleNamespace(
-        evaluate=lambda *_, **__: found, data=SimpleNamespace(histogram=histogram)
+        evaluate=lambda *_, **__: found, data=SimpleNamespace(exceedances=exceedances)
     )
     two = np.zeros(2, int)
     fit = DispersionFit(

@@ -45,7 +45,7 @@ def test_value_is_that_of_scipy(problem, alpha):
     mu = FACTORS * np.exp(DESIGN @ beta[0])
     expected = stats.nbinom.logpmf(COUNTS, 1 / alpha, 1 / (1 + alpha * mu[:, None])).sum(axis=0)
     np.testing.assert_allclose(
-        got.log_likelihood - problem.data.histogram.log_factorials,
+        got.log_likelihood - problem.data.exceedances.log_factorials,
         expected,
         rtol=1e-9,
     )
@@ -69,7 +69,7 @@ def test_value_at_alpha_0_is_poisson(problem):
     got = problem.evaluate(np.arange(3), np.zeros(3), beta, cox_reid=False)
     mu = FACTORS * np.exp(DESIGN @ beta[0])
     np.testing.assert_allclose(
-        got.log_likelihood - problem.data.histogram.log_factorials,
+        got.log_likelihood - problem.data.exceedances.log_factorials,
         stats.poisson.logpmf(COUNTS, mu[:, None]).sum(axis=0),
         rtol=1e-12,
     )

@@ -172,9 +172,9 @@ FITS = (
     Fault(
         "fit-statistics-squares",
         "the squares of counts above 64 are added as counts",
-        "data/statistics.py",
-        "self.squares += np.bincount(gene, big**2, self.genes)",
-        "self.squares += np.bincount(gene, big, self.genes)",
+        "data/tails.py",
+        "times * x.astype(np.float64) ** 2, genes)",
+        "times * x.astype(np.float64), genes)",
         _FIT,
     ),
     Fault(

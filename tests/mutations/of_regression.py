@@ -368,7 +368,7 @@ REGRESSION = (
         _GLM,
     ),
     Fault(
-        "glm-levels-share-a-histogram",
+        "glm-levels-share-their-sums",
         "the cells of a level are added up with those before it",
         "data/separate.py",
         "rows = np.flatnonzero((groups >= start) & (groups < start + part.groups))",
@@ -384,11 +384,11 @@ REGRESSION = (
         _GLM,
     ),
     Fault(
-        "glm-weights-of-histograms",
-        "the histogram of counts does without their weights",
+        "glm-weights-of-exceedances",
+        "exceedances of counts do without their weights",
         "glm/pseudo_cells.py",
-        "histogram(x, of_counts)",
-        "histogram(x)",
+        "exceedances(x, of_counts)",
+        "exceedances(x)",
         _GLM,
     ),
     Fault(

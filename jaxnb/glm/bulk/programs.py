@@ -5,8 +5,8 @@ log-likelihood of a gene is, without what does not depend on the coefficients,
 
     ℓ(β) = Σ w (y (η - log(1 + αμ)) - log(1 + αμ) / α),    μ = exp(η),    η = Xβ + offset,
 
-with the derivatives that `jaxnb.glm.likelihood` derives. The number of rows being small, neither
-pseudo-cells nor histograms save anything here, and a program takes all its steps without returning.
+with the derivatives that `jaxnb.glm.likelihood` derives. As rows are few, neither pseudo-cells
+nor exceedances save anything here, and a program takes all its steps without returning.
 """
 
 from functools import reduce

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from jaxnb.glm.histogram import Histogram
+from jaxnb.data.exceedances import Exceedances
 from jaxnb.glm.pseudo_cells import PseudoCells
 from jaxnb.glm.separation import Separation, find_separation
 
@@ -63,8 +63,8 @@ class DonorData:
         self.separation = find_separation(rows, data.totals > 0)
         self.kept = np.zeros((data.genes, donors, width))
         self.kept[:, donor, slot] = self.separation.kept
-        histogram = data.histogram
-        squares = histogram.exceedances @ (2 * histogram.thresholds + 1)
+        exceedances = data.exceedances
+        squares = exceedances.weights @ (2 * exceedances.thresholds + 1)
         self.center = np.maximum(squares / np.maximum(data.totals.sum(axis=1), 1), 1)
 
     @property
@@ -78,9 +78,9 @@ class DonorData:
         return len(self.design)
 
     @property
-    def histogram(self) -> Histogram:
+    def exceedances(self) -> Exceedances:
         """Of the counts of every gene."""
-        return self.cells.histogram
+        return self.cells.exceedances
 
 
 def _place_in_group(group: Ints) -> Ints:

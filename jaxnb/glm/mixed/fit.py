@@ -172,7 +172,7 @@ def fit_genes(problem: MixedProblem, *, restricted: bool) -> Estimates:
         start.sigma = _first_sds(data, plain)[busy]
         enough = {"tolerance": _NEAR_MAXIMUM} if restricted else {}
         best = maximize(problem, busy, start, **enough)
-        value, constant = best.log_likelihood, data.histogram.log_factorials[busy]
+        value, constant = best.log_likelihood, data.exceedances.log_factorials[busy]
         lost = value - constant < plain.log_likelihood[busy] - _BELOW * (1 + np.abs(value) * 1e-6)
         best.point.put(np.flatnonzero(lost), zero.take(busy[lost]))
         if restricted:
@@ -207,7 +207,7 @@ def fit_genes(problem: MixedProblem, *, restricted: bool) -> Estimates:
         ],
         GLMStatus.CONVERGED,
     )
-    log_likelihood = here.log_likelihood - data.histogram.log_factorials
+    log_likelihood = here.log_likelihood - data.exceedances.log_factorials
     return Estimates(
         found.point,
         np.where(empty, 0.0, log_likelihood),

@@ -52,7 +52,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnb._types import Array
-from jaxnb.glm.likelihood import histogram_part
+from jaxnb.glm.likelihood import exceedances_part
 from jaxnb.glm.linear_algebra import inverse_and_log_determinant
 from jaxnb.glm.mixed.modes import placed
 from jaxnb.glm.mixed.nodes import Block, Terms, arranged, terms
@@ -146,7 +146,7 @@ def evaluate(
     cells = arranged(alpha, beta, block)
     modes, origin, length = placed(cells, sigma, modes.T, between_ends=between_ends)
     nodes = _posterior(alpha, beta, sigma, origin, length, block, rule, 2 if determinant else 1)
-    value, magnitude, first, second = histogram_part(
+    value, magnitude, first, second = exceedances_part(
         alpha[:, None], block.exceedances, block.thresholds, block.center
     )
     value += jnp.sum(nodes.integrals, axis=0)
@@ -190,8 +190,8 @@ def given_nodes(
 ) -> Array:
     """The log-likelihood without Σ log x! with the nodes held in place, ``(genes,)``."""
     nodes = _posterior(alpha, beta, sigma, origin, length, block, rule, 0)
-    constant = histogram_part(alpha[:, None], block.exceedances, block.thresholds, block.center)[0]
-    return constant + jnp.sum(nodes.integrals, axis=0)
+    counted = exceedances_part(alpha[:, None], block.exceedances, block.thresholds, block.center)
+    return counted[0] + jnp.sum(nodes.integrals, axis=0)
 
 
 def _posterior(

@@ -174,8 +174,8 @@ def terms(cells: Cells, origin: Array, away: Array, *, order: int) -> Terms:
     near = jnp.abs(away) < _NEAR
     short = jnp.abs(away) < _SHORT
     growth_left = jnp.where(short, cut * cut * horner(_EXPONENTIAL, cut), growth - cut)
-    # The same constant is taken off the sum over the histogram, see
-    # `jaxnb.glm.likelihood.histogram_part`.
+    # The same constant is taken off the sum over exceedances, see
+    # `jaxnb.glm.likelihood.exceedances_part`.
     constant = jnp.log1p(a * cells.center)
 
     def added(sums: list[Array], one: tuple[Array, ...]) -> tuple[list[Array], None]:

@@ -85,7 +85,7 @@ class MixedProblem:
             self._shared = tuple(
                 jnp.asarray(entry, jnp.float64)
                 for entry in (
-                    data.histogram.thresholds,
+                    data.exceedances.thresholds,
                     data.log_size_factors,
                     data.cell_weights,
                     data.design,
@@ -164,7 +164,7 @@ class MixedProblem:
                     data.kept[mine],
                     data.counts[mine],
                     data.center[mine],
-                    data.histogram.exceedances[mine],
+                    data.exceedances.weights[mine],
                     thresholds,
                     *by_donor,
                 ),

@@ -68,7 +68,7 @@ def test_without_donors_effects_it_is_the_plain_regression(ml):
     ((_, problem),) = ml.regression.problems()
     at = Point(full.alpha, full.beta, np.zeros(6))
     value = problem.evaluate(np.arange(6), at).log_likelihood
-    value = value - problem.data.histogram.log_factorials
+    value = value - problem.data.exceedances.log_factorials
     np.testing.assert_allclose(value[:5], full.log_likelihood[:5], rtol=0, atol=1e-8)
     none = (ml.random_sd == 0).to_numpy()
     assert none.any()

@@ -1,6 +1,6 @@
 """Reference fits of NB regressions at 40 digits: run it to write reference.json beside it.
 
-Independent of jaxnb's formulas: gamma functions instead of histograms, every cell by itself,
+Independent of jaxnb's formulas: gamma functions instead of exceedances, every cell by itself,
 Newton's method with mpmath from starts by SciPy, and for Cox-Reid numerical derivatives at 40
 digits.
 
