@@ -11,14 +11,14 @@ from jax.sharding import AxisType
 
 from jaxnb._elementwise import elementwise
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.levels import level, log_level
+from jaxnb.cdf.levels import LevelKind
 from jaxnb.cdf.search import Around, Question, smallest_count
 from jaxnb.cdf.tails import Tails
 from jaxnb.likelihoods.arguments import Given, Scales, argument, checked, on_scales, promote
 from jaxnb.likelihoods.evaluate import Likelihood
 from jaxnb.likelihoods.primitives import value
 
-__all__ = ["Component", "Given", "Kernel", "log_tail", "quantile"]
+__all__ = ["Component", "Given", "Kernel", "log_tail", "quantile", "quantile_of_arrays"]
 
 
 class Component(NamedTuple):
@@ -94,7 +94,8 @@ def quantile(
     """The quantile for the arguments of the public function `owner`."""
     (probability,), (kind,) = on_scales(owner, q=(q, log_q))
     names, values, scales = checked(owner, parameters)
-    result: Array = _quantile(kernel, kind == "log", upper, scales, names, probability, *values)
+    level = LevelKind(kind == "log", upper)
+    result: Array = _quantile(kernel, level, scales, names, probability, *values)
     return result
 
 
@@ -111,28 +112,40 @@ def _log_tail(
     return kernel.log_tails(scales, x, *aligned)[upper].astype(result_type)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _quantile(
     kernel: Kernel,
-    logarithm: bool,
-    upper: bool,
+    level: LevelKind,
     scales: Scales,
     names: tuple[str, ...],
     q: ArrayLike,
     *parameters: ArrayLike,
 ) -> Array:
     result_type, arguments = promote(x=q, **dict(zip(names, parameters, strict=True)))
+    return quantile_of_arrays(kernel, level, scales, *arguments).astype(result_type)
+
+
+def quantile_of_arrays(
+    kernel: Kernel, level: LevelKind, scales: Scales, *arguments: Array
+) -> Array:
+    """The quantile of arguments that are cast to one dtype and aligned, without derivatives.
+
+    Args:
+        kernel: The distribution.
+        level: How the level is given.
+        scales: Of the parameters.
+        arguments: The numbers that are the level, and the parameters.
+    """
     count: Array
     (count,) = _quantile_p.bind(  # type: ignore[no-untyped-call]
         *map(lax.stop_gradient, arguments),
         kernel=kernel,
-        logarithm=logarithm,
-        upper=upper,
+        level=level,
         scales=scales,
         # slots would move elements between devices
         in_slots=not any(_explicitly_spread(a) for a in arguments),
     )
-    return count.astype(result_type)
+    return count
 
 
 def _explicitly_spread(array: Array) -> bool:
@@ -141,42 +154,26 @@ def _explicitly_spread(array: Array) -> bool:
 
 
 def _evaluated(
-    q: Array,
-    *parameters: Array,
-    kernel: Kernel,
-    logarithm: bool,
-    upper: bool,
-    scales: Scales,
-    in_slots: bool,
+    *arguments: Array, kernel: Kernel, level: LevelKind, scales: Scales, in_slots: bool
 ) -> tuple[Array, ...]:
-    def asked(q: Array, *parameters: Array) -> Question:
-        target = log_level(q, upper) if logarithm else level(q, upper)
+    def asked(*arguments: Array) -> Question:
+        numbers, parameters = arguments[: level.numbers], arguments[level.numbers :]
+        target = level.level(*numbers)
         start = kernel.start(scales, target.log_lower, target.log_upper, *parameters)
         searched = target.inside & _valid(scales, parameters)
         return Question(target, start, searched, kernel.fixed(scales, *parameters))
 
     count = smallest_count(
-        kernel.around,
-        asked,
-        kernel.lowest,
-        (q, *parameters),
-        upper=upper,
-        logarithm=logarithm,
-        in_slots=in_slots,
+        kernel.around, asked, kernel.lowest, arguments, kind=level, in_slots=in_slots
     )
-    count = _at_ends(count, q, logarithm, upper, kernel.upper_end(scales, *parameters) > 0)
-    return (jnp.where(_valid(scales, parameters), count, jnp.nan),)
+    numbers, parameters = arguments[: level.numbers], arguments[level.numbers :]
+    target = level.level(*numbers)
+    unbounded = kernel.upper_end(scales, *parameters) > 0
+    count = jnp.where(target.everything & unbounded, jnp.inf, count)
+    return (jnp.where(target.possible & _valid(scales, parameters), count, jnp.nan),)
 
 
 _quantile_p: Final = elementwise("jaxnb_quantile", _evaluated)
-
-
-def _at_ends(count: Array, q: Array, logarithm: bool, upper: bool, unbounded: Array) -> Array:
-    """Infinity where all of the probability is to be reached, NaN where `q` is not a level."""
-    lowest, highest = (-jnp.inf, 0.0) if logarithm else (0.0, 1.0)
-    everything = q == (lowest if upper else highest)
-    count = jnp.where(everything & unbounded, jnp.inf, count)
-    return jnp.where((q >= lowest) & (q <= highest), count, jnp.nan)
 
 
 def _valid(scales: Scales, parameters: Sequence[Array]) -> Array:

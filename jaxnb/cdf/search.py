@@ -28,7 +28,7 @@ from jax import lax
 
 from jaxnb._materialize import materialize
 from jaxnb._types import Array
-from jaxnb.cdf.levels import Level
+from jaxnb.cdf.levels import Level, LevelKind
 from jaxnb.cdf.tails import Part, Tails
 
 __all__ = ["HIGHEST", "Around", "Question", "smallest_count"]
@@ -97,8 +97,7 @@ def smallest_count(
     lowest: int,
     arguments: Sequence[Array],
     *,
-    upper: bool,
-    logarithm: bool,
+    kind: LevelKind,
     in_slots: bool,
 ) -> Array:
     """The smallest whole x >= `lowest` with `target.reached(tails(x))`; infinity beyond `HIGHEST`.
@@ -107,9 +106,8 @@ def smallest_count(
         around: Both tails, and the probabilities around.
         asked: The question, element by element, of the arguments.
         lowest: The smallest count of the distribution.
-        arguments: Arrays of one rank.
-        upper: Of the levels.
-        logarithm: Of the levels.
+        arguments: Arrays of one rank, first the numbers by which the levels are given.
+        kind: How they are given.
         in_slots: Whether the elements may pass through slots.
     """
     shape = jnp.broadcast_shapes(*(a.shape for a in arguments))
@@ -125,12 +123,12 @@ def smallest_count(
         return _Search(age, lo, hi, x, target.value, target.log_lower, target.log_upper), fixed
 
     def step(search: _Search, fixed: Any) -> _Search:
-        target = Level(search.value, upper, logarithm, search.log_lower, search.log_upper)
+        target = Level(search.value, kind, search.log_lower, search.log_upper)
         return _improved(around, target, lowest, search, fixed)
 
     def whole(*arguments: Array) -> Array:
-        q, *parameters = arguments
-        return _whole(step, *begin(jnp.broadcast_to(q, shape), *parameters))
+        levels = [jnp.broadcast_to(number, shape) for number in arguments[: kind.numbers]]
+        return _whole(step, *begin(*levels, *arguments[kind.numbers :]))
 
     def slots(*arguments: Array) -> Array:
         everyone = [jnp.broadcast_to(a, shape).ravel() for a in arguments]
@@ -259,9 +257,9 @@ def _newton(target: Level, t: Tails, reached: Array, x: Array, parts: Sequence[P
     own = jnp.where(use_upper, t.log_sf, t.log_cdf)
     log_ratio = jnp.where(use_upper, target.log_upper, target.log_lower) - own
     rounding = 4 * eps * jnp.maximum(1.0, -own)
-    if not target.logarithm:
+    if not target.kind.logarithm:
         # the level itself is only as fine as eps times its probability
-        log_level = t.log_sf if target.upper else t.log_cdf
+        log_level = t.log_sf if target.kind.upper else t.log_cdf
         rounding = rounding + eps * jnp.exp(jnp.clip(log_level - own, -80.0, 80.0))
 
     # tails, as parts of the one at x; further counts up add to the lower one

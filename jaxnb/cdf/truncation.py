@@ -17,10 +17,9 @@ from jax import lax
 from jaxnb._elementwise import filled_like
 from jaxnb._materialize import if_any
 from jaxnb._types import Array, ArrayLike
-from jaxnb.cdf.calls import Kernel
-from jaxnb.cdf.calls import _quantile as quantile_of_arrays
+from jaxnb.cdf.calls import Kernel, quantile_of_arrays
 from jaxnb.cdf.interval_kernel import log_probability_of_interval, log_tails_at_both, whole_ends
-from jaxnb.cdf.levels import Level, level
+from jaxnb.cdf.levels import Level, LevelKind
 from jaxnb.cdf.nb_kernel import NEGATIVE_BINOMIAL
 from jaxnb.cdf.summation import nodes
 from jaxnb.cdf.tails import Tails
@@ -120,12 +119,12 @@ def _quantile(
     result_type, arguments = promote(x=q, low=low, high=high, **named)
     q, low, high, *aligned = map(lax.stop_gradient, arguments)
     q = jnp.broadcast_to(q, jnp.broadcast_shapes(*(a.shape for a in arguments)))
-    target = level(q, upper)
+    target = LevelKind(logarithm=False, upper=upper).level(q)
     a, b = whole_ends(kernel, low, high)
     total = log_probability_of_interval(kernel, scales, low, high, *aligned)
 
     tails = log_tails_at_both(kernel, scales, a - 1, b, aligned)
-    count = _at_level(kernel, scales, names, target, total, tails, aligned)
+    count = _at_level(kernel, scales, target, total, tails, aligned)
     log_q = target.log_upper if upper else target.log_lower
     if kernel.log_interval is not None:
         hidden = jnp.minimum(tails[0].log_cdf, tails[1].log_sf) > total + _HIDDEN
@@ -156,7 +155,6 @@ def _quantile(
 def _at_level(
     kernel: Kernel,
     scales: Scales,
-    names: tuple[str, ...],
     target: Level,
     total: Array,
     tails: tuple[Tails, Tails],
@@ -166,9 +164,8 @@ def _at_level(
     before, at_last = tails
     log_lower = jnp.minimum(jnp.logaddexp(before.log_cdf, target.log_lower + total), 0.0)
     log_upper = jnp.minimum(jnp.logaddexp(at_last.log_sf, target.log_upper + total), 0.0)
-    from_below = quantile_of_arrays(kernel, True, False, scales, names, log_lower, *parameters)
-    from_above = quantile_of_arrays(kernel, True, True, scales, names, log_upper, *parameters)
-    return jnp.where(log_lower < log_upper, from_below, from_above)
+    both = LevelKind(logarithm=True, upper=None)
+    return quantile_of_arrays(kernel, both, scales, log_lower, log_upper, *parameters)
 
 
 def _by_bisection(
