@@ -252,9 +252,15 @@ def test_support():
         jaxnb.RightCensored(truncated.base_dist, False, validate_args=True).log_prob(2.5)
 
 
-def test_quantiles_of_an_interval_that_either_tail_hides():
-    """Above the additional zeros the counts are the negative binomial's, of a mean far above."""
-    q = np.array([0.01, 0.5, 0.99], np.float32)
-    of = jaxnb.ZeroInflatedNegativeBinomial(mu=6214.0, theta=2e7, zi_logits=0.3)
-    found = jaxnb.Truncated(of, low=300, high=500).icdf(q)
-    np.testing.assert_array_equal(found, [499, 500, 500])
+def test_quantiles_of_intervals_in_either_tail_and_hidden_by_both():
+    """Above the additional zeros the counts are the negative binomial's."""
+    mu, theta = np.array([20.0, 20.0, 6214.0]), np.array([2.0, 2.0, 2e7])
+    low, high = np.array([1, 30, 300]), np.array([400, 900, 500])
+    q = np.array([[0.01], [0.5], [0.99]])
+    of = jaxnb.ZeroInflatedNegativeBinomial(mu=mu, theta=theta, zi_logits=0.3)
+    found = jaxnb.Truncated(of, low=low, high=high).icdf(q.astype(np.float32))
+    counts = stats.nbinom(2, 2 / 22)
+    ends = counts.cdf(low - 1.0), counts.cdf(high)
+    expected = counts.ppf(ends[0] + q * (ends[1] - ends[0]))
+    expected[:, 2] = [499, 500, 500]  # from the ratios of neighboring probabilities
+    np.testing.assert_array_equal(found, expected)
