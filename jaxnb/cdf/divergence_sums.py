@@ -26,7 +26,7 @@ from jaxnb.special.complements import one_minus_exp
 from jaxnb.special.gamma import trigamma_remainder
 from jaxnb.special.log1p import log1p_minus_x, log_of_any
 
-__all__ = ["between_thetas"]
+__all__ = ["between_thetas", "excess"]
 
 # E(exp(d) - 1 - d) is used up to this step in v: for large means, where it is the logarithm of the
 # ratio of variances, E(-d) is at least 0.01 above it, and P_2 has less than exp(-17) outside of
@@ -34,7 +34,7 @@ __all__ = ["between_thetas"]
 _CLOSE_V = 0.25
 
 
-def _excess(d: Array) -> Array:
+def excess(d: Array) -> Array:
     """exp(d) - 1 - d for abs(d) < 1/2, relative to itself."""
     terms = 9 if d.dtype == jnp.float32 else 16
     total = jnp.ones_like(d)
@@ -46,7 +46,7 @@ def _excess(d: Array) -> Array:
 def _term(log_p: Array, d: Array, close: Array) -> Array:
     """What a count of this log-probability adds."""
     p, small = jnp.exp(log_p), jnp.abs(d) < 0.5
-    near = p * _excess(jnp.where(small, d, 0.0))
+    near = p * excess(jnp.where(small, d, 0.0))
     p_2 = jnp.exp(jnp.where(small, 0.0, log_p + d))
     apart = jnp.where(small, near, p_2 - p * (1 + d))
     return jnp.where(close > 0, apart, -p * d)
@@ -76,8 +76,8 @@ def _between_normal(mu: Array, theta_1: Array, theta_2: Array) -> Array:
     log_v = -step_in_v(mu, theta_1, theta_2)
     near = jnp.abs(log_v) < 0.5
     far = jnp.where(near, 0.0, log_v)
-    excess = jnp.where(near, _excess(jnp.where(near, log_v, 0.0)), jnp.expm1(far) - far)
-    divergence = excess / 2
+    more = jnp.where(near, excess(jnp.where(near, log_v, 0.0)), jnp.expm1(far) - far)
+    divergence = more / 2
     wider = theta_2 < theta_1 / 4
     zero = jnp.zeros((1,) * mu.ndim, mu.dtype)
     density = log_nb(mu, mu, theta_2, zero, SCALES)

@@ -1,29 +1,51 @@
 """The divergence of one distribution from another, for `numpyro.distributions.kl_divergence`.
 
-Between negative binomials, and between one and NumPyro's Poisson distribution, its limit. For other
-pairs NumPyro raises NotImplementedError.
+Between any two of the distributions that are negative binomials but for their zeros, and between
+one of them and NumPyro's Poisson distribution. For other pairs, those with a mixture and of
+censored or truncated distributions, NumPyro raises NotImplementedError.
 """
 
+from itertools import product
+from typing import Any, NamedTuple
+
 import jax.numpy as jnp
-from numpyro.distributions import Poisson, kl_divergence
+from numpyro.distributions import Distribution, Poisson, kl_divergence
 
 from jaxnb._types import Array
 from jaxnb.cdf import nb_kl_divergence
-from jaxnb.distributions.classes import NegativeBinomial
+from jaxnb.cdf.grouped_divergence import grouped_divergence
+from jaxnb.distributions.classes import (
+    HurdleNegativeBinomial,
+    NegativeBinomial,
+    ZeroInflatedNegativeBinomial,
+    ZeroTruncatedNegativeBinomial,
+)
 
 __all__: list[str] = []
 
-
-@kl_divergence.register(NegativeBinomial, NegativeBinomial)
-def _of_negative_binomials(p: NegativeBinomial, q: NegativeBinomial) -> Array:
-    return nb_kl_divergence(p.mu, p.theta, q.mu, q.theta)
+_PLAIN = (NegativeBinomial, Poisson)
+_HURDLES = (HurdleNegativeBinomial, ZeroTruncatedNegativeBinomial)
 
 
-@kl_divergence.register(NegativeBinomial, Poisson)
-def _of_negative_binomial_from_poisson(p: NegativeBinomial, q: Poisson) -> Array:
-    return nb_kl_divergence(p.mu, p.theta, q.rate, jnp.inf)
+class _Parameters(NamedTuple):
+    mu: Any
+    theta: Any
+    zi_logits: Any
 
 
-@kl_divergence.register(Poisson, NegativeBinomial)
-def _of_poisson_from_negative_binomial(p: Poisson, q: NegativeBinomial) -> Array:
-    return nb_kl_divergence(p.rate, jnp.inf, q.mu, q.theta)
+def _parameters(of: Distribution) -> _Parameters:
+    if isinstance(of, Poisson):
+        return _Parameters(of.rate, jnp.inf, -jnp.inf)
+    return _Parameters(of.mu, of.theta, getattr(of, "zi_logits", -jnp.inf))
+
+
+def _divergence(p: Distribution, q: Distribution) -> Array:
+    one, other = _parameters(p), _parameters(q)
+    if isinstance(p, _PLAIN) and isinstance(q, _PLAIN):
+        return nb_kl_divergence(*one[:2], *other[:2])
+    return grouped_divergence(isinstance(p, _HURDLES), isinstance(q, _HURDLES), *one, *other)
+
+
+for _pair in product((*_PLAIN, *_HURDLES, ZeroInflatedNegativeBinomial), repeat=2):
+    if _pair != (Poisson, Poisson):
+        kl_divergence.register(*_pair)(_divergence)

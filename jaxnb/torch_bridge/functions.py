@@ -6,6 +6,7 @@ distribution functions, quantiles, entropies and modes as they are.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -13,12 +14,13 @@ import jax.numpy as jnp
 
 from jaxnb._types import Array
 from jaxnb.cdf import nb_kl_divergence
+from jaxnb.cdf.grouped_divergence import grouped_divergence
 from jaxnb.cdf.truncation import truncated_log_tail, truncated_mean, truncated_quantile
 from jaxnb.families import FAMILIES, Family, tied
 from jaxnb.likelihoods.arguments import Scale, Scales, floor_of
 from jaxnb.likelihoods.evaluate import VALUE
 
-__all__ = ["FUNCTIONS", "Pointwise", "along", "found", "named", "truncated"]
+__all__ = ["FUNCTIONS", "Pointwise", "along", "divergence_of", "found", "named", "truncated"]
 
 
 class Pointwise(NamedTuple):
@@ -147,13 +149,28 @@ def truncated(family: Family, function: str) -> str:
     return f"{family.name}_truncated_{function}"
 
 
+def divergence_of(hurdle_1: bool, hurdle_2: bool) -> str:
+    """The name of a divergence of distributions that are negative binomials but for their zeros."""
+    return "kl_divergence_of_" + "_and_".join(
+        "hurdle" if hurdle else "inflated" for hurdle in (hurdle_1, hurdle_2)
+    )
+
+
+def _divergences() -> Iterator[tuple[str, Pointwise]]:
+    yield (
+        "nb_kl_divergence",
+        _as_it_is(nb_kl_divergence, ("mu_1", "theta_1", "mu_2", "theta_2"), ()),
+    )
+    names = tuple(f"{name}_{k}" for k in (1, 2) for name in ("mu", "theta", "zi_logits"))
+    for hurdles in product((False, True), repeat=2):
+        yield divergence_of(*hurdles), _as_it_is(partial(grouped_divergence, *hurdles), names, ())
+
+
 FUNCTIONS: dict[str, Pointwise] = {
     name: function
     for family in FAMILIES.values()
     for name, function in (*_of_family(family), *_of_truncated(family))
-} | {
-    "nb_kl_divergence": _as_it_is(nb_kl_divergence, ("mu_1", "theta_1", "mu_2", "theta_2"), ()),
-}
+} | dict(_divergences())
 """Every function, by its name, with "_tied" behind it if a parameter takes another one's value."""
 
 

@@ -51,6 +51,22 @@ DISTRIBUTIONS = (
         ("test_families.py",),
     ),
     Fault(
+        "cdf-divergence-share-of-counts",
+        "the divergence of the other counts is not weighted by their probability",
+        "cdf/grouped_divergence.py",
+        "- rest)) * jnp.exp(one.log_share)",
+        "- rest))",
+        ("distributions/test_divergence.py",),
+    ),
+    Fault(
+        "cdf-divergence-of-ones",
+        "the divergence of distributions that are mostly zero does without that of their ones",
+        "cdf/grouped_divergence.py",
+        "jnp.where(close, total, total - of_one)",
+        "total",
+        ("distributions/test_divergence.py",),
+    ),
+    Fault(
         "cdf-quantile-of-either-tail",
         "a level of both tails is that of the lower one",
         "cdf/levels.py",

@@ -2,12 +2,14 @@
 
 import jax
 import numpy as np
+import numpyro.distributions
 import pytest
 from nightly import nightly_but
 from scipy import stats
 from torch_bridge.cases import CLASSES, all_cases, bridge, torch
 from torch_bridge.classes import FORMS, HURDLE, MIX, NB, ZINB, made, on_arrays
 
+import jaxnb
 from jaxnb.families import FAMILIES
 from jaxnb.torch_bridge import counts as base
 from jaxnb.torch_bridge.functions import FUNCTIONS
@@ -167,12 +169,34 @@ def test_derivatives_of_the_divergence():
     assert torch.autograd.gradcheck(divergence, points, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["zinb", "hurdle"])
-def test_no_divergence_is_made_up(name):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["zinb", "hurdle", "truncated", "poisson"])
+def test_divergences_of_other_zeros_are_those_of_the_distributions_of_arrays(name):
+    mu, theta, odds = (np.array(p, np.float32) for p in ([0.4, 3], [2, 5], [0.3, -0.3]))
+
+    def pair(library, poisson, array):
+        given = {"mu": array(mu), "theta": array(theta)}
+        zeros = {"zi_logits": array(odds)}
+        return library.ZeroInflatedNegativeBinomial(**given, **zeros), {
+            "zinb": lambda: library.ZeroInflatedNegativeBinomial(**given, zi_logits=array(-odds)),
+            "hurdle": lambda: library.HurdleNegativeBinomial(**given, **zeros),
+            "truncated": lambda: library.ZeroTruncatedNegativeBinomial(**given),
+            "poisson": lambda: poisson(array(mu)),
+        }[name]()
+
+    one, other = pair(bridge, torch.distributions.Poisson, torch.tensor)
+    of_arrays = pair(jaxnb, numpyro.distributions.Poisson, np.asarray)
+    got = torch.distributions.kl_divergence(other, one)
+    expected = numpyro.distributions.kl_divergence(*reversed(of_arrays))
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_no_divergence_is_made_up():
+    mixture = MIX(torch.tensor(1.0), torch.tensor(50.0), torch.tensor(2.0), torch.tensor(0.0))
     with pytest.raises(NotImplementedError):
-        torch.distributions.kl_divergence(made(name), made(name))
+        torch.distributions.kl_divergence(mixture, mixture)
     with pytest.raises(NotImplementedError):
-        torch.distributions.kl_divergence(made("nb"), made(name))
+        torch.distributions.kl_divergence(made("nb"), mixture)
 
 
 def test_every_distribution_has_a_class_with_every_function():
