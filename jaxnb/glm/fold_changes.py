@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 
 from jaxnb.glm.all_cells import light_problem
 from jaxnb.glm.bulk.regression import BulkRegression
-from jaxnb.glm.bulk.shrunken import LEAST_BEND, NEAR
+from jaxnb.glm.bulk.shrunken import LEAST_BEND, NEAR, NO_GAIN
 from jaxnb.glm.coefficients import initial_coefficients
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.regression import Regression
@@ -34,7 +34,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
-_MAX_ITER, _TOLERANCE = 200, 1e-8
+_MAX_ITER, _TOLERANCE = 500, 1e-8
 _ROUNDING = 1e-13
 # A correction of modes on representatives that is smaller leaves an error below the tolerance, if
 # their information is within 1% of that of all cells.
@@ -168,6 +168,7 @@ def _climb(
     current, trial = beta.copy(), beta.copy()
     best = np.full(genes.size, -np.inf)
     step, length = np.zeros_like(beta), np.ones(genes.size)
+    distance = np.zeros(genes.size)
     settled = np.zeros(genes.size, bool)
     active = np.arange(genes.size)
     sizes = _sizes(problem)
@@ -195,8 +196,12 @@ def _climb(
             bend = np.where(np.abs(ahead * sizes).max(axis=1) < NEAR, bend, 1.0)
             more = (1 / bend - 1) * (ahead @ vector) / np.maximum(variance, 1e-300)
             step[mine] = ahead + more[:, None] * along
+            # Without counts in some rows other coefficients have no end.
+            flat = np.sum(score * step[mine], axis=1) < NO_GAIN
+            largest = np.abs(step[mine] * sizes).max(axis=1)
+            distance[mine] = np.where(flat, np.abs(step[mine] @ vector), largest)
         length[active] = np.where(up, 1.0, length[active] / 4)
-        small = np.abs(step[active] * sizes).max(axis=1) * length[active] < _TOLERANCE
+        small = distance[active] * length[active] < _TOLERANCE
         trial[active] = current[active] + length[active, None] * step[active]
         current[active[small]] = trial[active[small]]
         settled[active[small]] = up[small]

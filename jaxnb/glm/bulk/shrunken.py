@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from jaxnb._types import Array
 from jaxnb.glm.bulk.programs import Entry, Genes, likelihood_at, means_at
-from jaxnb.glm.bulk.systems import largest, solve
+from jaxnb.glm.bulk.systems import largest, solve, summed
 
-__all__ = ["LEAST_BEND", "NEAR", "modes_at", "poisson_step"]
+__all__ = ["LEAST_BEND", "NEAR", "NO_GAIN", "modes_at", "poisson_step"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _TOLERANCE, _ROUNDING = 1e-8, 1e-13
 # Steps shorter than `NEAR` are those of Newton's method, at most 1 / `LEAST_BEND` times as long.
 NEAR, LEAST_BEND = 0.1, 0.1
+# Of steps that add less, only the contrast counts.
+NO_GAIN = 1e-12
 
 
 def poisson_step(counts: Floats, weights: Floats, exposures: Floats, design: Floats) -> Floats:
@@ -56,6 +58,7 @@ class _Search(NamedTuple):
     beta: Entry
     best: Entry
     step: Entry
+    distance: Entry
     length: Entry
     going: Entry
     rounds: Entry
@@ -98,16 +101,20 @@ def modes_at(
         bend = 1 - variance * (delta * weight) ** 2
         bend = jnp.where(largest(ahead) < NEAR, jnp.maximum(bend, LEAST_BEND), 1.0)
         ahead = ahead + (1 / bend - 1) * (vector @ ahead) / variance * along
+        # Without counts in some rows other coefficients have no end.
+        flat = summed(score * ahead) < NO_GAIN
+        distance = jnp.where(flat, jnp.abs(vector @ ahead), largest(ahead))
         rises = (value >= state.best - _ROUNDING * here.magnitude) & state.going
-        step = jnp.where(rises, ahead, state.step)
+        distance = jnp.where(rises, distance, state.distance)
         shorter = jnp.where(state.going, state.length / 4, state.length)
         length = jnp.where(rises, 1.0, shorter)
         return _Search(
             jnp.where(rises, trial, state.beta),
             jnp.where(rises, value, state.best),
-            step,
+            jnp.where(rises, ahead, state.step),
+            distance,
             length,
-            state.going & (largest(step) * length >= _TOLERANCE),
+            state.going & (distance * length >= _TOLERANCE),
             state.rounds + 1,
         )
 
@@ -116,6 +123,7 @@ def modes_at(
         start,
         jnp.full(count, -jnp.inf),
         jnp.zeros_like(start),
+        jnp.zeros(count),
         jnp.ones(count),
         jnp.ones(count, bool),
         jnp.zeros((), jnp.int32),
