@@ -48,15 +48,29 @@ def obs_of(file: str | None, data: "CountFile | CountMatrix") -> "pd.DataFrame":
                 twice = names[names.duplicated()][0]
                 raise InputError(
                     f"{what} several lines of the name {twice}: give every row a name of its own"
+                    f"{_where_names_are(index, table, data)}"
                 )
         missing = index.difference(table.index)
         if len(missing):
             raise InputError(
                 f"--obs {file}: has no line for {missing[0]} ({len(missing)} of {rows} rows); its "
                 f"first name is {table.index[0] if len(table) else 'missing'}"
+                f"{_where_names_are(index, table, data)}"
             )
         table = table.loc[index]
     return own.drop(columns=own.columns.intersection(table.columns)).join(table)
+
+
+def _where_names_are(
+    index: "pd.Index", table: "pd.DataFrame", data: "CountFile | CountMatrix"
+) -> str:
+    """What to do if the names of the rows are in another column, or are those of the genes."""
+    if len(table) and table.index.isin(data.genes).all():
+        return "; the counts have these names in their first line: add --transpose"
+    for column in table:
+        if index.isin(table[column].map(str)).all():
+            return f"; the names of the rows are in its column {column}: put that first"
+    return ""
 
 
 def _read(file: str) -> "pd.DataFrame":
@@ -64,6 +78,10 @@ def _read(file: str) -> "pd.DataFrame":
 
     try:
         table = pd.read_csv(file, sep=_separator(file), dtype=str, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"--obs {file}: is not text in UTF-8; save it as CSV in UTF-8, also from Excel"
+        ) from error
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"--obs {file}: cannot be read ({reason})") from error

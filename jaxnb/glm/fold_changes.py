@@ -4,6 +4,10 @@ The prior of the contrast δ = vᵀβ is Cauchy with scale S, that of everything
 dispersion is given. With log-prior -log(1 + δ²/S²) the mode is found by steps that replace the
 prior by the normal with the same derivative, of precision ω = 2 / (S² + δ²): each maximizes a
 quadratic function, and the Sherman-Morrison formula gives it from the covariance without the prior.
+Where the likelihood says little of δ they become ever shorter. Near a mode the curvature of the
+log-prior itself, ω - (ω δ)² = 2 (S² - δ²) / (S² + δ²)², therefore takes the place of ω: with
+a = vᵀ (I + ω v vᵀ)⁻¹ v, the step along (I + ω v vᵀ)⁻¹ v is 1 / (1 - a (ω δ)²) times as long. That
+may be infinite or negative, where the posterior is not concave; the factor is at most 10.
 
 References:
     A. Zhu, J. G. Ibrahim and M. I. Love (2019), *Heavy-tailed prior distributions for sequence
@@ -17,6 +21,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from jaxnb.glm.all_cells import light_problem
+from jaxnb.glm.bulk.regression import BulkRegression
+from jaxnb.glm.bulk.shrunken import LEAST_BEND, NEAR, NO_GAIN
 from jaxnb.glm.coefficients import initial_coefficients
 from jaxnb.glm.problem import Problem
 from jaxnb.glm.regression import Regression
@@ -28,7 +34,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
-_MAX_ITER, _TOLERANCE = 60, 1e-8
+_MAX_ITER, _TOLERANCE = 500, 1e-8
 _ROUNDING = 1e-13
 # A correction of modes on representatives that is smaller leaves an error below the tolerance, if
 # their information is within 1% of that of all cells.
@@ -52,6 +58,8 @@ def shrunken_contrast(
     # By how much the linear predictors of the rows differ where the contrast is 1.
     along = regression.basis.matrix @ regression.basis.inner(vector / (vector @ vector))
     scale = prior_scale(beta @ vector, variance, float(np.ptp(along)) or 1.0)
+    if isinstance(regression, BulkRegression):
+        return regression.contrast_modes(alpha, beta, vector, scale)
     inner, contrast = regression.basis.inner(beta), regression.basis.contrasts(vector)
     found = []
     prior = _Prior(contrast, scale)
@@ -160,6 +168,7 @@ def _climb(
     current, trial = beta.copy(), beta.copy()
     best = np.full(genes.size, -np.inf)
     step, length = np.zeros_like(beta), np.ones(genes.size)
+    distance = np.zeros(genes.size)
     settled = np.zeros(genes.size, bool)
     active = np.arange(genes.size)
     sizes = _sizes(problem)
@@ -179,10 +188,20 @@ def _climb(
             along = covariance @ vector
             score = here.score[up] + tilt[mine] - (weight * delta[up])[:, None] * vector
             plain = np.einsum("gab,gb->ga", covariance, score)
-            share = weight * (plain @ vector) / (1 + weight * (along @ vector))
-            step[mine] = plain - share[:, None] * along
+            inflation = 1 + weight * (along @ vector)
+            along = along / inflation[:, None]
+            ahead = plain - (weight * (plain @ vector))[:, None] * along
+            variance = along @ vector
+            bend = np.maximum(1 - variance * (delta[up] * weight) ** 2, LEAST_BEND)
+            bend = np.where(np.abs(ahead * sizes).max(axis=1) < NEAR, bend, 1.0)
+            more = (1 / bend - 1) * (ahead @ vector) / np.maximum(variance, 1e-300)
+            step[mine] = ahead + more[:, None] * along
+            # Without counts in some rows other coefficients have no end.
+            flat = np.sum(score * step[mine], axis=1) < NO_GAIN
+            largest = np.abs(step[mine] * sizes).max(axis=1)
+            distance[mine] = np.where(flat, np.abs(step[mine] @ vector), largest)
         length[active] = np.where(up, 1.0, length[active] / 4)
-        small = np.abs(step[active] * sizes).max(axis=1) * length[active] < _TOLERANCE
+        small = distance[active] * length[active] < _TOLERANCE
         trial[active] = current[active] + length[active, None] * step[active]
         current[active[small]] = trial[active[small]]
         settled[active[small]] = up[small]

@@ -31,6 +31,8 @@ Ints: TypeAlias = NDArray[np.int64]
 
 # Whole numbers with as few distinct values as these may be the names of groups.
 _FEW_VALUES = 10
+# A number with a decimal comma.
+_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 # The codes that color a terminal: formulaic marks the place of an error with them.
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -76,8 +78,8 @@ def parsed_formula(formula: str, obs: pd.DataFrame) -> Parsed:
             there is not; missing or infinite values.
 
     Warns:
-        UserWarning: whole numbers of few distinct values are taken as numbers; levels that differ
-            in blanks or capitals alone.
+        UserWarning: whole numbers of few distinct values are taken as numbers, or numbers with
+            decimal commas as groups; levels that differ in blanks or capitals alone.
     """
     if "~" in formula and formula.split("~", 1)[0].strip():
         raise ValueError(
@@ -96,6 +98,7 @@ def parsed_formula(formula: str, obs: pd.DataFrame) -> Parsed:
         if name in factors:
             _warn_of_whole_numbers(used[name], name)
         warn_of_like_levels(used[name], name)
+        _warn_of_commas(used[name], name)
     called = {name for expression in factors for name in _called(factors[expression])}
     return Parsed(formula, parsed, used, called <= {"C"})
 
@@ -210,7 +213,8 @@ def _checked(column: pd.Series, name: str) -> pd.Series:
     if absent.any():
         raise ValueError(
             f"obs[{name!r}] has {int(absent.sum())} missing values, the first in row "
-            f"{column.index[int(np.argmax(absent))]}: fill them in or remove those rows"
+            f"{column.index[int(np.argmax(absent))]} (in text also NA, None and null are missing): "
+            "fill them in or remove those rows"
         )
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.remove_unused_categories()
@@ -236,6 +240,17 @@ def _warn_of_whole_numbers(column: pd.Series, name: str) -> None:
         warn(
             f"obs[{name!r}] holds the whole numbers {', '.join(map(str, values))} and is taken as "
             f"a number, with one coefficient per unit: if they are names of groups, write C({name})"
+        )
+
+
+def _warn_of_commas(column: pd.Series, name: str) -> None:
+    if column.dtype.kind not in "OUS":
+        return
+    with_comma = [level for level in column.unique() if _COMMA.fullmatch(str(level))]
+    if len(with_comma) > 1:
+        warn(
+            f"obs[{name!r}] has values such as {with_comma[0]!r} and is taken as names of groups: "
+            "if they are numbers, write a point for the decimal comma"
         )
 
 

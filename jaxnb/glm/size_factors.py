@@ -85,7 +85,7 @@ def factors_of_totals(totals: Floats, genes: int, index: pd.Index) -> Floats:
     if np.any(totals == 0):
         raise ValueError(
             f"row {index[int(np.argmin(totals))]} has no counts at all ({np.sum(totals == 0)} such "
-            "rows): remove them, or pass size_factors"
+            "rows): remove them, or pass size_factors (--size-factors)"
         )
     factors: Floats = totals / totals.mean()
     return factors

@@ -5,8 +5,9 @@
 A line for each number of samples a group and scenario, with outliers left out and kept: the false
 discovery rate and the power at a nominal 5 %, the shares of p-values below 0.05 and 0.001 among
 genes without differences and outliers, of genes that are flagged among those without outliers, and
-of outliers found. Log-normal means above 5, dispersions (0.02 + 1.5/m) exp(N(0, 0.7²)), size
-factors exp(N(0, 0.25²)), log2 fold changes N(0, 1) in a tenth of the genes.
+of outliers found; means over the seeds, and the standard error of that of the false discovery rate.
+Log-normal means above 5, dispersions (0.02 + 1.5/m) exp(N(0, 0.7²)), size factors exp(N(0, 0.25²)),
+log2 fold changes N(0, 1) in a tenth of the genes.
 """
 
 import argparse
@@ -110,7 +111,8 @@ def main():
                     table = fit.test("group", "B", "A")
                     seconds = time.process_time() - began
                     rows.append({"kept": keep, **scores(table, true, special), "cpu": seconds})
-            for kept, mean in pd.DataFrame(rows).groupby("kept").mean().iterrows():
+            found = pd.DataFrame(rows).groupby("kept")
+            for kept, mean in found.mean().assign(fdr_error=found["fdr"].sem()).iterrows():
                 words = "  ".join(f"{name} {value:.4f}" for name, value in mean.items())
                 what = "kept    " if kept else "left out"
                 print(f"{samples:3d} {scenario:9s} outliers {what}  {words}", flush=True)

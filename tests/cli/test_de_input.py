@@ -174,6 +174,15 @@ def test_names_that_look_like_numbers_stay_names(de):
         (["--test", "batch"], {"obs": OBS[[]]}, "has one column only"),
         (["--contrast", "condition,B, late,A"], {}, "with quotes around a level that has commas"),
         (["--test", "batch"], {"out": "r.doc"}, "not a kind of table; give one of .csv, .tsv"),
+        (["--test", "batch"], {"counts": COUNTS.T}, "in their first line: add --transpose"),
+        (["--test", "batch"], {"obs": OBS.assign(name=SAMPLES).set_index("condition")},
+         "lines of the name A: give every row a name of its own; the names of the rows are in its "
+         "column name: put that first"),
+        (["--test", "batch"], {"obs": OBS.assign(name=SAMPLES).set_axis(list("abcdefghijkl"))},
+         "its first name is a; the names of the rows are in its column name: put that first"),
+        (["--design", "~ kind", "--test", "kind"],
+         {"obs": OBS.assign(kind=["wild", "null"] * 6)},
+         "the first in row s1 (in text also NA, None and null are missing): fill them in"),
     ],
 )  # fmt: skip
 def test_one_line_for_each_mistake(de, folder, words, changes, message):
@@ -183,6 +192,29 @@ def test_one_line_for_each_mistake(de, folder, words, changes, message):
     assert last.startswith("jaxnb: error: ")
     assert message in last
     assert not list(folder.iterdir())
+
+
+@pytest.mark.quick
+def test_decimal_commas_are_told(de):
+    commas = OBS.assign(age=[f"{age},5" for age in range(30, 42)])
+    status, printed = de("--design", "~ age", "--test", "age", obs=commas)
+    assert status == 2
+    assert "obs['age'] has values such as '30,5' and is taken as names of groups" in printed.err
+    assert "12 rows for 12 coefficients" in printed.err
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("text", ["utf-16", "latin-1", "zip"])
+def test_tables_of_samples_that_are_not_utf_8(tmp_path, text):
+    names = np.array(["a", "b"]), np.array(["g"])
+    matrix = CountMatrix(sparse.csr_array(np.ones((2, 1))), *names, {}, {}, "", (), ())
+    place = tmp_path / "samples.csv"
+    content = b"PK\x03\x04\x81\xff" if text == "zip" else "name,group\na,naïf\nb,sûr\n".encode(text)
+    place.write_bytes(content)
+    with pytest.raises(
+        InputError, match="is not text in UTF-8; save it as CSV in UTF-8, also from"
+    ):
+        obs_of(str(place), matrix)
 
 
 @pytest.mark.slow

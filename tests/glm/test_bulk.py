@@ -9,6 +9,7 @@ from jaxnb import glm
 from jaxnb.glm.bulk.counts import BulkCounts, log_rising
 from jaxnb.glm.bulk.regression import BulkRegression, Samples
 from jaxnb.glm.counts import count_data
+from jaxnb.glm.fold_changes import prior_scale, shrunken_contrast
 from jaxnb.glm.prior import FINE, learn_prior
 from jaxnb.glm.regression import Regression
 from jaxnb.glm.shrinkage import _profiles
@@ -49,6 +50,33 @@ def test_coefficients_and_log_likelihoods_are_those_of_any_regression():
     np.testing.assert_allclose(got[1][some], expected[1][some], rtol=1e-10, atol=1e-8)
     variances = (r.variances(alpha, expected[0], np.eye(3)) for r in (fast, exact))
     np.testing.assert_allclose(*variances, rtol=1e-8, atol=1e-12)
+
+
+def test_shrunken_contrasts_are_those_of_any_regression_and_are_modes():
+    """Where counts say little of a contrast, plain steps need hundreds of rounds."""
+    rng = np.random.default_rng(1)
+    counts = rng.poisson(rng.gamma(3, 1 / 3, (ROWS, 300)) * np.exp(rng.uniform(-2, 3, 300)))
+    exact = Regression.of(counts, DESIGN, FACTORS)
+    source = source_of_counts(count_data(counts), FACTORS, None, None)
+    fast = with_samples(source).regression(DESIGN)
+    alpha, vector = np.full(300, 0.05), np.array([0.0, 1, 0])
+    beta = exact.fit_at(alpha)[0]
+    variance = fast.variances(alpha, beta, vector[None])[:, 0]
+    scale = prior_scale(beta @ vector, variance)
+    got, expected = (shrunken_contrast(each, alpha, beta, vector) for each in (fast, exact))
+    seen = counts.any(axis=0)
+    np.testing.assert_allclose(got[seen], expected[seen], rtol=0, atol=1e-7)
+
+    def profile(change):
+        offsets = np.log(FACTORS)[:, None] + np.outer(DESIGN[:, 1], change)
+        given = source_of_counts(count_data(counts), np.ones(ROWS), offsets, None)
+        value = with_samples(given).regression(DESIGN[:, ::2]).fit_at(alpha)[1]
+        return value - np.log1p((change / scale) ** 2)
+
+    slope = (profile(got + 1e-4) - profile(got - 1e-4)) / 2e-4
+    below, at, above = (profile(got + shift) for shift in (-0.02, 0.0, 0.02))
+    assert np.abs(slope[seen]).max() < 1e-6
+    assert np.all(at[seen] >= np.maximum(below, above)[seen])
 
 
 def test_a_smaller_design_and_a_start_give_the_same_by_the_same_program():

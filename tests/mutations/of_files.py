@@ -43,6 +43,14 @@ FILES = (
         ("cli/test_by.py",),
     ),
     Fault(
+        "cli-names-in-a-later-column",
+        "a table whose names are in another column is refused without saying which",
+        "cli/samples.py",
+        "if index.isin(table[column].map(str)).all():",
+        "if table.index.isin(table[column].map(str)).all():",
+        ("cli/test_de_input.py",),
+    ),
+    Fault(
         "io-row-in-message",
         "the message names the cell before where the entry is the first of its row",
         "io/values.py",

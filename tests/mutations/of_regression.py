@@ -104,6 +104,14 @@ REGRESSION = (
         _GLM,
     ),
     Fault(
+        "glm-shrunken-unfinished",
+        "the search for a shrunken fold change ends where counts say little",
+        "glm/bulk/counts.py",
+        "_ROUNDS = 20, 500",
+        "_ROUNDS = (20,)",
+        _GLM,
+    ),
+    Fault(
         "glm-cells-left-over",
         "cells that are fewer than those of a block are left out of the sums",
         "glm/likelihood.py",

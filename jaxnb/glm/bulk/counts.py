@@ -12,6 +12,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import gammaln
 
 from jaxnb.glm.bulk.programs import CoefficientsAt, Genes, fit_at, least_squares, profile
+from jaxnb.glm.bulk.shrunken import modes_at
 from jaxnb.glm.linear_algebra import packed_products
 from jaxnb.glm.prior import FINE, GRID
 
@@ -19,6 +20,7 @@ __all__ = ["BulkCounts", "Fitted", "Profiles", "gammaln_between", "log_rising"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
 
 # Counts of one call: its arrays stay in the cache of a CPU.
 _ENTRIES = 1 << 14
@@ -26,6 +28,8 @@ _ENTRIES = 1 << 14
 _STEPS, _MORE_STEPS = 2, 20
 # What a last step may be expected to add: the value is corrected for it.
 _CLOSE = 0.02
+# Evaluations in search of a mode, and where these are not enough.
+_ROUNDS = 20, 500
 # As in `jaxnb.glm.coefficients`.
 _TOLERANCE = 1e-12
 # The cubic spline through values on the grid is a matrix.
@@ -74,7 +78,7 @@ class Fitted(NamedTuple):
 
     beta: Floats
     value: Floats
-    converged: NDArray[np.bool_]
+    converged: Bools
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,38 @@ class BulkCounts:
             for entry, values in zip(found, part, strict=True):
                 entry[mine[: where.size]] = np.moveaxis(values, -1, 0)[: where.size]
         return found._replace(beta=found.beta[:, :size] / scale)
+
+    def modes(
+        self, weights: Floats, alpha: Floats, start: Floats, contrast: Floats, scale: float
+    ) -> Floats:
+        """Coefficients of all genes at the modes under a Cauchy prior of a contrast.
+
+        Args:
+            weights: ``(genes, rows)``.
+            alpha: ``(genes,)``.
+            start: coefficients to start from, ``(genes, p)``.
+            contrast: ``(p,)``.
+            scale: of the prior.
+        """
+        size = np.linalg.norm(self.design, axis=0) / np.sqrt(self.rows)
+        design, found = self.design / size, start * size
+        left = np.arange(len(start))
+        for rounds in _ROUNDS:
+            ended = np.ones(left.size, bool)
+            for where, mine in self._blocks(left):
+                data = self._genes(mine, weights[mine].T, self._offsets(mine).T, design)
+                with jax.enable_x64(True):
+                    beta, done = jax.device_get(
+                        modes_at(
+                            data, found[mine].T, alpha[mine], contrast / size,
+                            np.float64(scale), np.int32(rounds),
+                        )
+                    )  # fmt: skip
+                found[mine[: where.size]] = beta.T[: where.size]
+                ended[where] = done[: where.size]
+            left = left[~ended]
+        modes: Floats = found / size
+        return modes
 
     def constant(self, weights: Floats, alpha: Floats) -> Floats:
         """What the log-likelihoods of all genes have besides the value of `fit_at`."""

@@ -9,7 +9,6 @@ with the derivatives that `jaxnb.glm.likelihood` derives. As rows are few, neith
 nor exceedances save anything here, and a program takes all its steps without returning.
 """
 
-from functools import reduce
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -17,19 +16,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnb._types import Array
-from jaxnb.glm.linear_algebra import unpacked
+from jaxnb.glm.bulk.systems import determinant_and_form, largest, restricted, solve, summed
 from jaxnb.glm.prior import GRID
 from jaxnb.special.log1p import log1p
 
-__all__ = ["CoefficientsAt", "Genes", "ProfileOnGrid", "fit_at", "least_squares", "profile"]
+__all__ = [
+    "CoefficientsAt",
+    "Entry",
+    "Genes",
+    "Likelihood",
+    "Means",
+    "ProfileOnGrid",
+    "fit_at",
+    "least_squares",
+    "likelihood_at",
+    "means_at",
+    "profile",
+]
 
 # A JAX array inside the compiled function, a numpy array outside it.
 Entry: TypeAlias = Any
 
-# Systems up to this size are solved by unrolled code, which is compiled in a second or two and is
-# several times as fast as a loop.
-_UNROLLED = 8
-_SMALLEST_PIVOT = 1e-12
 _LARGEST_ETA = 100.0
 # The profile: precision of a normal prior of the coefficients of orthonormal columns, which keeps
 # those finite that separation would make infinite; and the longest step.
@@ -88,7 +95,7 @@ class CoefficientsAt(NamedTuple):
     converged: Entry
 
 
-class _Means(NamedTuple):
+class Means(NamedTuple):
     """The linear predictor η, μ = exp(η), αμ and 1 / (1 + αμ), ``(rows, genes)``."""
 
     eta: Array
@@ -97,7 +104,7 @@ class _Means(NamedTuple):
     q: Array
 
 
-class _Likelihood(NamedTuple):
+class Likelihood(NamedTuple):
     """The value at some coefficients, and the sum of its terms' magnitudes."""
 
     value: Array
@@ -111,45 +118,39 @@ class _Step(NamedTuple):
     decrement: Array
 
 
-def _means(beta: Array, alpha: Any, genes: Genes) -> _Means:
+def means_at(beta: Array, alpha: Any, genes: Genes) -> Means:
+    """The means at some coefficients, ``(p, genes)``."""
     eta = jnp.clip(genes.design @ beta + genes.offsets, -_LARGEST_ETA, _LARGEST_ETA)
     mu = jnp.exp(eta)
     # Without barriers the compiler repeats all of this wherever a part of it is used.
     barrier: Any = jax.lax.optimization_barrier
     mu, q = barrier((mu, 1 / (1 + alpha * mu)))
-    return _Means(eta, mu, alpha * mu, q)
+    return Means(eta, mu, alpha * mu, q)
 
 
-def _likelihood(means: _Means, genes: Genes) -> _Likelihood:
+def likelihood_at(means: Means, genes: Genes) -> Likelihood:
+    """The log-likelihood, without what does not depend on the coefficients."""
     y, w = genes.counts, genes.weights
     barrier: Any = jax.lax.optimization_barrier
     log1p_t = barrier(log1p(means.t, 1 + means.t))
     per_count = w * y * (means.eta - log1p_t)
     per_unit = jnp.where(means.t > 0, log1p_t / jnp.where(means.t > 0, means.t, 1), 1)
     per_cell = w * means.mu * per_unit
-    return _Likelihood(_summed(per_count - per_cell), _summed(jnp.abs(per_count) + per_cell))
+    return Likelihood(summed(per_count - per_cell), summed(jnp.abs(per_count) + per_cell))
 
 
 def _newton(
-    means: _Means, beta: Array, alpha: Any, genes: Genes, free: Array | None, ridge: float
+    means: Means, beta: Array, alpha: Any, genes: Genes, free: Array | None, ridge: float
 ) -> _Step:
     """Newton step for observed information and a normal prior."""
     y, w, (_, mu, _, q) = genes.counts, genes.weights, means
     score = genes.design.T @ (w * (y - mu) * q) - ridge * beta
     information = genes.products.T @ (w * mu * q * q * (1 + alpha * y))
     if free is not None:
-        score, information = score * free, _restricted(information, free)
+        score, information = score * free, restricted(information, free)
     barrier: Any = jax.lax.optimization_barrier
-    step = barrier(_solve(information, score, ridge))
-    return _Step(step, 0.5 * _summed(score * step))
-
-
-def _restricted(packed: Array, free: Array) -> Array:
-    """Packed matrices on the free coefficients, the identity elsewhere."""
-    first, second = np.tril_indices(len(free))
-    both = free[first] * free[second]
-    found: Array = packed * both + (first == second)[:, None] * (1 - both)
-    return found
+    step = barrier(solve(information, score, ridge))
+    return _Step(step, 0.5 * summed(score * step))
 
 
 @jax.jit
@@ -162,7 +163,7 @@ def least_squares(genes: Genes, free: Array) -> Array:
     """
     response = jnp.log(genes.counts + 0.5) - genes.offsets
     right = genes.design.T @ (genes.weights * response) * free
-    return _solve(_restricted(genes.products.T @ genes.weights, free), right, 0.0)
+    return solve(restricted(genes.products.T @ genes.weights, free), right, 0.0)
 
 
 @jax.jit
@@ -186,12 +187,12 @@ def profile(genes: Genes, start: Array, watched: Array, steps: Array) -> Profile
         point, round_of_point = since // (steps + 1), since % (steps + 1)
         last = (since >= 0) & (round_of_point == steps)
         alpha = grid[jnp.maximum(point, 0)]
-        here = _newton(_means(beta, alpha, genes), beta, alpha, genes, None, _RIDGE)
+        here = _newton(means_at(beta, alpha, genes), beta, alpha, genes, None, _RIDGE)
         records = tuple(
             jax.lax.dynamic_update_index_in_dim(record, entry, jnp.maximum(point, 0), 0)
             for record, entry in zip(records, (beta, here.decrement), strict=True)
         )
-        longest = _largest(here.step)
+        longest = largest(here.step)
         step = here.step * jnp.minimum(1, _LONGEST_STEP / jnp.maximum(longest, 1e-300))
         # From one point to the next the coefficients move evenly, once they do at all.
         ahead = jnp.clip(beta - before, -0.5, 0.5) * (point > 0)
@@ -204,11 +205,11 @@ def profile(genes: Genes, start: Array, watched: Array, steps: Array) -> Profile
 
     def at_point(entries: tuple[Array, Array]) -> tuple[Array, Array, Array]:
         beta, alpha = entries
-        means = _means(beta, alpha, genes)
+        means = means_at(beta, alpha, genes)
         packed = genes.products.T @ (genes.weights * means.mu * means.q)
-        log_determinant, variance = _determinant_and_form(packed, genes.design.T @ watched, _RIDGE)
-        value = _likelihood(means, genes).value - 0.5 * log_determinant
-        return value, _summed(watched * means.eta), variance
+        log_determinant, variance = determinant_and_form(packed, genes.design.T @ watched, _RIDGE)
+        value = likelihood_at(means, genes).value - 0.5 * log_determinant
+        return value, summed(watched * means.eta), variance
 
     value, eta, variance = jax.lax.map(at_point, (betas, grid))
     return ProfileOnGrid(value + decrement, eta, variance, decrement)
@@ -247,12 +248,12 @@ def fit_at(
 
     def search(state: _Search) -> _Search:
         trial = state.beta + state.length * state.step
-        means = _means(trial, alpha, genes)
-        here = _likelihood(means, genes)
+        means = means_at(trial, alpha, genes)
+        here = likelihood_at(means, genes)
         ahead = _newton(means, trial, alpha, genes, free, 0.0)
         rises = here.value >= state.best - _ROUNDING * here.magnitude
         accepted = rises & going(state)
-        longest = _largest(ahead.step)
+        longest = largest(ahead.step)
         whole = jnp.minimum(1, 2 * _LONGEST_STEP / jnp.maximum(longest, 1e-300))
         return _Search(
             jnp.where(accepted, trial, state.beta),
@@ -277,88 +278,3 @@ def fit_at(
     beta = state.beta + jnp.where(converged, state.step, 0)
     value = state.best + jnp.where(converged, state.decrement, 0)
     return CoefficientsAt(beta, value, converged)
-
-
-def _summed(rows: Array) -> Array:
-    """Sums over the first axis, for which XLA's CPU code takes ten times as long as a product."""
-    found: Array = jnp.ones(len(rows), rows.dtype) @ rows
-    return found
-
-
-def _largest(rows: Array) -> Array:
-    """The largest magnitude over the first axis, without XLA's loop where rows are few."""
-    if len(rows) > _UNROLLED:
-        return jnp.max(jnp.abs(rows), axis=0)
-    found: Array = reduce(jnp.maximum, jnp.abs(rows))
-    return found
-
-
-def _solve(packed: Array, right: Array, ridge: float) -> Array:
-    """Solutions of symmetric positive definite systems.
-
-    Args:
-        packed: lower triangles, ``(p (p + 1) / 2, genes)``.
-        right: ``(p, genes)``.
-        ridge: is added to the diagonal.
-    """
-    size = len(right)
-    if size > _UNROLLED:
-        root = _root(packed, size, ridge)
-        solved: Any = jax.scipy.linalg.cho_solve((root, True), right.T[:, :, None])
-        solution: Array = solved[:, :, 0].T
-        return solution
-    lower, pivots = _factors(packed, size, ridge)
-    below = _forward(lower, list(right))
-    found: list[Array] = [value / pivot for value, pivot in zip(below, pivots, strict=True)]
-    for i in reversed(range(size)):
-        for k in range(i + 1, size):
-            found[i] = found[i] - lower[k, i] * found[k]
-    return jnp.stack(found)
-
-
-def _determinant_and_form(packed: Array, row: Array, ridge: float) -> tuple[Array, Array]:
-    """Log-determinants, and xᵀM⁻¹x for one x a matrix."""
-    size = len(row)
-    if size > _UNROLLED:
-        root = _root(packed, size, ridge)
-        half = jax.lax.linalg.triangular_solve(root, row.T[:, :, None], left_side=True, lower=True)
-        diagonal = jnp.diagonal(root, axis1=1, axis2=2)
-        return 2 * jnp.sum(jnp.log(diagonal), axis=1), jnp.sum(half[:, :, 0] ** 2, axis=1)
-    lower, pivots = _factors(packed, size, ridge)
-    below = _forward(lower, list(row))
-    log_determinant, form = jnp.zeros_like(row[0]), jnp.zeros_like(row[0])
-    for value, pivot in zip(below, pivots, strict=True):
-        log_determinant += jnp.log(pivot)
-        form += value * value / pivot
-    return log_determinant, form
-
-
-def _root(packed: Array, size: int, ridge: float) -> Array:
-    matrices = unpacked(packed.T, size)
-    scale = jnp.diagonal(matrices, axis1=1, axis2=2) * _SMALLEST_PIVOT + ridge + 1e-300
-    root: Array = jnp.linalg.cholesky(matrices + scale[:, :, None] * jnp.eye(size))
-    return root
-
-
-def _factors(packed: Array, size: int, ridge: float) -> tuple[dict[tuple[int, int], Array], Any]:
-    """L and D of L D Lᵀ, without a loop."""
-    lower: dict[tuple[int, int], Array] = {}
-    pivots: list[Array] = []
-    for i in range(size):
-        for j in range(i + 1):
-            rest = packed[i * (i + 1) // 2 + j]
-            for k in range(j):
-                rest = rest - lower[i, k] * lower[j, k] * pivots[k]
-            if i == j:
-                least = _SMALLEST_PIVOT * packed[i * (i + 1) // 2 + i] + 1e-300
-                pivots.append(jnp.maximum(rest + ridge, least))
-            else:
-                lower[i, j] = rest / pivots[j]
-    return lower, pivots
-
-
-def _forward(lower: dict[tuple[int, int], Array], right: list[Array]) -> list[Array]:
-    for i in range(len(right)):
-        for k in range(i):
-            right[i] = right[i] - lower[i, k] * right[k]
-    return right
