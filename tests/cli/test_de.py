@@ -99,7 +99,7 @@ def test_pseudobulk(de, folder):
         (["--design", "~ condition", "--contrast", "condition,C,A"], "no 'C', only A, B"),
         (["--design", "~ 1", "--test", "Intercept", "--size-factors", "obs:no"], "no such field"),
         (["--design", "~ 1", "--test", "Intercept", "--size-factors", "no.txt"], "cannot be read"),
-        (["--design", "~ 1", "--test", "Intercept", "--plot", "p.doc"], "not a kind of picture"),
+        (["--design", "~ 1", "--test", "Intercept", "--plot", "p.doc"], "not a kind of figure"),
     ],
 )
 def test_one_line_for_each_mistake(de, folder, words, message):
