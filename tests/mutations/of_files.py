@@ -275,6 +275,14 @@ FILES = (
         _PLOTS,
     ),
     Fault(
+        "plots-curve-behind-legend",
+        "the curve of the Poisson distribution goes through the legend",
+        "plots/panels.py",
+        "np.where(median < limits.below_legend, median, np.nan)",
+        "median",
+        _PLOTS,
+    ),
+    Fault(
         "plots-volcano-zero",
         "a gene whose p-value underflows is missing from the volcano",
         "plots/differential.py",

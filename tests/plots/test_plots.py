@@ -80,6 +80,10 @@ def test_the_zero_panel(axes) -> None:
     low, high = axes.get_ylim()
     assert low < excess[seen].min()
     assert high > excess[seen].max()
+    # The legend is above the dots, and no curve goes through it.
+    (poisson,) = (y for label, (_, y) in drawn.items() if "Poisson" in label)
+    assert np.isfinite(poisson).any()
+    assert np.nanmax(poisson) < low + 0.82 * (high - low)
 
 
 def test_the_mean_variance_panel(axes) -> None:
