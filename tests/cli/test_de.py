@@ -148,5 +148,5 @@ def test_help_says_what_the_columns_are(capsys):
     with pytest.raises(SystemExit):
         main(["de", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "fold change / se does not give their p-values" in text
+    assert "the p-values of the other tests do not follow from it" in text
     assert "shrunken with fewer than 100 rows and at least 50 genes" in text
