@@ -248,13 +248,13 @@ def _lazy_properties_as_properties() -> None:
                     setattr(owner, attribute, property(value.wrapped))
 
 
-# A browser may end a line behind the hyphen of a number such as 1e-8.
-_SMALL_NUMBER = re.compile(r"([\d.]+e-\d+)")
+# A browser may end a line behind the hyphen of a number such as 1e-8 or -inf.
+_WITH_HYPHEN = re.compile(r"([\d.]+e-\d+|(?<!\w)-inf\b)")
 
 
 def _keep_numbers_whole(app: Sphinx, doctree: nodes.document) -> None:
     for text in list(doctree.findall(nodes.Text)):
-        parts = _SMALL_NUMBER.split(text)
+        parts = _WITH_HYPHEN.split(text)
         if len(parts) > 1 and isinstance(text.parent, nodes.paragraph | nodes.emphasis):
             numbers = [nodes.inline("", part, classes=["number"]) for part in parts[1::2]]
             between = [nodes.Text(part) for part in parts[::2]]

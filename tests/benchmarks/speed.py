@@ -140,7 +140,7 @@ def draw(rows: list[dict], file: pathlib.Path) -> None:
     """Bars of the peers' time over ours, sum and gradient."""
     pyplot = importlib.import_module("matplotlib.pyplot")
     shown = [r for r in rows if r["task"] == "sum + gradient"]
-    figure, axes = pyplot.subplots(figsize=(8, 0.8 * len(shown) + 1), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(5, 0.6 * len(shown) + 1), layout="constrained")
     colors = dict(zip(PEERS, ("#d55e00", "#e69f00", "#009e73", "#cc79a7", "#999999"), strict=True))
     names = [p for p in PEERS if any(p in r["ns"] for r in shown)]
     for k, name in enumerate(names):
@@ -149,7 +149,7 @@ def draw(rows: list[dict], file: pathlib.Path) -> None:
         over = [width - 1 for width in widths]
         bars = axes.barh(at, over, 0.9 / (len(names) + 1), left=1, color=colors[name], label=name)
         labels = ["" if np.isnan(width) else f"{width:.1f}" for width in widths]
-        axes.bar_label(bars, labels, padding=3, fontsize=9)
+        axes.bar_label(bars, labels, padding=3, fontsize=8)
     sizes = [f"{r['name']}, {r['size'].replace('x', ' × ')}" for r in shown]
     axes.set_yticks(range(len(shown)), sizes)
     axes.set_ylim(len(shown) - 0.4, -0.6)
@@ -159,8 +159,8 @@ def draw(rows: list[dict], file: pathlib.Path) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("time of the sum and its gradient, divided by that of jaxnb")
-    figure.legend(frameon=False, loc="outside upper center", ncols=len(names))
+    axes.set_xlabel("time of sum + gradient, divided by jaxnb's")
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     figure.savefig(file, dpi=150)
 
 
