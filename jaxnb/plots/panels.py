@@ -91,8 +91,8 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
 
     Genes whose zero inflation is significant (q < 0.05) are colored, and those with the most
     evidence labeled; without any, the genes that are farthest above. A dotted gray curve shows
-    the same for the Poisson distribution, up to the highest dots. Without an NB fit, the ZINB takes
-    its place.
+    the same for the Poisson distribution, until it is above the dots. Without an NB fit, the ZINB
+    takes its place.
 
     Args:
         comparison: from `jaxnb.fit.comparison.compare_fits`.
@@ -128,9 +128,10 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
     limits = _limits(excess)
     if "Poisson" in comparison.zeros and model != "Poisson":
         at, median = _running_median(mean, 100 * (counted - comparison.zeros["Poisson"][seen]))
+        below = np.logical_and.accumulate(median < limits.below_legend)
         axes.plot(
-            at,
-            np.where(median < limits.below_legend, median, np.nan),
+            at[below],
+            median[below],
             color=palette.poisson,
             lw=2,
             ls=":",
