@@ -54,8 +54,13 @@ PRIVATE = (
 )
 nitpick_ignore_regex = [(r"py:.*", names) for names in (OTHERS, STANDARD, PRIVATE)]
 
+_HERE = pathlib.Path(__file__).parent
+
 # Cells run with the package of this tree, also where another one is installed.
 os.environ.setdefault("PYTHONPATH", str(pathlib.Path(jaxnb.__file__).parents[1]))
+# Pages share compiled programs: many fit the same counts.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_HERE / "_build" / "compiled"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 html_theme = "furo"
 html_title = f"jaxnb {version}"
@@ -100,9 +105,6 @@ def _package_digest() -> str:
     for source in sorted(pathlib.Path(jaxnb.__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
-
-
-_HERE = pathlib.Path(__file__).parent
 
 
 def _copy_notebooks() -> None:
@@ -246,13 +248,13 @@ def _lazy_properties_as_properties() -> None:
                     setattr(owner, attribute, property(value.wrapped))
 
 
-# A browser may end a line behind the hyphen of a number such as 1e-8.
-_SMALL_NUMBER = re.compile(r"([\d.]+e-\d+)")
+# A browser may end a line behind the hyphen of a number such as 1e-8 or -inf.
+_WITH_HYPHEN = re.compile(r"([\d.]+e-\d+|(?<!\w)-inf\b)")
 
 
 def _keep_numbers_whole(app: Sphinx, doctree: nodes.document) -> None:
     for text in list(doctree.findall(nodes.Text)):
-        parts = _SMALL_NUMBER.split(text)
+        parts = _WITH_HYPHEN.split(text)
         if len(parts) > 1 and isinstance(text.parent, nodes.paragraph | nodes.emphasis):
             numbers = [nodes.inline("", part, classes=["number"]) for part in parts[1::2]]
             between = [nodes.Text(part) for part in parts[::2]]

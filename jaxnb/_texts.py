@@ -18,7 +18,7 @@ TAIL_ACCURACY = (
     "thetas from 1e-6 to 1e10, means from 1e-8 to 1e6 and counts up to 8e5: at most 4.5, 2.2 at "
     "the 99th percentile. The derivative in mu has a relative error below 3e-6 (7e-14 in float64) "
     "at the 99th percentile, that in theta one below 1e-6 (2e-14) of its own size plus that of the "
-    "derivative of the log-probability. Parameters given by their logarithms carry the rounding of "
+    "derivative of the log-probability. Parameters passed as logarithms carry the rounding of "
     "their exponentials (`tests/cdf/test_accuracy.py`)."
 )
 
@@ -56,7 +56,7 @@ LOG_SCALE = (
 
 KEPT = (
     "The parameters broadcast, and are kept as views of the batch shape, on the scale on which "
-    "they are given; (total_count, logits) is kept as log_mu and theta. They can be assigned."
+    "they were passed; (total_count, logits) is kept as log_mu and theta. They can be assigned."
 )
 
 ORIGINAL_NB = {
@@ -79,7 +79,7 @@ ORIGINAL_NB = {
     "means from 0.01 to 100 and thetas from 0.05 to 1e6: at most 4, and first and second "
     "derivatives to a relative 3e-5 at the 99th percentile "
     "(`tests/likelihoods/test_accuracy.py`). Next to 0 such counts have no digits of a theta below "
-    "2**-50, nor of a subnormal mean. A mean given by its logarithm carries the rounding of its "
+    "2**-50, nor of a subnormal mean. A mean passed as its logarithm carries the rounding of its "
     "exponential, at most what one rounding of `log_mu` does where abs(log_mu) >= 1.",
     "original references": "Loader (2000), Fast and accurate computation of binomial "
     "probabilities, equation 3.\n"

@@ -53,8 +53,8 @@ def test_ratios_in_the_readme_are_those_of_the_table():
         for cell in row[5:]
         if cell != "-"
     ]
-    assert f"take {min(ratios)} to {max(ratios)} times as long" in text
-    assert "(values in `jnp`; Hessian times vector in NumPyro)" in text
+    assert f"from {min(ratios)} times (values, scVI's formula in `jnp`)" in text
+    assert f"to {max(ratios)} times (Hessian times vector, NumPyro) as long as jaxnb" in text
     assert rows_of("speed.md", "nb", "values", "128x200")[0][6] == str(min(ratios))
     assert rows_of("speed.md", "nb", "Hessian x vector", "512x2000")[0][5] == str(max(ratios))
 

@@ -110,7 +110,7 @@ def rows() -> list[Row]:
         ("mean of total_count = 4, probs = 0.3", *_with_probs(), "1.714"),
         ("batch_shape of mu (3, 2) with theta (2,)", *_batch_shape(), "(3, 2)"),
         ("mean of 100,000 draws, mu = 1e9, theta = 10", *_huge_draws(), "1e+09"),
-        ("mean of 100,000 draws, half of mean 1, half 1000", *_drawn_from_mixture(), "500.5"),
+        ("mean of 100,000 draws, mixture of means 1 and 1000", *_drawn_from_mixture(), "500.5"),
         ("variance of that mixture", lambda: _mixture_of_scvi().variance,
          lambda: jaxnb.NegativeBinomialMixture(1.0, 1000.0, 1.0, 0.0).variance, "7.5e+05"),
     ]  # fmt: skip

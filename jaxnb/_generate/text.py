@@ -10,10 +10,10 @@ __all__ = ["described", "floor", "paragraph", "wrapped"]
 _WIDTH = 100
 
 _FLOORS = {
-    True: "Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in "
-    "it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact; 0 "
-    "for none. A mean given by its logarithm has none by default.",
-    False: "Floor on the mean; None and 0 for none, since none is needed.",
+    True: "Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with "
+    "respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for a "
+    "mean passed as its logarithm; 0 means no floor.",
+    False: "Floor on the mean. By default, and with 0, there is none, since none is needed.",
 }
 _NO_FLOOR = "Without effect, because no parameter is a mean."
 

@@ -12,11 +12,11 @@ COUNTS holds raw counts (UMIs or reads, not normalized), cells in rows and genes
   .h5ad, .zarr           AnnData: X, a layer (--layer NAME) or raw.X (--raw)
   .loom                  the main matrix, or a layer (--layer NAME)
   .mtx                   Matrix Market, with the names in files beside it
-  .csv, .tsv, .txt       comma, tab, semicolon or space; with or without names of genes and cells
+  .csv, .tsv, .txt       separated by comma, tab, semicolon or space; names optional
   .npz                   a scipy sparse matrix
 .mtx and text may be gzipped. 10x's files and .loom store genes in rows, and are transposed
-automatically; others with genes in rows need --transpose. A matrix whose names say that it is
-transposed is refused.
+automatically; other files with genes in rows need --transpose. The command stops if the names
+show that cells and genes are swapped.
 """
 
 
@@ -31,13 +31,13 @@ def add_counts(parser: argparse.ArgumentParser) -> None:
         "--index-columns",
         metavar="A,B,...",
         type=lambda text: tuple(text.split(",")),
-        help="columns of a text file that are not counts, by name or number: the first has the "
-        "names of its rows, the others are metadata",
+        help="columns of a text file that are not counts, by name or number: the first contains "
+        "the names of the rows, the others are metadata",
     )
     add(
         "--no-orientation-check",
         action="store_true",
-        help="believe that cells are in rows, whatever the names look like",
+        help="skip the check that cells are in rows",
     )
     add(
         "--allow-non-integer",

@@ -95,19 +95,19 @@ def _outputs(options: argparse.Namespace, name: str, data: "CountFile") -> dict[
         beside = out.parent / f"{stem_of_table(out)}.png"
     plot = None if options.plot == "none" else Path(options.plot or beside)
     if plot is not None and plot.suffix.lower() not in _PICTURES:
-        raise InputError(f"{plot}: not a kind of picture; give one of {', '.join(_PICTURES)}")
+        raise InputError(f"{plot}: not a kind of figure; give one of {', '.join(_PICTURES)}")
     if plot is not None and importlib.util.find_spec("matplotlib") is None:
-        missing = 'the picture needs matplotlib: pip install "jaxnb[plot]"'
+        missing = 'the figure needs matplotlib: pip install "jaxnb[plot]"'
         if options.plot is not None:
             raise InputError(missing)
-        note(f"no picture: {missing}")
+        note(f"no figure: {missing}")
         plot = None
     outliers = None if options.outliers is None else Path(options.outliers)
-    places = {"table": out, "outliers": outliers, "picture": plot, "dispersions": None}
+    places = {"table": out, "outliers": outliers, "figure": plot, "dispersions": None}
     if plot is not None and plot.suffix.lower() != ".pdf":
         places["dispersions"] = plot.with_name(f"{plot.stem}_dispersion{plot.suffix}")
     if out is not None and out in (plot, places["dispersions"]):
-        raise InputError(f"{out}: is named for both the table and the picture")
+        raise InputError(f"{out}: is named for both the table and the figure")
     lines = data.genes.size * len(options.contrast or [""])
     sizes = {"table": 4096 + _BYTES_OF_A_GENE * lines}
     planned = {
@@ -131,7 +131,7 @@ def _draw(
     *,
     dark: bool,
 ) -> None:
-    picture, second = outputs["picture"], outputs["dispersions"]
+    picture, second = outputs["figure"], outputs["dispersions"]
     if picture is None:
         return
     from jaxnb.glm import GLMFit

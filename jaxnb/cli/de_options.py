@@ -14,8 +14,8 @@ _DESIGN, _CONTRAST = "~ cell_type", "cell_type,CD19+ B,CD56+ NK"
 _WITHOUT_ROWS = ("total", "median-ratio", "tmm", "ones", "none", "obs:")
 
 _DESCRIPTION = """\
-Test every gene for differences between groups, or along a covariate, given batch, depth and
-whatever else the design names, by negative binomial regression.
+Test every gene for differences between groups, or along a covariate, by negative binomial
+regression: given the sequencing depth, the batch and the other variables of the design.
 """
 
 _EPILOG = f"""\
@@ -25,41 +25,43 @@ Without COUNTS, two cell types of the bundled 700 blood cells are compared.
 
 The table written by --out has one line per gene:
   mean                       mean count, divided by the size factors
-  log2_fold_change, se       of B over A (or per unit), and its standard error in the Wald test;
-                             likelihood-ratio and F tests do without it, and fold change / se does
-                             not give their p-values; -inf or inf where a group has no counts at all
-  log2_fold_change_shrunken  pulled towards 0 where counts are few: for ranking and pictures; not
+  log2_fold_change           of B over A, or per unit of a covariate; -inf or inf where a group has
+                             no counts
+  se                         its standard error in the Wald test and the tests of --random; the
+                             p-values of the other tests do not follow from it
+  log2_fold_change_shrunken  pulled toward 0 where counts are few: for ranking and figures; not
                              with --random
   statistic, p_value         of the test; empty in a Wald test where the fold change is infinite
   p_adjusted                 adjusted for the number of genes (Benjamini-Hochberg); with fewer than
-                             100 rows, of genes with enough counts alone: by the rule of edgeR's
-                             filterByExpr, 10 in as many rows of median depth as the smallest group
-                             has, and 15 in all (--no-filter adjusts for all)
+                             100 rows only genes with enough counts are in the adjustment, by the
+                             rule of edgeR's filterByExpr: 15 in all, and at least 10, scaled to a
+                             row of median depth, in as many rows as the smallest group has
+                             (--no-filter adjusts for all genes)
   dispersion                 alpha: variance = mean + alpha mean^2
-  outliers                   with fewer than 100 rows: how many counts were left out, because the
-                             other counts of the gene rule them out (--keep-outliers keeps them)
-  status                     what happened in the fit, or "low counts" (not adjusted for), or
+  outliers                   with shrunken dispersions: how many counts were left out as outliers
+                             (--keep-outliers keeps them)
+  status                     how the fit ended; or "low counts": not in the adjustment; or
                              "outlier": the fold change is that of the other counts, the p-value
-                             of both fits; with --random also "no random sd": this gene's random_sd
-                             is 0, but the default test still allows for differences between donors
+                             combines the fits with and without it; with --random also "no random
+                             sd": random_sd of this gene is 0, but the default test still allows
+                             for differences between donors
 
 With --markers there is a line for each group and gene: the columns group, reference (with
 --reference and --pairwise), gene, and those above. P-values are adjusted within each comparison.
 All comparisons are made from one pass over the file, or two if totals are the size factors.
-With --by there is a line for each level and gene: group, gene, and those above, with contrast
-between them if there are several. P-values are adjusted within each level. All levels are added up
-in the same pass over the file, or two; if their sums take more than 4 GB, in parts of 4 GB.
+With --by there is a line for each level and gene: the columns group, gene, contrast (if there
+are several), and those above. P-values are adjusted within each level. All levels are added up in
+the same pass over the file, or two; if their sums take more than 4 GB, in parts of 4 GB.
 
-Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks, and added up for
-every distinct row of the design. Memory holds two blocks, 1 kB per gene and distinct row, 100 bytes
-per cell, and 0.4 GB. Text, .mtx, .npz and files compressed by genes are read into memory. So are
-all counts with fewer than 100 rows, --pseudobulk, --allow-non-integer, median ratios, and numbers
-in the design that differ in nearly every cell.
+Memory: .h5ad, .h5 and .zarr files that store counts cell by cell are read in blocks, and added up
+for every distinct row of the design. Memory holds two blocks, 1 kB per gene and distinct row, 100
+bytes per cell, and 0.4 GB. Other files are read into memory, and so is every file with fewer than
+100 rows, with --pseudobulk, --allow-non-integer or median ratios, or with numbers in the design
+that differ in nearly every cell.
 
 Cells of one donor are not replicates. With several donors, add a random effect of the donor
 (--random; the table then has random_sd, the standard deviation of these effects) or sum the cells
 of each donor first (--pseudobulk).
-Estimated counts (--allow-non-integer) are used as they are.
 
 examples:
   python -m jaxnb de
@@ -89,126 +91,135 @@ def add_options(commands: Any) -> argparse.ArgumentParser:
     )
     add_counts(parser)
     add = parser.add_argument
-    add("--obs", metavar="CSV", help="table with a line per cell or sample, names first")
+    add(
+        "--obs",
+        metavar="CSV",
+        help="table with a line per cell or sample, whose first column contains the names",
+    )
     add(
         "--where",
         metavar="FIELD=LEVEL,...",
         action="append",
-        help="use the rows alone of which the field has this level, or one of these (quotes around "
-        "one that has commas); given several times, all must hold",
+        help="use only the rows whose field has this level, or one of several (put quotes around a "
+        "level with commas); given several times, all conditions must hold",
     )
     add("--design", metavar="FORMULA", help='formula, such as "~ batch + condition"')
     add(
         "--contrast",
         metavar="FACTOR,B,A",
         action="append",
-        help="B over A of a factor of the design or of a number (quotes around a level that has "
-        "commas); or a sum of coefficients, such as 'condition[T.B] - condition[T.C]'; given "
-        "several times, the table has a line for each contrast and gene",
+        help="level B over level A of a factor of the design, or value B over value A of a "
+        "covariate (put quotes around a level with commas); or a combination of coefficients, such "
+        "as 'condition[T.B] - condition[T.C]'; given several times, the table has a line for each "
+        "contrast and gene",
     )
-    add("--test", metavar="NAME", help="a coefficient or a covariate, instead of a contrast")
-    add("--reduced", metavar="FORMULA", help="a smaller design to compare with, instead")
+    add("--test", metavar="NAME", help="test this coefficient or covariate, instead of a contrast")
+    add(
+        "--reduced",
+        metavar="FORMULA",
+        help="test the design against this smaller one, instead of a contrast",
+    )
     add(
         "--random",
         metavar="FIELD",
-        help="the field that names the donors of the cells: a random intercept for each, and tests "
-        "that allow for few donors",
+        help="field that names the donor of each cell: the model has a random intercept for each "
+        "donor, and the tests allow for few donors",
     )
     add(
         "--by",
         metavar="FIELD",
-        help="fit and test within each level of this field by itself, such as the cell type",
+        help="fit and test each level of this field, such as a cell type, separately",
     )
     add(
         "--markers",
         metavar="FIELD",
-        help="instead of a design: test every group of cells of this field against the rest",
+        help="test every group of cells of this field against the rest; replaces the design",
     )
     add(
         "--reference",
         metavar="[FIELD=]LEVEL",
-        help="with a design: the level of a factor that the coefficients of its others refer to, "
-        "FIELD=LEVEL; with --markers: the group to compare with, instead of the rest",
+        help="with --markers: compare with this group instead of the rest; with a design: "
+        "FIELD=LEVEL makes this level the baseline of the factor",
     )
-    add("--pairwise", action="store_true", help="with --markers: against every other group")
+    add("--pairwise", action="store_true", help="with --markers: compare every two groups")
     add(
         "--size-factors",
         metavar="HOW",
         help="'total', 'median-ratio', 'tmm', 'ones', 'obs:FIELD', or a text file with one "
-        "positive number per line (default: median-ratio if 100 genes have counts everywhere, or "
-        "total)",
+        "positive number per line (default: median-ratio if at least 100 genes have counts in "
+        "every row, otherwise total)",
     )
     add(
         "--dispersion",
         choices=("auto", "ml", "cox-reid", "shrunken"),
         default="auto",
-        help="how to estimate it (default: shrunken with fewer than 100 rows and at least 50 "
-        "genes, or cox-reid)",
+        help="how to estimate dispersions (default: shrunken with fewer than 100 rows and at least "
+        "50 genes, otherwise cox-reid)",
     )
     add(
         "--method",
         choices=("auto", "wald", "lr", "ql", "moderated", "sandwich", "lr-f"),
         default="auto",
         help="Wald, likelihood-ratio or quasi-likelihood F test (default: ql if dispersions are "
-        "shrunken, or lr); with --random: moderated (default), sandwich, wald, lr or lr-f",
+        "shrunken, otherwise lr); with --random: moderated (default), sandwich, wald, lr or lr-f",
     )
     add(
         "--threshold",
         type=float,
         default=0.0,
         metavar="LOG2FC",
-        help="test for fold changes beyond this, to base 2: 1 asks for more than twofold "
-        "(default: 0)",
+        help="test whether the log2 fold change exceeds this in absolute value: 1 tests for more "
+        "than twofold (default: 0)",
     )
     add(
         "--no-filter",
         action="store_true",
-        help="adjust p-values for all genes; with fewer than 100 rows, those with few counts are "
-        "left out of the adjustment by default",
+        help="adjust p-values for all genes; by default, with fewer than 100 rows, genes with few "
+        "counts are not in the adjustment",
     )
     add(
         "--keep-outliers",
         action="store_true",
-        help="leave no counts out; with fewer than 100 rows, those that the other counts of their "
-        "gene rule out are left out by default",
+        help="leave no counts out; by default, with shrunken dispersions, counts that are nearly "
+        "impossible given the other counts of their gene are left out",
     )
     add(
         "--outliers",
         metavar="FILE",
-        help="table of the counts that are left out: gene, row, count, what was expected, p-value",
+        help="write a table of the counts left out: gene, row, count, expected count, p-value",
     )
-    add("--pseudobulk", metavar="A,B,...", help="add up the cells that agree in these fields first")
+    add("--pseudobulk", metavar="A,B,...", help="first add up the cells that agree in these fields")
     add(
         "--min-cells",
         type=positive_int,
         default=10,
         metavar="N",
-        help="leave sums of fewer cells out (default: 10)",
+        help="with --pseudobulk: leave out sums of fewer cells (default: 10)",
     )
     add(
         "--out",
         metavar="FILE",
         help="table: .csv, .tsv or .txt, also with .gz, .parquet or .xlsx; or 'none' (default: "
-        "<folder>_<COUNTS>_de.csv here)",
+        "<folder>_<COUNTS>_de.csv in this folder)",
     )
     add(
         "--plot",
         metavar="PNG",
-        help="picture (.png, .pdf, .svg), or 'none' (default: beside it); the dispersions are on "
-        "the second page of a .pdf, or in a file of their own",
+        help="figure: .png, .pdf or .svg; or 'none' (default: beside the table); the dispersions "
+        "are on the second page of a .pdf, otherwise in another file",
     )
     add(
         "--symbols",
         metavar="FIELD",
-        help="field of the genes to carry into the table as its column symbol, or 'none' (default: "
-        "gene_symbols, gene_name, feature_name or the like if there is one)",
+        help="field of the genes to copy into the column symbol of the table, or 'none' (default: "
+        "a field named gene_symbols, gene_name, feature_name or similar)",
     )
-    add("--dark", action="store_true", help="draw the pictures on a dark background")
+    add("--dark", action="store_true", help="draw the figures on a dark background")
     add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
     add(
         "--checkpoint",
         metavar="DIR",
-        help="keep the sums over cells in this folder every 30 s: after an interruption, "
+        help="save the sums over cells in this folder every 30 s: after an interruption, "
         "the same command resumes from there and writes the same files",
     )
     return parser

@@ -135,10 +135,10 @@ def next_step(fit: Any, table: pd.DataFrame) -> str:
     """What is worth doing with these results, one line."""
     rows = fit.source.rows
     if (table["status"] == "not converged").any():
-        return "next: look at the genes that have not converged; their numbers mean nothing."
+        return "next: look at the genes that have not converged; their numbers are not valid."
     if not (table["p_adjusted"] < _SIGNIFICANT).any():
         return (
-            "next: nothing stands out: see the picture whether fold changes are small or "
+            "next: no gene is significant: the figure shows whether fold changes are small or "
             "uncertain (few rows, few counts)."
         )
     if "random_sd" in table:

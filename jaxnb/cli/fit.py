@@ -1,4 +1,4 @@
-"""The command ``fit``: read, check, fit, compare, write, and tell."""
+"""The command ``fit``: read, check, fit, compare, write and report."""
 
 # Imports of JAX and of what needs it are in the functions: --help and a mistyped option need not
 # wait for them.
@@ -49,21 +49,21 @@ The table written by --out has one line per gene. nb_ and zinb_ columns are the 
   zero_inflation         probability that a cell is a structural zero
   zeros                  expected share of zeros; compare it with zeros_observed
   *_se                   standard errors of log(mean), log(theta), logit(zero_inflation)
-  status                 what happened in the fit
-  lr_statistic, p_value  likelihood ratio of ZINB to NB; half a chi-square(1) and half 0 without
-                         zero inflation
-  q_value                the p-value adjusted for the number of genes (Benjamini-Hochberg); what
-                         the tables of jaxnb de call p_adjusted
-  bic_choice             the lowest BIC: Poisson, NB, ZIP (zero-inflated Poisson) or ZINB
+  status                 how the fit ended
+  lr_statistic, p_value  likelihood ratio of ZINB to NB; without zero inflation, it is 0 with
+                         probability 1/2, and otherwise chi-square(1)
+  q_value                the p-value adjusted for the number of genes (Benjamini-Hochberg),
+                         called p_adjusted in the tables of jaxnb de
+  bic_choice             distribution with the lowest BIC: Poisson, NB, ZINB or ZIP
+                         (zero-inflated Poisson)
 
-Memory: .h5ad, .h5 and .zarr files that are compressed by cells are read in blocks of 4096 cells.
-Memory holds two blocks, sums over cells of about 5 kB per gene, and 100 bytes per cell (its name,
-total and fields). Text, .mtx, .npz, files compressed by genes, and counts read with
---allow-non-integer or --gene, are read into memory. With the totals as size factors the file is
-read twice.
+Memory: .h5ad, .h5 and .zarr files that store counts cell by cell are read in blocks of 4096 cells.
+Memory holds two blocks, about 5 kB per gene of sums over cells, and 100 bytes per cell (its name,
+total and fields). Other files, and counts read with --allow-non-integer or --gene, are read into
+memory. If totals are the size factors, the file is read twice.
 
-Files are written completely or not at all. A symbolic link is followed; a device or a pipe is
-refused.
+Output files are written completely or not at all. A symbolic link is followed; a device or a pipe
+is refused.
 
 examples:
   python -m jaxnb fit
@@ -93,23 +93,27 @@ def add_parser(commands: Any) -> None:
         "--out",
         metavar="FILE",
         help="table: .csv, .tsv or .txt, also with .gz; or 'none' (default: "
-        "<folder>_<COUNTS>_fit.csv here)",
+        "<folder>_<COUNTS>_fit.csv in this folder)",
     )
-    add("--plot", metavar="PNG", help="picture (.png, .pdf, .svg), or 'none' (default: beside it)")
-    add("--gene", metavar="NAME", help="fit and draw one gene; no table is written without --out")
-    add("--dark", action="store_true", help="draw the picture on a dark background")
+    add(
+        "--plot",
+        metavar="PNG",
+        help="figure: .png, .pdf or .svg; or 'none' (default: beside the table)",
+    )
+    add("--gene", metavar="NAME", help="fit and plot one gene; a table is written only with --out")
+    add("--dark", action="store_true", help="draw the figure on a dark background")
     add(
         "--size-factors",
         metavar="HOW",
-        help="'total': counts of the cell over their mean (default); 'ones'; 'median-ratio' or "
-        "'tmm', for samples; 'obs:FIELD': a field of an AnnData file, over its mean; or a text "
-        "file with one positive number per line and cell",
+        help="'total': each cell's total count divided by the mean total (default); 'ones'; for "
+        "samples 'median-ratio' or 'tmm'; 'obs:FIELD': a field of an AnnData file, divided by its "
+        "mean; or a text file with one positive number per line, in the order of the cells",
     )
     add("--top", type=positive_int, default=12, metavar="N", help="genes to print (default: 12)")
     add(
         "--checkpoint",
         metavar="DIR",
-        help="keep the sums over cells in this folder every 30 s: after an interruption, "
+        help="save the sums over cells in this folder every 30 s: after an interruption, "
         "the same command resumes from there and writes the same files",
     )
     # Before fits were computed in float64 it chose that; kept for the scripts that give it.
@@ -145,7 +149,7 @@ def run(options: argparse.Namespace) -> None:
         say(f"Table:   {out.named}  (one line per gene; --help explains the columns){out.remark}")
     if plot is not None:
         _draw(comparison, name, plot, read, options)
-        say(f"Picture: {plot.named}{plot.remark}")
+        say(f"Figure: {plot.named}{plot.remark}")
     if several:
         say(next_step(comparison, out and out.named, plot and plot.named))
 
@@ -174,12 +178,12 @@ def _outputs(
     out = None if no_table else Path(options.out or f"{name}_fit.csv")
     plot = None if options.plot == "none" else Path(options.plot or _beside(out, name))
     if plot is not None and options.plot and plot.suffix.lower() not in _PICTURES:
-        raise InputError(f"{plot}: not a kind of picture; give one of {', '.join(_PICTURES)}")
+        raise InputError(f"{plot}: not a kind of figure; give one of {', '.join(_PICTURES)}")
     if plot is not None and importlib.util.find_spec("matplotlib") is None:
-        missing = 'the picture needs matplotlib: pip install "jaxnb[plot]"'
+        missing = 'the figure needs matplotlib: pip install "jaxnb[plot]"'
         if options.plot is not None:
             raise InputError(missing)
-        note(f"no picture: {missing}")
+        note(f"no figure: {missing}")
         plot = None
     size = 4096 + _BYTES_OF_A_GENE * data.genes.size
     table = None if out is None else planned_output(out, inputs=inputs, size=size)
@@ -187,7 +191,7 @@ def _outputs(
         None if plot is None else planned_output(plot, inputs=inputs, size=_BYTES_OF_A_PICTURE)
     )
     if table and picture and table.target == picture.target:
-        raise InputError(f"{out}: is named for both the table and the picture")
+        raise InputError(f"{out}: is named for both the table and the figure")
     if out is not None:
         check_table_name(out, text_only=True)
     return table, picture

@@ -54,9 +54,9 @@ class NegativeBinomial(MeanDispersion):
         scale: Normalized expression, carried along untouched for `get_normalized("scale")`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:
@@ -132,9 +132,9 @@ class ZeroInflatedNegativeBinomial(MeanDispersion):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of an extra zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1
             the derivative of `log_prob` in it is 0.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:
@@ -216,9 +216,9 @@ class NegativeBinomialMixture(CountDistribution):
         log_mu2: log(mu2), instead of `mu2`.
         log_theta1: log(theta1), instead of `theta1`.
         log_theta2: log(theta2), instead of `theta2`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
         **other: The same parameters under the names that they have in the functions.
 
@@ -333,7 +333,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None and 0 for none, since none is needed.
+        eps: Floor on the mean. By default, and with 0, there is none, since none is needed.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:
@@ -402,7 +402,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of a zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1 the
             derivative of `log_prob` in it is 0.
-        eps: Floor on the mean; None and 0 for none, since none is needed.
+        eps: Floor on the mean. By default, and with 0, there is none, since none is needed.
         validate_args: Whether to check parameters and counts; None for NumPyro's default.
 
     Raises:

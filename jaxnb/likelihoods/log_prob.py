@@ -55,9 +55,9 @@ def nb_log_prob(
             zero.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -90,9 +90,9 @@ def poisson_log_prob(
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean, in counts, mu >= 0.
         log_mu: log(mu), instead of `mu`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -138,9 +138,9 @@ def zinb_log_prob(
             at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -181,9 +181,9 @@ def zip_log_prob(
         zi_logits: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass
             at zero. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -240,9 +240,9 @@ def mixture_nb_log_prob(
         log_mu_2: log(mu_2), instead of `mu_2`.
         log_theta_1: log(theta_1), instead of `theta_1`.
         log_theta_2: log(theta_2), instead of `theta_2`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
         **other: The same parameters under the names that they have in the class.
 
     Returns:
@@ -289,7 +289,7 @@ def zero_truncated_nb_log_prob(
         theta: Inverse dispersion, theta > 0, infinity included.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None and 0 for none, since none is needed.
+        eps: Floor on the mean. By default, and with 0, there is none, since none is needed.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in
@@ -334,7 +334,7 @@ def hurdle_nb_log_prob(
         zi_logits: Log-odds of a zero, infinite or not. Also accepted as `pi`.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None and 0 for none, since none is needed.
+        eps: Floor on the mean. By default, and with 0, there is none, since none is needed.
 
     Returns:
         Log-probabilities in the dtype that the floating arguments promote to, with derivatives in

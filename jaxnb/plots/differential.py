@@ -107,13 +107,17 @@ def plot_dispersions(
     if own is not None:
         seen = (mean > 0) & (own > 0) & ~np.isnan(alpha)
         axes.plot(
-            mean[seen], own[seen], color=palette.dot, label="a gene by itself", **dots(seen.sum())
+            mean[seen],
+            own[seen],
+            color=palette.dot,
+            label="one gene, not shrunken",
+            **dots(seen.sum()),
         )
     axes.plot(
         mean[positive],
         alpha[positive],
         color=palette.dot if own is None else palette.nb,
-        label="a gene" if own is None else "shrunken to the trend",
+        label="one gene" if own is None else "shrunken to the trend",
         **dots(positive.sum()),
     )
     poisson = (mean > 0) & (alpha == 0)
@@ -164,9 +168,9 @@ def _genes(table: Any, axes: Any, x: Floats, y: Floats, infinite: NDArray[np.boo
 
 
 def _figure(panels: int, title: str, dark: bool) -> tuple[Any, Any]:
-    matplotlib = optional_module("matplotlib", "a picture")
+    matplotlib = optional_module("matplotlib", "a figure")
     style, figures = (
-        optional_module(f"matplotlib.{name}", "a picture") for name in ("style", "figure")
+        optional_module(f"matplotlib.{name}", "a figure") for name in ("style", "figure")
     )
     with matplotlib.rc_context(), style.context("dark_background" if dark else "default"):
         figure = figures.Figure(figsize=(6 * panels, 5.4), layout="constrained")

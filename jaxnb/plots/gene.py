@@ -68,9 +68,9 @@ def gene_figure(
     Raises:
         InputError: matplotlib is not installed.
     """
-    matplotlib = optional_module("matplotlib", "a picture")
+    matplotlib = optional_module("matplotlib", "a figure")
     style, figures = (
-        optional_module(f"matplotlib.{name}", "a picture") for name in ("style", "figure")
+        optional_module(f"matplotlib.{name}", "a figure") for name in ("style", "figure")
     )
     with matplotlib.rc_context(), style.context("dark_background" if dark else "default"):
         figure = figures.Figure(figsize=(12, 8.4), layout="constrained")

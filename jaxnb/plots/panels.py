@@ -1,6 +1,6 @@
 """Two questions to a comparison of fits: is the variance right, and is the number of zeros?"""
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +31,9 @@ def comparison_figure(comparison: Comparison, title: str = "", *, dark: bool = F
     Raises:
         InputError: matplotlib is not installed.
     """
-    matplotlib = optional_module("matplotlib", "a picture")
+    matplotlib = optional_module("matplotlib", "a figure")
     style, figures = (
-        optional_module(f"matplotlib.{name}", "a picture") for name in ("style", "figure")
+        optional_module(f"matplotlib.{name}", "a figure") for name in ("style", "figure")
     )
     with matplotlib.rc_context(), style.context("dark_background" if dark else "default"):
         figure = figures.Figure(figsize=(12, 5.4), layout="constrained")
@@ -91,7 +91,8 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
 
     Genes whose zero inflation is significant (q < 0.05) are colored, and those with the most
     evidence labeled; without any, the genes that are farthest above. A dotted gray curve shows
-    the same for the Poisson distribution. Without an NB fit, the ZINB takes its place.
+    the same for the Poisson distribution, until it is above the dots. Without an NB fit, the ZINB
+    takes its place.
 
     Args:
         comparison: from `jaxnb.fit.comparison.compare_fits`.
@@ -126,15 +127,17 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
         )
     limits = _limits(excess)
     if "Poisson" in comparison.zeros and model != "Poisson":
-        trend = _running_median(mean, 100 * (counted - comparison.zeros["Poisson"][seen]))
+        at, median = _running_median(mean, 100 * (counted - comparison.zeros["Poisson"][seen]))
+        below = np.logical_and.accumulate(median < limits.below_legend)
         axes.plot(
-            *trend,
+            at[below],
+            median[below],
             color=palette.poisson,
             lw=2,
             ls=":",
             label="the same against Poisson, median over nearby genes",
         )
-    axes.set_ylim(limits)
+    axes.set_ylim(limits.low, limits.high)
     axes.set_xlabel("mean count per cell")
     axes.set_ylabel("zeros observed − expected, % of cells")
     axes.set_title(f"More zeros than the {model} expects?")
@@ -153,10 +156,17 @@ def plot_zero_excess(comparison: Comparison, axes: Any, *, labels: int = 12) -> 
     )
 
 
-def _limits(excess: Floats) -> tuple[float, float]:
+class _Limits(NamedTuple):
+    low: float
+    below_legend: float
+    high: float
+
+
+def _limits(excess: Floats) -> _Limits:
     """All dots, with room for the legend above them."""
     low, high = float(min(excess.min(), -1)), float(max(excess.max(), 1))
-    return low - 0.08 * (high - low), high + 0.35 * (high - low)
+    height = high - low
+    return _Limits(low - 0.08 * height, high + 0.05 * height, high + 0.35 * height)
 
 
 def _trend(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:

@@ -59,9 +59,9 @@ class NegativeBinomial(MeanDispersion):
             to.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
 
     Raises:
         ValueError: Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and
@@ -70,7 +70,7 @@ class NegativeBinomial(MeanDispersion):
         TypeError: A parameter is complex, sparse or quantized.
 
     The parameters broadcast, and are kept as views of the batch shape, on the scale on which they
-    are given; (total_count, logits) is kept as log_mu and theta. They can be assigned.
+    were passed; (total_count, logits) is kept as log_mu and theta. They can be assigned.
     """
 
     _family: ClassVar[Family] = FAMILIES["negative_binomial"]
@@ -136,9 +136,9 @@ class ZeroInflatedNegativeBinomial(NegativeBinomial):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of an extra zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1
             the derivative of `log_prob` in it is 0.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
 
     Raises:
         ValueError: Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and
@@ -219,9 +219,9 @@ class NegativeBinomialMixture(Counts):
         log_mu2: log(mu2), instead of `mu2`.
         log_theta1: log(theta1), instead of `theta1`.
         log_theta2: log(theta2), instead of `theta2`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
         **other: The same parameters under the names that they have in the functions.
 
     Raises:
@@ -302,7 +302,7 @@ class ZeroTruncatedNegativeBinomial(MeanDispersion):
             to.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
-        eps: Floor on the mean; None and 0 for none, since none is needed.
+        eps: Floor on the mean. By default, and with 0, there is none, since none is needed.
 
     Raises:
         ValueError: Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and
@@ -373,7 +373,7 @@ class HurdleNegativeBinomial(MeanDispersion):
         log_theta: log(theta), instead of `theta`.
         zi_probs: Probability of a zero, in [0, 1], instead of `zi_logits`. At exactly 0 or 1 the
             derivative of `log_prob` in it is 0.
-        eps: Floor on the mean; None and 0 for none, since none is needed.
+        eps: Floor on the mean. By default, and with 0, there is none, since none is needed.
 
     Raises:
         ValueError: Not exactly one of (mu or log_mu, theta or log_theta), (total_count, probs) and

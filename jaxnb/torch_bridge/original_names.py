@@ -48,9 +48,9 @@ def log_nb_positive(
         mu: Mean, in counts, mu >= 0.
         theta: Inverse dispersion, theta >= 0. Infinity is Poisson's distribution, 0 a point mass at
             zero.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
         log_fn: Ignored; accepted because scvi-tools' function has it.
         lgamma_fn: Ignored, too.
         log_mu: log(mu), instead of `mu`.
@@ -104,9 +104,9 @@ def log_zinb_positive(
         theta: Inverse dispersion, theta >= 0, infinity included.
         pi: Log-odds of an extra zero. -inf is the plain negative binomial, inf a point mass at
             zero. Also accepted as `zi_logits`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
         log_fn: Ignored; accepted because scvi-tools' function has it.
         lgamma_fn: Ignored, too.
         log_mu: log(mu), instead of `mu`.
@@ -164,9 +164,9 @@ def log_mixture_nb(
         theta_1: Inverse dispersion of component 1, theta_1 >= 0.
         theta_2: Inverse dispersion of component 2; that of component 1 if not given.
         pi_logits: Log-odds of component 1, infinite or not. Also accepted as `mixture_logits`.
-        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative in
-            it is 0. None for 1e-30 in float32 and 1e-290 in float64, down to which means are exact;
-            0 for none. A mean given by its logarithm has none by default.
+        eps: Floor on every mean, eps >= 0: a smaller mean is raised to eps, and the derivative with
+            respect to it is 0. By default 1e-30 in float32 and 1e-290 in float64, and no floor for
+            a mean passed as its logarithm; 0 means no floor.
         log_fn: Ignored; accepted because scvi-tools' function has it.
         lgamma_fn: Ignored, too.
         log_mu_1: log(mu_1), instead of `mu_1`.
@@ -218,7 +218,7 @@ def log_zero_truncated_nb(
         x: Counts, of any real, integer or boolean dtype.
         mu: Mean before truncation, mu >= 0. At 0 the distribution is the point mass at 1.
         theta: Inverse dispersion, theta > 0, infinity included.
-        eps: Floor on the mean; None and 0 for none, since none is needed.
+        eps: Floor on the mean. By default, and with 0, there is none, since none is needed.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 
@@ -266,7 +266,7 @@ def log_hurdle_nb(
         mu: Mean of the negative binomial before truncation, mu >= 0.
         theta: Inverse dispersion, theta > 0, infinity included.
         pi: Log-odds of a zero, infinite or not. Also accepted as `zi_logits`.
-        eps: Floor on the mean; None and 0 for none, since none is needed.
+        eps: Floor on the mean. By default, and with 0, there is none, since none is needed.
         log_mu: log(mu), instead of `mu`.
         log_theta: log(theta), instead of `theta`.
 

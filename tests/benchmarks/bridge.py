@@ -38,7 +38,7 @@ SIZES = ("1x1", "128x80", "128x2000", "512x2000")
 TITLES = {
     "calls": "Forward, sum and backward: median and minimum times.",
     "epochs": "Epochs of SCVI, 2,000 genes, batches of 128:",
-    "memory": "What training steps leave behind, 2,000 genes:",
+    "memory": "Memory left allocated by training steps, 2,000 genes:",
 }
 FUNCTIONS = {"nb": "log_nb_positive", "zinb": "log_zinb_positive", "mixture": "log_mixture_nb"}
 
@@ -153,7 +153,7 @@ PROGRAMS = (("log_zinb_positive", ((0, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0))),)
 
 
 def memory(steps: int) -> list[str]:
-    """What training steps leave behind, at one batch size and at many."""
+    """Memory left allocated by training steps, at one batch size and at many."""
     rows = ["| batch sizes | steps | growth of memory, MB | live JAX arrays | programs compiled |"]
     rows.append("|---" * 5 + "|")
     arguments = [torch.from_numpy(a) for a in data(steps, 2000)["zinb"]]
@@ -183,10 +183,10 @@ def memory(steps: int) -> list[str]:
     for function in (partials(*program) for program in PROGRAMS):
         function.clear_cache()
     varying = np.random.default_rng(0).permutation(np.arange(1, steps + 1)).tolist()
-    after("128, to warm up", [128] * 30)
+    after("128, warm-up", [128] * 30)
     after("128", [128] * steps)
     after(f"1 to {steps}, each once", varying)
-    after("the same again", varying)
+    after("the same sizes again", varying)
     return rows
 
 

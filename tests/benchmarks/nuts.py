@@ -178,7 +178,7 @@ def main() -> None:
         interleaved(calls, rounds=options.gradient_rounds),
         chains(samplers, options.draws, options.rounds),
     )
-    heading = f"{machine()}, NumPyro {numpyro.__version__}, float32, medians."
+    heading = f"{machine()}, NumPyro {numpyro.__version__}, float32, medians (range over rounds)."
     print(f"{heading}\n\n{found}")
     if options.markdown:
         options.markdown.write_text(f"{heading}\n\n{found}\n")

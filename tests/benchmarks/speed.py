@@ -140,22 +140,27 @@ def draw(rows: list[dict], file: pathlib.Path) -> None:
     """Bars of the peers' time over ours, sum and gradient."""
     pyplot = importlib.import_module("matplotlib.pyplot")
     shown = [r for r in rows if r["task"] == "sum + gradient"]
-    figure, axes = pyplot.subplots(figsize=(8, 0.8 * len(shown) + 1), layout="constrained")
-    colors = dict(zip(PEERS, ("#0072b2", "#e69f00", "#cc79a7", "#009e73", "#999999"), strict=True))
+    figure, axes = pyplot.subplots(figsize=(5, 0.6 * len(shown) + 1), layout="constrained")
+    colors = dict(zip(PEERS, ("#d55e00", "#e69f00", "#009e73", "#cc79a7", "#999999"), strict=True))
     names = [p for p in PEERS if any(p in r["ns"] for r in shown)]
     for k, name in enumerate(names):
         at = [n + (k - (len(names) - 1) / 2) / (len(names) + 1) for n in range(len(shown))]
         widths = [r["ns"].get(name, np.nan) / r["ns"]["jaxnb"] for r in shown]
-        bars = axes.barh(at, widths, 0.9 / (len(names) + 1), color=colors[name], label=name)
-        axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8)
-    axes.axvline(1, color="black", linewidth=1)
-    axes.set_yticks(range(len(shown)), [f"{r['name']}, {r['size']}" for r in shown])
-    axes.invert_yaxis()
+        over = [width - 1 for width in widths]
+        bars = axes.barh(at, over, 0.9 / (len(names) + 1), left=1, color=colors[name], label=name)
+        labels = ["" if np.isnan(width) else f"{width:.1f}" for width in widths]
+        axes.bar_label(bars, labels, padding=3, fontsize=8)
+    sizes = [f"{r['name']}, {r['size'].replace('x', ' × ')}" for r in shown]
+    axes.set_yticks(range(len(shown)), sizes)
+    axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xscale("log")
-    axes.set_xlim(0.8, 1.4 * axes.get_xlim()[1])
+    axes.set_xlim(min(1.0, axes.dataLim.x0), 1.4 * axes.dataLim.x1)
+    axes.set_xticks([1, 2, 5, 10, 20])
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("time of the sum and its gradient, over that of jaxnb")
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(names))
+    axes.xaxis.set_minor_formatter("")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("time of sum + gradient, divided by jaxnb's")
+    figure.legend(frameon=False, loc="outside upper center", ncols=2)
     figure.savefig(file, dpi=150)
 
 

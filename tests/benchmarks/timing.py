@@ -1,9 +1,7 @@
 """Timing fair to every candidate: one process, warmed up, each round calling all of them."""
 
 import os
-import pathlib
 import platform
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 
@@ -32,15 +30,6 @@ def interleaved(
     return dict(zip(calls, np.array(times).T, strict=True))
 
 
-def commit() -> str:
-    """That of the code measured, with a remark if files differ from it."""
-    command = ["git", "describe", "--always", "--dirty= with uncommitted changes", "--exclude=*"]
-    done = subprocess.run(
-        command, cwd=pathlib.Path(__file__).parent, capture_output=True, text=True
-    )
-    return done.stdout.strip() or "unknown"
-
-
 def machine() -> str:
     """What was measured, and what on."""
     model = platform.processor() or platform.machine()
@@ -49,5 +38,5 @@ def machine() -> str:
             names = [line.split(":")[1].strip() for line in info if line.startswith("model name")]
         model = names[0] if names else model
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    versions = f"JAX {jax.__version__}, commit {commit()}"
-    return f"{cores} cores of {model}, {jax.default_backend()}, {versions}"
+    backend = jax.default_backend().upper()
+    return f"{cores} cores of {model}, JAX {jax.__version__} on {backend}"

@@ -99,7 +99,7 @@ def test_pseudobulk(de, folder):
         (["--design", "~ condition", "--contrast", "condition,C,A"], "no 'C', only A, B"),
         (["--design", "~ 1", "--test", "Intercept", "--size-factors", "obs:no"], "no such field"),
         (["--design", "~ 1", "--test", "Intercept", "--size-factors", "no.txt"], "cannot be read"),
-        (["--design", "~ 1", "--test", "Intercept", "--plot", "p.doc"], "not a kind of picture"),
+        (["--design", "~ 1", "--test", "Intercept", "--plot", "p.doc"], "not a kind of figure"),
     ],
 )
 def test_one_line_for_each_mistake(de, folder, words, message):
@@ -148,5 +148,5 @@ def test_help_says_what_the_columns_are(capsys):
     with pytest.raises(SystemExit):
         main(["de", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "fold change / se does not give their p-values" in text
+    assert "the p-values of the other tests do not follow from it" in text
     assert "shrunken with fewer than 100 rows and at least 50 genes" in text

@@ -223,7 +223,7 @@ def test_estimated_counts_have_to_be_allowed(small: Path, run) -> None:
         (["--out", "nowhere/t.csv"], "no such directory"),
         (["--out", "."], "is a directory"),
         (["--plot", "nowhere/p.png"], "no such directory"),
-        (["--out", "t.png", "--plot", "t.png"], "both the table and the picture"),
+        (["--out", "t.png", "--plot", "t.png"], "both the table and the figure"),
         (["--out", "/dev/null"], "is a device or a pipe"),
         (["--plot", "p.jpg"], "give one of .png, .pdf, .svg"),
         (["--out", "t" * 300], "name too long"),

@@ -283,6 +283,14 @@ FILES = (
         _PLOTS,
     ),
     Fault(
+        "plots-curve-behind-legend",
+        "the curve of the Poisson distribution goes through the legend",
+        "plots/panels.py",
+        "np.logical_and.accumulate(median < limits.below_legend)",
+        "np.isfinite(median)",
+        _PLOTS,
+    ),
+    Fault(
         "plots-volcano-zero",
         "a gene whose p-value underflows is missing from the volcano",
         "plots/differential.py",

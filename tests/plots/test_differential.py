@@ -61,6 +61,6 @@ def test_the_legend_covers_nothing():
 def test_dispersions_of_the_genes_by_themselves_are_below_the_shrunken_ones():
     axes = drawn(dark=False)[-1]
     lines = {line.get_label(): line for line in axes.lines}
-    assert list(lines) == ["a gene by itself", "shrunken to the trend", "trend"]
-    np.testing.assert_array_equal(lines["a gene by itself"].get_ydata(), OWN)
+    assert list(lines) == ["one gene, not shrunken", "shrunken to the trend", "trend"]
+    np.testing.assert_array_equal(lines["one gene, not shrunken"].get_ydata(), OWN)
     np.testing.assert_array_equal(lines["shrunken to the trend"].get_ydata(), TABLE["dispersion"])

@@ -82,6 +82,16 @@ def test_the_zero_panel(axes) -> None:
     assert high > excess[seen].max()
 
 
+def test_no_curve_goes_through_the_legend_of_the_zero_panel(axes) -> None:
+    comparison = compared(50)
+    comparison.zeros["Poisson"] *= comparison.table["mean_observed"] < 1
+    plot_zero_excess(comparison, axes)
+    (poisson,) = (y for label, (_, y) in lines(axes).items() if "Poisson" in label)
+    assert poisson.size
+    low, high = axes.get_ylim()
+    assert poisson.max() < low + 0.82 * (high - low)
+
+
 def test_the_mean_variance_panel(axes) -> None:
     comparison = compared(200)
     plot_mean_variance(comparison, axes)

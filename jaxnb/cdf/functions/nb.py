@@ -66,8 +66,8 @@ def nb_log_cdf(
     thetas from 1e-6 to 1e10, means from 1e-8 to 1e6 and counts up to 8e5: at most 4.5, 2.2 at the
     99th percentile. The derivative in mu has a relative error below 3e-6 (7e-14 in float64) at the
     99th percentile, that in theta one below 1e-6 (2e-14) of its own size plus that of the
-    derivative of the log-probability. Parameters given by their logarithms carry the rounding of
-    their exponentials (`tests/cdf/test_accuracy.py`).
+    derivative of the log-probability. Parameters passed as logarithms carry the rounding of their
+    exponentials (`tests/cdf/test_accuracy.py`).
     """
     given: dict[str, Given] = {"mu": Pair(mu, log_mu), "theta": Pair(theta, log_theta)}
     return log_tail(_nb.KERNEL, "nb_log_cdf", False, x, **given)
