@@ -140,7 +140,9 @@ def log_tails_with_curvature(
             second[pair] = _in_both(at, sums, slopes.theta, own, odds)
         else:
             assert of_theta is not None
-            other = -odds * (of_theta + (1 + odds) * (own[THETA] * own[THETA]))
+            # in this order, since the square may overflow
+            square = (odds * own[THETA]) * ((1 + odds) * own[THETA])
+            other = -(odds * of_theta + square)
             second[pair] = at.both(of_theta, other)
     return Derivatives(value, first, second)
 

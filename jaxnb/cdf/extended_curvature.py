@@ -15,7 +15,7 @@ derivatives in u = log(mu) and v = log(theta); a form is one of `moved`, which h
 """
 
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -57,6 +57,24 @@ def log_tails_with_curvature(
     return if_any(outside, everywhere, ordinary, found, x, a, b)
 
 
+class _Original(NamedTuple):
+    """What second derivatives at the point itself are made of.
+
+    Attributes:
+        moved: How far it was moved.
+        found: What is found at the point moved in.
+        corrected: The logarithms at the point itself.
+        before: Those with theta scaled up still.
+        parameters: Mean and theta there, each on its scale.
+    """
+
+    moved: Moved
+    found: Derivatives
+    corrected: Tails
+    before: Tails
+    parameters: dict[str, Array]
+
+
 def _linear(scales: Scales) -> tuple[str, ...]:
     return tuple(name for name, s in zip(_NAMES, scales, strict=True) if s == "linear")
 
@@ -88,10 +106,10 @@ def _everywhere(scales: Scales, found: Derivatives, x: Array, a: Array, b: Array
     corrected, before, factors = corrected_tails(moved, found.value)
     scale = jnp.asarray(moved.scale)
     by_pair = {(MU, MU): scale, (MU, THETA): factors[0], (THETA, THETA): factors[1]}
+    original = _Original(moved, found, corrected, before, {MU: a, THETA: b})
     second = {}
     for pair in found.second:
-        d = _moved_back(pair, scales, moved, found, corrected, before, (a, b))
-        d = Tails(*(times(part, by_pair[pair]) for part in d))
+        d = _moved_back(pair, scales, original, by_pair[pair])
         d = _at_zero_counts(pair, scales, x, *values(scales, a, b), d)
         nothing = (x == jnp.inf) | ((b == jnp.inf) & (THETA in pair))
         d = Tails(*(jnp.where(nothing, 0.0, part) for part in d))
@@ -99,50 +117,42 @@ def _everywhere(scales: Scales, found: Derivatives, x: Array, a: Array, b: Array
     return Derivatives(value, dict(zip(wrt, first, strict=True)), second)
 
 
-def _moved_back(
-    pair: Pair,
-    scales: Scales,
-    moved: Moved,
-    found: Derivatives,
-    corrected: Tails,
-    before: Tails,
-    parameters: tuple[Array, Array],
-) -> Tails:
-    """The second derivatives, on their scales, but for a scale of everything."""
+def _moved_back(pair: Pair, scales: Scales, o: _Original, scale: Array) -> Tails:
+    """The second derivatives on their scales, of logarithms with a scale of their own."""
+    moved, found = o.moved, o.found
     itself = pair[0] == pair[1] and pair[0] in _linear(scales)
     slopes = [_of_power(moved, name, found.first[name].log_cdf) for name in pair]
-    second = found.second[pair]
-    lower = _of_power_again(moved, pair, itself, second.log_cdf)
+    lower = _of_power_again(moved, pair, itself, found.second[pair].log_cdf)
     above = moved.log_m > 0
-    odds = jnp.exp(jnp.where(above, before.log_cdf - before.log_sf, 0.0))
-    upper = jnp.where(above, _of_other(odds, lower, slopes), second.log_sf)
+    odds = jnp.exp(jnp.where(above, o.before.log_cdf - o.before.log_sf, 0.0))
+    upper = jnp.where(above, _of_other(odds, lower, slopes), found.second[pair].log_sf)
     falls = [(name == THETA) & (moved.x == 0) for name in pair]
-    fallen = jnp.exp(moved.log_mu)
     upper_slopes = [
-        jnp.where(above, -odds * slope, found.first[name].log_sf) * jnp.where(fall, fallen, 1.0)
+        jnp.where(above, -odds * slope, found.first[name].log_sf)
+        * jnp.where(fall, jnp.exp(moved.log_mu), 1.0)
         for name, slope, fall in zip(pair, slopes, falls, strict=True)
     ]
     proportional = (pair == (MU, THETA)) | ((pair == (MU, MU)) & (not itself)) | falls[1]
     log_fall = jnp.where(proportional, moved.log_mu, 0.0)
-    log_scales = [
-        log_within(p) if name in _linear(scales) else jnp.zeros_like(p)
-        for name, p in ((name, parameters[name == THETA]) for name in pair)
-    ]
-    below = (moved.log_mu < 0) | (moved.log_theta < 0)
-    log_odds = corrected.log_sf - corrected.log_cdf
-    bound = float(np.log(np.finfo(log_odds.dtype).max)) - 1
-    factor = jnp.exp(jnp.minimum(log_odds - log_scales[0] - log_scales[1], bound))
-    product = upper_slopes[0] * upper_slopes[1]
-    of_below = -factor * (upper * jnp.exp(log_fall) + (1 + jnp.exp(log_odds)) * product)
-    # by halves, as one half of it after the other neither over- nor underflows
-    lower, upper = (
-        (d * root) * root
-        for d, root in (
-            (d, jnp.exp(jnp.minimum((change - log_scales[0] - log_scales[1]) / 2, bound)))
-            for d, change in ((lower, 0.0), (upper, log_fall))
-        )
+    log_scale = sum(
+        (log_within(o.parameters[name]) for name in pair if name in _linear(scales)),
+        jnp.zeros_like(log_fall),
     )
-    return Tails(jnp.where(below, of_below, lower), upper)
+    below = (moved.log_mu < 0) | (moved.log_theta < 0)
+    log_odds = o.corrected.log_sf - o.corrected.log_cdf
+    factor = _exp(log_odds - log_scale)
+    square = times(times((1 + jnp.exp(log_odds)) * factor, upper_slopes[0]), upper_slopes[1])
+    of_below = -(times(upper * jnp.exp(log_fall), factor) + square)
+    # by halves, one after the other, which neither over- nor underflow
+    lower, upper = (
+        times(times(times(d, scale), _exp(half)), _exp(half))
+        for d, half in ((lower, -log_scale / 2), (upper, (log_fall - log_scale) / 2))
+    )
+    return Tails(jnp.where(below, times(of_below, jnp.ones_like(scale)), lower), upper)
+
+
+def _exp(z: Array) -> Array:
+    return jnp.exp(jnp.minimum(z, float(np.log(np.finfo(z.dtype).max)) - 1))
 
 
 def _of_power(moved: Moved, name: str, slope: Array) -> Array:
@@ -165,7 +175,8 @@ def _of_power_again(moved: Moved, pair: Pair, itself: bool, second: Array) -> Ar
 
 
 def _of_other(odds: Array, second: Array, slopes: list[Array]) -> Array:
-    return -odds * (second + (1 + odds) * (slopes[0] * slopes[1]))
+    # in this order, since the product may overflow
+    return -(odds * second + (odds * slopes[0]) * ((1 + odds) * slopes[1]))
 
 
 def _at_zero_counts(

@@ -208,7 +208,9 @@ def integrate_with_moments(g: TailIntegral, x: Array, *, of_theta: bool) -> Mome
         theta phi(y) + (theta y + 1) Y,  -Y (theta Y + 2 - Y)                (upper tail),
 
     the first for the lower tail. The second derivative of log(R) is the mean of the latter plus
-    the variance of the former, which is of the size of its square.
+    the variance of the former, which is of the size of its square. By 9 and 18 nodes it is within
+    8e-6 and 5e-12 of itself (1e-6 and 5e-13 at the 99th percentile), and within 4e-6 and 2.5e-12
+    of x / (theta + x).
     """
     g = _materialized(g)
     theta = jnp.where(g.lower, g.a, g.exponent + 1)
