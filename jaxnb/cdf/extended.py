@@ -27,18 +27,31 @@ from jaxnb.special.complements import log1m_exp_of_any
 from jaxnb.special.elementary import reciprocal
 from jaxnb.special.log1p import log_of_any
 
-__all__ = ["Fixed", "around", "fixed", "log_tails", "log_tails_with_derivatives"]
+__all__ = [
+    "Fixed",
+    "around",
+    "at_edges",
+    "bounded",
+    "broadcast",
+    "corrected_tails",
+    "derivatives_everywhere",
+    "fixed",
+    "log_tails",
+    "log_tails_with_derivatives",
+    "ordinary_derivatives",
+    "times",
+]
 
 
 def log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
     """Both logarithms. x is whole; a and b are mean and theta, each on its scale."""
-    x, a, b = _broadcast(x, a, b)
-    outside, point = _bounded(scales, x, a, b)
+    x, a, b = broadcast(x, a, b)
+    outside, point = bounded(scales, x, a, b)
     value = tails.log_tails(*point)
 
     def everywhere(value: Tails, x: Array, a: Array, b: Array) -> Tails:
-        corrected, *_ = _corrected(move(scales, x, a, b), value)
-        return _at_edges(scales, x, a, b, corrected, _AT_ZERO, _AT_ONE)
+        corrected, *_ = corrected_tails(move(scales, x, a, b), value)
+        return at_edges(scales, x, a, b, corrected, _AT_ZERO, _AT_ONE)
 
     result: Tails = if_any(outside, everywhere, lambda value, *_: value, value, x, a, b)
     return result
@@ -48,55 +61,76 @@ def log_tails_with_derivatives(
     wrt: tuple[str, ...], scales: Scales, x: Array, a: Array, b: Array
 ) -> tuple[Tails, list[Tails]]:
     """Both logarithms, and their derivatives in each of `wrt`, "mu" or "theta", on its scale."""
-    x, a, b = _broadcast(x, a, b)
-    outside, point = _bounded(scales, x, a, b)
+    x, a, b = broadcast(x, a, b)
+    outside, point = bounded(scales, x, a, b)
     value, in_logs = tails.log_tails_with_derivatives(wrt, *point)
-    linear = [scales[name == "theta"] == "linear" for name in wrt]
-
-    def ordinary(
-        value: Tails, in_logs: list[Tails], x: Array, a: Array, b: Array
-    ) -> tuple[Tails, list[Tails]]:
-        parameters = [b if name == "theta" else a for name in wrt]
-        inverses = [
-            reciprocal(p) if is_linear else 1.0
-            for p, is_linear in zip(parameters, linear, strict=True)
-        ]
-        scaled = [
-            Tails(d.log_cdf * inverse, d.log_sf * inverse)
-            for d, inverse in zip(in_logs, inverses, strict=True)
-        ]
-        if "mu" in wrt and scales[0] == "linear":
-            place = wrt.index("mu")
-            scaled[place] = _at_zero_counts(x == 0, *values(scales, a, b), scaled[place])
-        return value, scaled
-
-    def everywhere(
-        value: Tails, in_logs: list[Tails], x: Array, a: Array, b: Array
-    ) -> tuple[Tails, list[Tails]]:
-        moved = move(scales, x, a, b)
-        corrected, before_scaling, factors = _corrected(moved, value)
-        edges = partial(_at_edges, scales, x, a, b)
-        mu, theta = values(scales, a, b)
-        theta = jnp.minimum(theta, largest(theta.dtype))
-        inside = (x == 0) & ~out_of_range(x, mu, theta)
-        bounded = jnp.where(inside, mu, 1.0), jnp.where(inside, theta, 1.0)
-        derivatives = []
-        for name, is_linear, in_log in zip(wrt, linear, in_logs, strict=True):
-            parameter = (b if name == "theta" else a) if is_linear else None
-            derivative = _corrected_derivative(
-                name, moved, corrected, before_scaling, in_log, parameter
-            )
-            # At a parameter of 0, where F is 1, the derivatives are the one-sided ones.
-            factor = factors[name == "theta"]
-            derivative = Tails(*(_times(d, factor) for d in derivative))
-            nothing = (x == jnp.inf) | ((b == jnp.inf) & (name == "theta"))
-            derivative = Tails(*(jnp.where(nothing, 0.0, d) for d in derivative))
-            if name == "mu" and is_linear:
-                derivative = _at_zero_counts(inside, *bounded, derivative)
-            derivatives.append(edges(derivative, (0.0, 0.0), derivative))
-        return edges(corrected, _AT_ZERO, _AT_ONE), derivatives
-
+    ordinary, everywhere = (
+        partial(of, wrt, scales) for of in (ordinary_derivatives, derivatives_everywhere)
+    )
     return if_any(outside, everywhere, ordinary, value, in_logs, x, a, b)
+
+
+def _linear(wrt: tuple[str, ...], scales: Scales) -> list[bool]:
+    return [scales[name == "theta"] == "linear" for name in wrt]
+
+
+def ordinary_derivatives(
+    wrt: tuple[str, ...],
+    scales: Scales,
+    value: Tails,
+    in_logs: list[Tails],
+    x: Array,
+    a: Array,
+    b: Array,
+) -> tuple[Tails, list[Tails]]:
+    """Both logarithms and first derivatives on their scales, within the range of `tails`."""
+    parameters = [b if name == "theta" else a for name in wrt]
+    inverses = [
+        reciprocal(p) if is_linear else 1.0
+        for p, is_linear in zip(parameters, _linear(wrt, scales), strict=True)
+    ]
+    scaled = [
+        Tails(d.log_cdf * inverse, d.log_sf * inverse)
+        for d, inverse in zip(in_logs, inverses, strict=True)
+    ]
+    if "mu" in wrt and scales[0] == "linear":
+        place = wrt.index("mu")
+        scaled[place] = _at_zero_counts(x == 0, *values(scales, a, b), scaled[place])
+    return value, scaled
+
+
+def derivatives_everywhere(
+    wrt: tuple[str, ...],
+    scales: Scales,
+    value: Tails,
+    in_logs: list[Tails],
+    x: Array,
+    a: Array,
+    b: Array,
+) -> tuple[Tails, list[Tails]]:
+    """The same for any arguments, from what is found at the point moved in."""
+    moved = move(scales, x, a, b)
+    corrected, before_scaling, factors = corrected_tails(moved, value)
+    edges = partial(at_edges, scales, x, a, b)
+    mu, theta = values(scales, a, b)
+    theta = jnp.minimum(theta, largest(theta.dtype))
+    inside = (x == 0) & ~out_of_range(x, mu, theta)
+    bounded = jnp.where(inside, mu, 1.0), jnp.where(inside, theta, 1.0)
+    derivatives = []
+    for name, is_linear, in_log in zip(wrt, _linear(wrt, scales), in_logs, strict=True):
+        parameter = (b if name == "theta" else a) if is_linear else None
+        derivative = _corrected_derivative(
+            name, moved, corrected, before_scaling, in_log, parameter
+        )
+        # At a parameter of 0, where F is 1, the derivatives are the one-sided ones.
+        factor = factors[name == "theta"]
+        derivative = Tails(*(times(d, factor) for d in derivative))
+        nothing = (x == jnp.inf) | ((b == jnp.inf) & (name == "theta"))
+        derivative = Tails(*(jnp.where(nothing, 0.0, d) for d in derivative))
+        if name == "mu" and is_linear:
+            derivative = _at_zero_counts(inside, *bounded, derivative)
+        derivatives.append(edges(derivative, (0.0, 0.0), derivative))
+    return edges(corrected, _AT_ZERO, _AT_ONE), derivatives
 
 
 class Fixed(NamedTuple):
@@ -156,7 +190,7 @@ def around(x: Array, at: Fixed) -> tuple[Tails, Part]:
         of_positive = jnp.where(x > 0, x * at.log_mu + at.log_theta, 0.0)
         log_probability = part.log_probability + (of_positive - at.theta * at.log_m)
         smaller = jnp.exp(at.log_mu)
-        corrected, *_ = _corrected(moved, value)
+        corrected, *_ = corrected_tails(moved, value)
         return corrected, Part(
             log_probability, part.q * smaller, part.theta_q * smaller * jnp.exp(at.log_theta)
         )
@@ -173,11 +207,12 @@ def _at_zero_counts(zero: Array, mu: Array, theta: Array, d: Tails) -> Tails:
     return Tails(jnp.where(zero, -theta * reciprocal(theta + mu), d.log_cdf), d.log_sf)
 
 
-def _broadcast(x: Array, a: Array, b: Array) -> list[Array]:
+def broadcast(x: Array, a: Array, b: Array) -> list[Array]:
+    """In one shape."""
     return jnp.broadcast_arrays(x, a, b)
 
 
-def _bounded(
+def bounded(
     scales: Scales, x: Array, a: Array, b: Array
 ) -> tuple[Array, tuple[Array, Array, Array]]:
     """Whether an argument is out of the range of `tails` or NaN; x, mu and theta within it."""
@@ -192,13 +227,13 @@ def _bounded(
     return outside, if_any(outside, moved, ordinary, x, a, b)
 
 
-def _times(derivative: Array, factor: Array) -> Array:
+def times(derivative: Array, factor: Array) -> Array:
     """The product, bounded, and 0 of a 0 times infinity."""
     highest = float(np.finfo(derivative.dtype).max)
     return jnp.clip(derivative * jnp.minimum(factor, highest), -highest, highest)
 
 
-def _corrected(moved: Moved, t: Tails) -> tuple[Tails, Tails, tuple[Array, Array]]:
+def corrected_tails(moved: Moved, t: Tails) -> tuple[Tails, Tails, tuple[Array, Array]]:
     """The logarithms before the point was moved, those with theta scaled up still, and factors.
 
     The factors are those of the derivatives in mean and theta, due to the scale.
@@ -258,7 +293,7 @@ _AT_ZERO: Final[_Pair] = (-jnp.inf, 0.0)  # both logarithms where F is 0, and wh
 _AT_ONE: Final[_Pair] = (0.0, -jnp.inf)
 
 
-def _at_edges(
+def at_edges(
     scales: Scales, x: Array, a: Array, b: Array, t: Tails, at_zero: _Pair, at_one: _Pair
 ) -> Tails:
     """`t`, but `at_zero` where F is 0, `at_one` where it is 1, NaN where it is undefined."""

@@ -3,8 +3,7 @@
 Mean and theta are a and b here, each on its scale.
 
 The tails are a primitive with their derivatives as further outputs. The tangent of an output takes
-one derivative more, up to the second; third ones are those of the closed forms. A mixed second
-derivative is always that of the derivative in theta along mu, the order that loses no digits.
+one derivative more, up to the second; third ones are those of the closed forms.
 """
 
 from collections.abc import Sequence
@@ -21,6 +20,8 @@ from jaxnb._materialize import in_blocks
 from jaxnb._types import Array
 from jaxnb.cdf import extended
 from jaxnb.cdf.calls import Component, Kernel
+from jaxnb.cdf.curvature import MU, THETA
+from jaxnb.cdf.extended_curvature import log_tails_with_curvature
 from jaxnb.cdf.moved import values
 from jaxnb.cdf.start import approximate_quantile
 from jaxnb.cdf.tails import Part, Tails
@@ -31,6 +32,7 @@ __all__ = ["NEGATIVE_BINOMIAL", "around", "fixed", "nb_log_tails", "start", "upp
 
 _MU: Final = 1  # places of the operands
 _THETA: Final = 2
+_NAMES: Final = {_MU: MU, _THETA: THETA}
 
 _Output = tuple[str, tuple[int, ...]]
 """A field of `Tails`, and the places of the parameters differentiated in, in their order."""
@@ -51,44 +53,30 @@ def _evaluated(
     x: Array, a: Array, b: Array, *, scales: Scales, outputs: tuple[_Output, ...]
 ) -> tuple[Array, ...]:
     wanted = {places for _, places in outputs}
-    first = tuple(sorted({at[0] for at in wanted if len(at) == 1}))
-    found: dict[tuple[int, ...], Tails] = {}
+    found = _curved(scales, wanted, x, a, b)
+    first = tuple(sorted({at[0] for at in wanted if len(at) == 1 and at not in found}))
     if first:
-        value, derivatives = _first(scales, first, x, a, b)
+        wrt = tuple(_NAMES[place] for place in first)
+        value, derivatives = extended.log_tails_with_derivatives(wrt, scales, x, a, b)
         found |= {(place,): d for place, d in zip(first, derivatives, strict=True)}
-    elif () in wanted:
-        value = extended.log_tails(scales, x, a, b)
-    if () in wanted:
         found[()] = value
-    for along in (_MU, _THETA):
-        inner = tuple(sorted({at[1] for at in wanted if len(at) == 2 and at[0] == along}))
-        if inner:
-            found |= {
-                (along, place): d
-                for place, d in zip(inner, _second(scales, along, inner, x, a, b), strict=True)
-            }
+    elif () in wanted and () not in found:
+        found[()] = extended.log_tails(scales, x, a, b)
     return tuple(getattr(found[places], name) for name, places in outputs)
 
 
-def _first(
-    scales: Scales, places: tuple[int, ...], x: Array, a: Array, b: Array
-) -> tuple[Tails, list[Tails]]:
-    wrt = tuple("mu" if place == _MU else "theta" for place in places)
-    return extended.log_tails_with_derivatives(wrt, scales, x, a, b)
-
-
-def _second(
-    scales: Scales, along: int, places: tuple[int, ...], x: Array, a: Array, b: Array
-) -> list[Tails]:
-    """The derivatives of those at some places along the parameter at another one."""
-
-    def derivatives(parameter: Array) -> list[Tails]:
-        operands = [x, a, b]
-        operands[along] = parameter
-        return _first(scales, places, *operands)[1]
-
-    parameter = (x, a, b)[along]
-    found: list[Tails] = jax.jvp(derivatives, (parameter,), (jnp.ones_like(parameter),))[1]
+def _curved(
+    scales: Scales, wanted: set[tuple[int, ...]], x: Array, a: Array, b: Array
+) -> dict[tuple[int, ...], Tails]:
+    """The second derivatives, if any, with what else is known then."""
+    places = sorted(at for at in wanted if len(at) == 2)
+    if not places:
+        return {}
+    pairs = tuple((_NAMES[j], _NAMES[k]) for j, k in places)
+    d = log_tails_with_curvature(pairs, scales, x, a, b)
+    found: dict[tuple[int, ...], Tails] = {(): d.value}
+    found |= {(place,): d.first[name] for place, name in _NAMES.items() if name in d.first}
+    found |= {place: d.second[pair] for place, pair in zip(places, pairs, strict=True)}
     return found
 
 

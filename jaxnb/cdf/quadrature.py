@@ -39,7 +39,14 @@ from jaxnb.special.elementary import reciprocal, two_sum
 from jaxnb.special.exponential import exp
 from jaxnb.special.log1p import log1p_minus_x
 
-__all__ = ["TailIntegral", "integrate", "integrate_with_moment", "tail_integral"]
+__all__ = [
+    "Moments",
+    "TailIntegral",
+    "integrate",
+    "integrate_with_moment",
+    "integrate_with_moments",
+    "tail_integral",
+]
 
 _CURVATURE_SCALE = 12
 # In full in float32, where a value is then a quarter faster; in parts in float64, where that takes
@@ -174,3 +181,58 @@ def integrate_with_moment(
 
     total, moment = _sum_over_nodes(with_moment, g)
     return total, moment * reciprocal(total)
+
+
+class Moments(NamedTuple):
+    """What second derivatives need of the integrand, all in the logarithms of the parameters.
+
+    Attributes:
+        total: R / rho.
+        share: The mean of Y = y / (1 + y), which is -+ d log(R) / dlog(mu) over C - 1.
+        moment: d log(R) / dlog(theta); 0 without theta.
+        curvature: theta**2 d2 log(R) / dtheta2; 0 without theta.
+    """
+
+    total: Array
+    share: Array
+    moment: Array
+    curvature: Array
+
+
+def integrate_with_moments(g: TailIntegral, x: Array, *, of_theta: bool) -> Moments:
+    """The integral with its derivatives, sums over the same nodes.
+
+    At a fixed sigma, with s' = s - u, theta dh/dtheta and theta**2 d2h/dtheta2 are
+
+        x T,  -x (kappa s**2 (1 - u) / (1 + y) + T**2),  T = kappa (s u - s') / (1 + y)
+        theta phi(y) + (theta y + 1) Y,  -Y (theta Y + 2 - Y)                (upper tail),
+
+    the first for the lower tail. The second derivative of log(R) is the mean of the latter plus
+    the variance of the former, which is of the size of its square. By 9 and 18 nodes it is within
+    8e-6 and 5e-12 of itself (1e-6 and 5e-13 at the 99th percentile), and within 4e-6 and 2.5e-12
+    of x / (theta + x).
+    """
+    g = _materialized(g)
+    theta = jnp.where(g.lower, g.a, g.exponent + 1)
+
+    def of_mean(at: _AtNode) -> tuple[Array, ...]:
+        return at.value, at.value * (at.y * reciprocal(1 + at.y))
+
+    def of_both(at: _AtNode) -> tuple[Array, ...]:
+        inverse = reciprocal(1 + at.y)
+        share = at.y * inverse
+        t = g.kappa * ((at.s * at.u - at.remainder) * inverse)
+        bend = g.kappa * (at.s * at.s) * ((1 - at.u) * inverse)
+        first = jnp.where(g.lower, x * t, theta * at.phi + (theta * at.y + 1) * share)
+        second = jnp.where(g.lower, x * (bend + t * t), share * (theta * share + (2 - share)))
+        change = at.value * first
+        return at.value, at.value * share, change, change * first - at.value * second
+
+    if not of_theta:
+        total, share = _sum_over_nodes(of_mean, g)
+        nothing = jnp.zeros_like(total)
+        return Moments(total, share * reciprocal(total), nothing, nothing)
+    total, *sums = _sum_over_nodes(of_both, g)
+    inverse = reciprocal(total)
+    share, moment, square = (part * inverse for part in sums)
+    return Moments(total, share, moment, square - moment * moment)

@@ -20,7 +20,7 @@ to 1, where F = p**t (1 + t q), q = mu / m, is
     log F = t phi(-q) + phi(t q).
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,14 @@ from jaxnb.special.gamma import reciprocal_argument
 from jaxnb.special.log1p import log, log1p_minus_x
 from jaxnb.special.polynomial import divided_difference, horner
 
-__all__ = ["few_counts", "log_cdf_at_zero", "log_cdf_small_theta", "shares"]
+__all__ = [
+    "Slopes",
+    "few_counts",
+    "log_cdf_at_zero",
+    "log_cdf_small_theta",
+    "shares",
+    "slopes_of_series",
+]
 
 # The terms of S alternate in sign; up to b p = 1.5 they lose no more than a digit's half.
 _LIMIT: Final = 1.5
@@ -101,3 +108,47 @@ def log_cdf_small_theta(x: Array, mu: Array, theta: Array) -> Array:
     at_one = theta * log1p_minus_x(-q, p) + log1p_minus_x(theta_q, 1 + theta_q)
     # As q tends to 1 instead, differentiating q would lose digits.
     return jnp.where((x == 1) & (q < 0.5), at_one, many)
+
+
+class Slopes(NamedTuple):
+    """The derivatives of s = log(1 + t S) with u = log(mu) and v = log(t).
+
+    Attributes:
+        mu: s_u.
+        theta: s_v.
+        twice_theta: t**2 d2s/dt2.
+    """
+
+    mu: Array
+    theta: Array
+    twice_theta: Array
+
+
+def slopes_of_series(x: Array, mu: Array, theta: Array) -> Slopes:
+    """For x >= 1, theta < 2 and (x + 1) p < 1.5.
+
+    With c_k the terms of S times t + k, i = 1 / (t + k), p_v = p q and p_u = -p q, the sums
+
+        A = sum of c_k k i,    B = sum of c_k k i (i + q),
+        C = sum of c_k k i (k q (q + 2 i) - q (1 + p) - 2 t i**2)
+
+    are -1 / (t q), 1 / t and 1 / t times the derivatives of t S: s_u, s_v and t**2 d2(t S)/dt2.
+    """
+    p, q = shares(mu, theta)
+    b_p = (x + 1) * p
+    term = jnp.ones_like(b_p)
+    series, of_a, of_b, of_c = (jnp.zeros_like(b_p) for _ in range(4))
+    constant = q * (1 + p)
+    for k in range(1, _TERMS[x.dtype.name] + 1):
+        term = term * ((k * p - b_p) * (1 / k))
+        inverse = reciprocal(theta + k)
+        part = term * inverse
+        series = series + part
+        part = k * part
+        of_a = of_a + part
+        of_b = of_b + part * (inverse + q)
+        bend = (k * q) * (q + 2 * inverse) - constant - 2 * (theta * inverse) * inverse
+        of_c = of_c + part * bend
+    per_sum = theta * reciprocal(1 + theta * series)
+    of_theta = per_sum * of_b
+    return Slopes(-per_sum * (q * of_a), of_theta, per_sum * of_c - of_theta * of_theta)

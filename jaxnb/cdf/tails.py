@@ -33,7 +33,22 @@ from jaxnb.special.elementary import reciprocal
 from jaxnb.special.exponential import exp, expm1
 from jaxnb.special.log1p import log, log1p_minus_x
 
-__all__ = ["Part", "Tails", "log_tails", "log_tails_with_derivatives", "log_tails_with_part"]
+__all__ = [
+    "Part",
+    "Regions",
+    "Tails",
+    "complete",
+    "d_log_mu",
+    "direct_tail",
+    "dispersion_of",
+    "log_tails",
+    "log_tails_with_derivatives",
+    "log_tails_with_part",
+    "log_theta_at_zero",
+    "log_theta_in_series",
+    "odds_of",
+    "regions",
+]
 
 
 class Tails(NamedTuple):
@@ -64,7 +79,7 @@ class Part(NamedTuple):
         return self._replace(log_probability=self.log_probability + log_weight)
 
 
-class _Regions(NamedTuple):
+class Regions(NamedTuple):
     """Which of the three forms an element takes, and arguments that are safe for the others."""
 
     zero: Array
@@ -77,7 +92,8 @@ class _Regions(NamedTuple):
     integral: TailIntegral
 
 
-def _regions(x: Array, mu: Array, theta: Array) -> _Regions:
+def regions(x: Array, mu: Array, theta: Array) -> Regions:
+    """Which form each element takes."""
     zero = x == 0
     series = few_counts(x, mu, theta) & ~zero
     either = zero | series
@@ -87,7 +103,7 @@ def _regions(x: Array, mu: Array, theta: Array) -> _Regions:
         jnp.where(either, 2.0, theta),
     )
     integral = tail_integral(*elsewhere)
-    return _Regions(
+    return Regions(
         zero,
         series,
         either | integral.lower,
@@ -101,27 +117,28 @@ def _regions(x: Array, mu: Array, theta: Array) -> _Regions:
 
 def log_tails(x: Array, mu: Array, theta: Array) -> Tails:
     """Both logarithms."""
-    r = _regions(x, mu, theta)
-    direct, _ = _direct(r, integrate(r.integral), _dispersion(theta, x))
-    return _complete(r, direct)
+    r = regions(x, mu, theta)
+    direct, _ = direct_tail(r, integrate(r.integral), dispersion_of(theta, x))
+    return complete(r, direct)
 
 
 def log_tails_with_part(x: Array, mu: Array, d: Dispersion) -> tuple[Tails, Part]:
     """Both logarithms, and the probability of x."""
-    r = _regions(x, mu, d.theta)
+    r = regions(x, mu, d.theta)
     (total,) = materialize(integrate(r.integral))
-    direct, log_probability = _direct(r, total, d)
+    direct, log_probability = direct_tail(r, total, d)
     inverse_m = reciprocal(d.theta + mu)
-    return _complete(r, direct), Part(log_probability, mu * inverse_m, mu * (d.theta * inverse_m))
+    return complete(r, direct), Part(log_probability, mu * inverse_m, mu * (d.theta * inverse_m))
 
 
-def _dispersion(theta: Array, x: Array) -> Dispersion:
+def dispersion_of(theta: Array, x: Array) -> Dispersion:
+    """What theta alone decides, computed in full if it is smaller than the counts."""
     # By shapes, which can be compared also where a size is symbolic.
     smaller = theta.shape != jnp.broadcast_shapes(theta.shape, x.shape)
     return dispersion(theta, materialized=smaller)
 
 
-def _direct(r: _Regions, total: Array, d: Dispersion) -> tuple[Array, Array]:
+def direct_tail(r: Regions, total: Array, d: Dispersion) -> tuple[Array, Array]:
     """The logarithms of the tail that is computed directly and of the probability of x."""
     x, mu, theta = r.elsewhere
     inverse_theta, inverse_b = reciprocal(theta), reciprocal(x + 1)
@@ -139,13 +156,14 @@ def _direct(r: _Regions, total: Array, d: Dispersion) -> tuple[Array, Array]:
     return value, jnp.where(r.zero, at_zero, elsewhere - log(front))
 
 
-def _complete(r: _Regions, direct: Array) -> Tails:
+def complete(r: Regions, direct: Array) -> Tails:
+    """Both tails from the one that is computed directly."""
     (direct,) = materialize(direct)
     other = log1m_exp(direct)
     return Tails(jnp.where(r.is_cdf, direct, other), jnp.where(r.is_cdf, other, direct))
 
 
-def _odds(r: _Regions, tails: Tails) -> Array:
+def odds_of(r: Regions, tails: Tails) -> Array:
     """e**l / (1 - e**l) for the tail that is computed directly."""
     direct = jnp.where(r.is_cdf, tails.log_cdf, tails.log_sf)
     other = jnp.where(r.is_cdf, tails.log_sf, tails.log_cdf)
@@ -160,20 +178,20 @@ def log_tails_with_derivatives(
     wrt: tuple[str, ...], x: Array, mu: Array, theta: Array
 ) -> tuple[Tails, list[Tails]]:
     """Both logarithms, and their derivatives in the logarithms of `wrt`, "mu" or "theta"."""
-    r = _regions(x, mu, theta)
+    r = regions(x, mu, theta)
     if "theta" in wrt:
         total, moment = materialize(*integrate_with_moment(r.integral, *r.elsewhere))
     else:
         (total,) = materialize(integrate(r.integral))
         moment = total
-    d = _dispersion(theta, x)
-    direct, log_probability = _direct(r, total, d)
-    tails = _complete(r, direct)
-    odds = _odds(r, tails)
+    d = dispersion_of(theta, x)
+    direct, log_probability = direct_tail(r, total, d)
+    tails = complete(r, direct)
+    odds = odds_of(r, tails)
     derivatives = []
     for name in wrt:
         if name == "mu":
-            derivative = _d_log_mu(r, total, tails.log_cdf, log_probability)
+            derivative = d_log_mu(r, total, tails.log_cdf, log_probability)
         else:
             derivative = _d_log_theta(r, moment, d)
         # d log(1 - e**l) = -e**l / (1 - e**l) dl
@@ -185,7 +203,8 @@ def log_tails_with_derivatives(
     return tails, derivatives
 
 
-def _d_log_mu(r: _Regions, total: Array, log_cdf: Array, log_probability: Array) -> Array:
+def d_log_mu(r: Regions, total: Array, log_cdf: Array, log_probability: Array) -> Array:
+    """The derivative of the tail that is computed directly in log(mu)."""
     x, mu, theta = r.elsewhere
     numerator = shares(mu, theta)[0] * jnp.where(r.integral.lower, -mu, x + 1)
     elsewhere = numerator * reciprocal(r.integral.rho * total)
@@ -193,12 +212,12 @@ def _d_log_mu(r: _Regions, total: Array, log_cdf: Array, log_probability: Array)
     return jnp.where(r.zero, -_theta_q(*r.at_zero), jnp.where(r.series, in_series, elsewhere))
 
 
-def _d_log_theta(r: _Regions, moment: Array, d: Dispersion) -> Array:
+def _d_log_theta(r: Regions, moment: Array, d: Dispersion) -> Array:
     x, mu, theta = r.elsewhere
     elsewhere = theta * (d_theta(x, d, ratios(x, mu, d.theta)) + moment) - x * reciprocal(theta + x)
-    in_series = _log_theta_in_series(r)
+    in_series = log_theta_in_series(r)
     return jnp.where(
-        r.zero, _log_theta_at_zero(*r.at_zero), jnp.where(r.series, in_series, elsewhere)
+        r.zero, log_theta_at_zero(*r.at_zero), jnp.where(r.series, in_series, elsewhere)
     )
 
 
@@ -206,7 +225,7 @@ def _theta_q(mu: Array, theta: Array) -> Array:
     return mu * shares(mu, theta)[0]  # q itself may underflow
 
 
-def _log_mu_in_series(r: _Regions, log_cdf: Array, log_probability: Array) -> Array:
+def _log_mu_in_series(r: Regions, log_cdf: Array, log_probability: Array) -> Array:
     """-(pmf(x) / F) n q."""
     x, mu, theta = r.in_series
     log_ratio = jnp.where(r.series, log_probability - log_cdf, 0.0)
@@ -214,13 +233,14 @@ def _log_mu_in_series(r: _Regions, log_cdf: Array, log_probability: Array) -> Ar
     return -ratio * ((x + theta) * shares(mu, theta)[1])
 
 
-def _log_theta_at_zero(mu: Array, theta: Array) -> Array:
-    """theta phi(-q)."""
+def log_theta_at_zero(mu: Array, theta: Array) -> Array:
+    """The derivative of log F in log(theta) at x = 0, theta phi(-q)."""
     p, q = shares(mu, theta)
     return theta * log1p_minus_x(-q, p)
 
 
-def _log_theta_in_series(r: _Regions) -> Array:
+def log_theta_in_series(r: Regions) -> Array:
+    """The derivative of log F in log(theta) where it is the series."""
     x, mu, theta = r.in_series
 
     def of_theta(theta: Array) -> Array:

@@ -47,6 +47,7 @@ __all__ = [
     "log_nb",
     "log_nb_times",
     "ratios",
+    "zeta_difference",
 ]
 
 
@@ -208,7 +209,7 @@ def d_theta_d_theta(x: Array, mu: Array, t: Array, d: Dispersion, r: Ratios) -> 
 
     The second part is mu (mu + 2t) / (t m)**2 at x = 1 and 0 at x = 0.
     """
-    many = d.trigamma_step + _zeta_difference(r, d)
+    many = d.trigamma_step + zeta_difference(r, d)
     q = mu * r.inverse_m
     few = jnp.where(x == 1, q * d.inverse * (q + 2 * t * r.inverse_m) * d.inverse, 0.0)
     inverse_n = reciprocal(r.n) if r.scale is None else reciprocal(r.n) * r.scale.down
@@ -226,7 +227,7 @@ def d_log_theta_d_log_theta(
     x q is next to nothing or not, depending on `own_q`, q of the mean that was given.
     """
     own = r.unscaled(t)
-    many = d.curvature_step + (own * _eta_difference(r, d) - _zeta_difference(r, d, own))
+    many = d.curvature_step + (own * _eta_difference(r, d) - zeta_difference(r, d, own))
     p, q = t * r.inverse_m, mu * r.inverse_m
     few = jnp.where(x == 1, -p * q, 0.0)
     # in this order, since c**2 may overflow
@@ -245,7 +246,7 @@ def _eta_difference(r: Ratios, d: Dispersion) -> Array:
     return _known(r, d, digamma_remainder_difference(d.p, reciprocal_argument(n), x - d.steps))
 
 
-def _zeta_difference(r: Ratios, d: Dispersion, factor: Array | float = 1.0) -> Array:
+def zeta_difference(r: Ratios, d: Dispersion, factor: Array | float = 1.0) -> Array:
     """(zeta(t + steps) - zeta(n)) factor**2 for x >= 2."""
     n, x = r.of_gamma()
     q = reciprocal_argument(n)

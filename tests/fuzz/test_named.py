@@ -1,7 +1,7 @@
 """Points that were wrong once: counts far above mean and theta, and combinations of extremes."""
 
 import pytest
-from fuzz import likelihoods
+from fuzz import likelihoods, tails
 
 SIZE = 48  # one program with `test_fuzz`
 NB, TRUNCATED = "negative_binomial", "zero_truncated_negative_binomial"
@@ -36,6 +36,30 @@ LOGARITHMS = [
     (1.8577705626456208e27, 27.922683715820312, -64.60111236572266),
 ]
 
+CURVATURE = [
+    # l_uu - l_u, the numerator of that in mu itself, is far smaller than its two parts
+    (2.0, 511993.0, 1e30),
+    (2.0, 72633.8984375, 1743917824.0),
+    (3.0, 3125262.5, 1.0),
+    (9.0, 12847263.0, 0.24724380671977997),
+    # p is next to nothing, or 1 / theta**2 in both parts of that in theta
+    (2.0, 1e7, 0.229),
+    (2.0, 24181200.0, 4.730347156524658),
+    (16777216.0, 8024.3818359375, 0.1354675441980362),
+    (5.0, 59.28425216674805, 1.9985588788986206),
+    # moved into the range, or beside such a point
+    (0.0, 1e-30, 2.0),
+    (7.0, 1e-30, 1e-15),
+    (1.0, 30392.0, 1e-15),
+    (3.0, 1e30, 332517.0),
+    (4.0, 1e30, 1e-8),
+    (1.0, 1e30, 1e30),
+    (16777216.0, 1e30, 3934.251220703125),
+    (1213578.0, 9.99999993922529e-09, 436818464.0),
+    (11986.0, 2.0147690182881206e-09, 167.9822235107422),
+    (0.0, 0.0025213181506842375, float("inf")),
+]
+
 
 def _check(name, points, **options):
     filled = (points * SIZE)[:SIZE]
@@ -51,3 +75,8 @@ def test_on_the_log_scale():
 @pytest.mark.parametrize("name", [NB, pytest.param(TRUNCATED, marks=pytest.mark.slow)])
 def test_on_the_linear_scale(name):
     _check(name, LINEAR[name])
+
+
+def test_second_derivatives_of_tails():
+    report = tails.at(NB, CURVATURE, "float32", ("jvp of vjp",))
+    assert not report.findings, report.summary()
