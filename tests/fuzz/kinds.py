@@ -6,6 +6,7 @@ from functools import partial
 from fuzz import (
     censored,
     edges,
+    edges_of_means,
     integers,
     intervals,
     likelihoods,
@@ -101,6 +102,7 @@ KINDS = {
     ),
     "censored": _plain(censored.log_probabilities),
     "edges": _on_both_scales(edges.edges),
+    "edges of means": _plain(edges_of_means.edges),
     "moments": _plain(sums.moments_and_modes),
     "wide moments": _plain(moments.moments),
     "samplers": lambda name, dtype: (
