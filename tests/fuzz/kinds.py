@@ -5,6 +5,7 @@ from functools import partial
 
 from fuzz import (
     censored,
+    draws,
     edges,
     edges_of_means,
     integers,
@@ -107,6 +108,9 @@ KINDS = {
     "wide moments": _plain(moments.moments),
     "samplers": lambda name, dtype: (
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())
+    ),
+    "draws at limits": lambda name, dtype: (
+        _plain(draws.draws)(name, dtype) if dtype == "float32" else iter(())
     ),
     "hessians": _in_regions(properties.hessians, REGIONS[:2]),
     "integers": _plain(integers.integers),
