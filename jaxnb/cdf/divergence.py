@@ -93,10 +93,12 @@ class _OnScales:
         mu_1, theta_1, mu_2, theta_2 = (
             jnp.exp(a) if scale == "log" else a for a, scale in zip(given, self.scales, strict=True)
         )
-        result = divergence(mu_1, theta_1, mu_2, theta_2)
+        zero, infinite = (mu_1 == 0) | (theta_1 == 0), (mu_1 == jnp.inf) & (theta_1 > 0)
+        # where derivatives of what is replaced may be NaN
+        inside = (jnp.where(zero | infinite, 1.0, p) for p in (mu_1, theta_1, mu_2, theta_2))
+        result = divergence(*inside)
         from_zero = 0.0 - log_nb_positive(0.0, mu_2, theta_2, 0.0)
-        result = jnp.where((mu_1 == 0) | (theta_1 == 0), from_zero, result)
-        infinite = (mu_1 == jnp.inf) & (theta_1 > 0)
+        result = jnp.where(zero, from_zero, result)
         result = jnp.where(infinite, jnp.where(mu_2 < jnp.inf, jnp.inf, jnp.nan), result)
         invalid = ~((mu_1 >= 0) & (theta_1 >= 0) & (mu_2 >= 0) & (theta_2 >= 0))
         return jnp.where(invalid, jnp.nan, result)

@@ -46,8 +46,7 @@ def mixed_entropy(own: Array, mu: Array, theta: Array, q: Array) -> Array:
         theta: Their thetas.
         q: The log-odds of the first.
     """
-    log_weights = jnp.stack([jax.nn.log_sigmoid(q), jax.nn.log_sigmoid(-q)])
-    weights = jnp.exp(log_weights)
+    weights = jnp.exp(jnp.stack([jax.nn.log_sigmoid(q), jax.nn.log_sigmoid(-q)]))
     positive = (mu > 0) & (theta > 0)
     # a component that is 0 or has no weight; a mean of 0 for one that is 0
     mu, theta = jnp.where(positive, mu, 0.0), jnp.where(positive, theta, 1.0)
@@ -61,8 +60,8 @@ def mixed_entropy(own: Array, mu: Array, theta: Array, q: Array) -> Array:
     first = float(first_of_nodes(mu.dtype))
     given: dict[str, Given] = {"mu": Pair(mu, None), "theta": Pair(theta, None)}
     more = jnp.exp(log_tail(NEGATIVE_BINOMIAL, "entropy", True, first - 1, **given))
-    for k in range(2):
-        shared = shared - jnp.where(one, 0.0, weights[k] * log_weights[k]) * more[k]
+    for k, log_weight in enumerate((jax.nn.log_sigmoid(odds), jax.nn.log_sigmoid(-odds))):
+        shared = shared - jnp.exp(log_weight) * log_weight * more[k]
     weighted = jnp.where(weights > 0, weights * jnp.where(weights > 0, own, 0.0), 0.0)
     return weighted[0] + weighted[1] + jnp.where(one | ~finite, 0.0, shared)
 

@@ -11,7 +11,8 @@ largest at mu = x, and what is lost is
     log(1 + s) = log(1 + theta / x) - log(1 + theta / mu),
     log(1 + c) = log(1 + x / theta) - log(1 + mu / theta),
 
-of which one term is far smaller than the other. Its derivatives are
+of which one term is far smaller than the other. As theta tends to infinity, s tends to
+(mu - x) / x, c to 0, theta phi(c) to 0 and theta log(1 + c) to x - mu. The derivatives are
 
     d_mu = 2 theta (mu - x) / (mu m),    d_theta = -2 phi(c) >= 0,    d_x = -2 log(1 + s).
 
@@ -61,6 +62,8 @@ class _Parts(NamedTuple):
 
 # Beyond e^40 and below its inverse, 1 + s or 1 + c makes one term as good as all of the deviance.
 _FAR = 40.0
+# By how much larger exponents of the dtype are than those of float32.
+_EXPONENTS = {"float32": 1, "float64": 8}
 
 
 def _parts(scales: Scales, x: Array, a: Array, b: Array) -> _Parts:
@@ -68,11 +71,14 @@ def _parts(scales: Scales, x: Array, a: Array, b: Array) -> _Parts:
     _, log_x = _on_both_scales("linear", x)
     # d, x, mu and theta all carry the factor, with which m does not overflow, and a mean far below
     # theta stays far below its stand-in.
-    scale = jnp.where(theta > 2.0**30, 2.0**-64, jnp.where(mu > 2.0**96, 2.0**-32, 1.0))
-    scale = jnp.where(jnp.maximum(x, mu) > 2.0**60, scale, 1.0)
+    k = _EXPONENTS[x.dtype.name]
+    scale = jnp.where(mu > 2.0 ** (96 * k), 2.0 ** (-32 * k), 1.0)
+    scale = jnp.where(theta > 2.0 ** (30 * k), 2.0 ** (-64 * k), scale)
+    scale = jnp.where(jnp.maximum(x, mu) > 2.0 ** (60 * k), scale, 1.0)
     limit = float(np.log(np.finfo(x.dtype).max)) * 1.5 if scales[1] == "log" else jnp.inf
-    poisson = (theta * scale >= largest(x.dtype)) | (b >= limit)
-    x, mu, theta = x * scale, mu * scale, jnp.where(poisson, largest(x.dtype), theta * scale)
+    mu, theta = _scaled(mu, log_mu, scale), _scaled(theta, log_theta, scale)
+    poisson = (log_theta + jnp.log(scale) >= _highest_log(x)) | (b >= limit)
+    x, theta = x * scale, jnp.where(poisson, largest(x.dtype), theta)
     log_theta = jnp.minimum(log_theta, jnp.log(largest(x.dtype) / scale))
 
     mu_over_theta, log_m_over_theta = _ratio(mu, theta, log_mu - log_theta)
@@ -80,16 +86,21 @@ def _parts(scales: Scales, x: Array, a: Array, b: Array) -> _Parts:
     theta_over_mu, log_m_over_mu = _ratio(theta, mu, log_theta - log_mu)
     _, log_n_over_x = _ratio(theta, x, log_theta - log_x)
     log_c, log_s = log_n_over_theta - log_m_over_theta, log_n_over_x - log_m_over_mu
+    log_c, log_s = jnp.where(poisson, 0.0, log_c), jnp.where(poisson, log_mu - log_x, log_s)
     far_c = jnp.abs(log_c) > _FAR
     far = far_c | ((jnp.abs(log_s) > _FAR) & (x > 0))
 
     sum_of_both = theta + mu
     sum_exact = sum_of_both > 2 * float(np.finfo(x.dtype).tiny)
     sum_of_both = jnp.where(sum_exact, sum_of_both, 1.0)
-    share_of_theta, share_of_mu = 1 / (1 + mu_over_theta), 1 / (1 + theta_over_mu)
+    share_of_theta = jnp.where(poisson, 1.0, 1 / (1 + mu_over_theta))
+    share_of_mu = jnp.where(poisson, 0.0, 1 / (1 + theta_over_mu))
     difference, error = two_sum(jnp.where(far_c, 1.0, x), -jnp.where(far_c, 1.0, mu))
     n, m = (jnp.where(far_c, 1.0, theta + value) for value in (x, mu))
-    c, one_plus_c = (difference + error) / m, n / m
+    c, one_plus_c = (
+        jnp.where(poisson, 0.0, (difference + error) / m),
+        jnp.where(poisson, 1.0, n / m),
+    )
     own = far | (x == 0)
     count, mean = (jnp.where(own, 1.0, value) for value in (x, mu))
     # by the share: the derivative of theta c in theta would cancel where theta is large
@@ -119,10 +130,22 @@ def _on_both_scales(scale: str, value: Array) -> tuple[Array, Array]:
     """A parameter within the range of the dtype, and its logarithm, which may be outside."""
     info = np.finfo(value.dtype)
     if scale == "log":
-        bounded = jnp.clip(value, float(np.log(info.tiny)), float(np.log(info.max)) * (1 - 1e-6))
+        bounded = jnp.clip(value, float(np.log(info.tiny)), _highest_log(value))
         return jnp.exp(bounded), jnp.clip(value, -float(info.max) / 8, float(info.max) / 8)
     bounded = jnp.where(value > 0, jnp.minimum(value, float(info.max)), float(info.tiny))
     return jnp.clip(value, 0.0, float(info.max)), log_of_any(bounded)
+
+
+def _highest_log(value: Array) -> float:
+    """Of a number of the dtype, so that its exponential is one."""
+    return float(np.log(np.finfo(value.dtype).max)) * (1 - 1e-6)
+
+
+def _scaled(value: Array, log_value: Array, scale: Array) -> Array:
+    """The value times the scale, also where it is a number of the dtype only then."""
+    highest = _highest_log(value)
+    beyond = jnp.exp(jnp.minimum(log_value + jnp.log(scale), highest))
+    return jnp.where(log_value > highest, beyond, value * scale)
 
 
 def _ratio(a: Array, b: Array, log_ratio: Array) -> tuple[Array, Array]:
@@ -135,8 +158,7 @@ def _ratio(a: Array, b: Array, log_ratio: Array) -> tuple[Array, Array]:
     exact = (jnp.minimum(a, b) > low) & (jnp.maximum(a, b) < high)
     exact &= jnp.abs(log_ratio) < float(np.log(info.max)) - 1
     direct = jnp.where(exact, a, 1.0) / jnp.where(exact, b, 1.0)
-    largest_log = float(np.log(info.max)) * (1 - 1e-6)
-    ratio = jnp.where(exact, direct, jnp.exp(jnp.minimum(log_ratio, largest_log)))
+    ratio = jnp.where(exact, direct, jnp.exp(jnp.minimum(log_ratio, _highest_log(a))))
     return ratio, jnp.where(log_ratio > _FAR, log_ratio, jnp.log1p(ratio))
 
 
@@ -147,6 +169,7 @@ def deviance(scales: Scales, x: Array, a: Array, b: Array) -> Array:
     near = p.x * log1p_minus_x(p.s, p.one_plus_s) + p.theta * log1p_minus_x(p.c, p.one_plus_c)
     small = (p.x == 0) & (p.mu < p.theta * float(np.finfo(x.dtype).eps) / 4)
     of_theta = jnp.where(small, -p.mu, p.theta * p.log_c)
+    of_theta = jnp.where(p.poisson, p.x - p.mu, of_theta)
     far = jnp.where(p.x == 0, 0.0, p.x * p.log_s) + of_theta
     return -2 * jnp.where(p.far | (p.x == 0), far, near) / p.scale
 
@@ -160,6 +183,13 @@ def _deviance_jvp(
     return deviance(scales, *primals), sum(terms[1:], terms[0])
 
 
+def _apart(p: _Parts) -> Array:
+    """theta (mu - x) / m where one of them is far larger than the other."""
+    few = p.share_of_theta < 2 * float(np.finfo(p.x.dtype).tiny)
+    of_x = jnp.where(few, p.theta * jnp.where(few, p.x_over_m, 0.0), p.x * p.share_of_theta)
+    return p.theta * p.share_of_mu - of_x
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _derivatives(scales: Scales, x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
     """In x, the mean and theta, each on its scale."""
@@ -169,7 +199,7 @@ def _derivatives(scales: Scales, x: Array, a: Array, b: Array) -> tuple[Array, A
     log_s = jnp.where(small, s + log1p_minus_x(s, one_plus_s), jnp.log(p.one_plus_s))
     along_x = -2 * jnp.where(p.far, p.log_s, log_s)
     # theta (mu - x) / m in three forms, and theta phi(c), of which none underflows where it is used
-    apart = p.theta * p.share_of_mu - p.x * p.share_of_theta
+    apart = _apart(p)
     if scales[0] == "log":
         close = jnp.where(p.share_of_theta > 0.5, p.share_of_theta * (p.mu - p.x), -p.theta * p.c)
         along_mean = 2 * jnp.where(p.far_c, apart, close) / p.scale
@@ -179,7 +209,7 @@ def _derivatives(scales: Scales, x: Array, a: Array, b: Array) -> tuple[Array, A
         mean = jnp.where(p.x == 0, 1.0, jnp.minimum(a, float(info.max)))
         apart = jnp.where(p.x == 0, 1.0, (p.mu - p.x) / p.scale)
         share, relative = p.share_of_theta, apart / mean
-        of_large = jnp.where(share > 2 * float(info.tiny), share * relative, b * (relative / mean))
+        of_large = jnp.where(share > 2 * float(info.tiny), share * relative, b * relative / mean)
         per_mean = jnp.where(mean > 1, of_large, (share / mean) * apart)
         along_mean = _bounded(2 * per_mean)
     phi_c = log1p_minus_x(p.c, p.one_plus_c)
@@ -206,7 +236,7 @@ def _derivatives_jvp(
     """
     p = _parts(scales, *primals)
     ratios = _second_ratios(p)
-    theta_over_n = p.theta / ratios.n
+    theta_over_n = jnp.where(p.poisson, 1.0, p.theta / ratios.n)
     in_x = 2 * theta_over_n / jnp.where(p.x == 0, 1.0, p.x) * p.scale
     in_x = jnp.where(p.x == 0, 0.0, _bounded(in_x))
     mixed = ratios.theta_c_over_n if scales[1] == "log" else ratios.c_over_n
@@ -288,7 +318,8 @@ def _d_theta_d_theta(scales: Scales, p: _Parts, r: _SecondRatios) -> Array:
     small = jnp.abs(u) < float(np.finfo(u.dtype).eps) / 4
     of_phi = jnp.where(small, -p.theta * u * u / 2, p.theta * log1p_minus_x(-u, m_over_n))
     of_phi = jnp.where(p.far_c, p.theta * (1 - p.log_c), of_phi)
-    close = of_phi + (p.share_of_mu * p.share_of_theta) * (p.x - p.mu) * r.u
+    of_shares = jnp.where(p.far_c, -_apart(p), p.share_of_theta * (p.x - p.mu))
+    close = of_phi + p.share_of_mu * of_shares * r.u
     of_counts = p.theta * (1 + p.share_of_mu) + p.share_of_mu * p.x
     above = -p.theta * p.log_c + (p.theta / r.n) * (jnp.where(r.below, r.c, 0.0) * of_counts)
     return jnp.where(p.poisson, 0.0, 2 * jnp.where(r.below, above, close) / p.scale)

@@ -106,10 +106,11 @@ def test_divergence_of_every_mean(dtype):
 
 @pytest.mark.slow
 def test_derivatives_of_the_divergence_where_it_is_0_and_where_it_is_large():
-    points = np.float32([(5, 2, 5, 2), (945.11, 1.31987, 0.98102, 0.12623)])
+    points = np.float32([(5, 2, 5, 2), (945.11, 1.31987, 0.98102, 0.12623), (0, np.inf, 0, 0)])
     gradient = jax.jit(jax.vmap(jax.grad(cdf.nb_kl_divergence, (0, 1, 2, 3))))
-    where_0, far = np.transpose(gradient(*points.T))
+    where_0, far, at_end = np.transpose(gradient(*points.T))
     np.testing.assert_array_equal(where_0, 0)
+    assert np.isfinite(at_end).all()
     np.testing.assert_allclose(far, [0.120911, 0.423887, -109.7161, 840.120], rtol=1e-5)
 
 

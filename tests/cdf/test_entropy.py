@@ -159,6 +159,20 @@ def test_derivatives_of_the_entropy_for_small_and_large_means(dtype):
     np.testing.assert_allclose(got, expected, rtol=1e-8 if dtype == np.float64 else 2e-5)
 
 
+@pytest.mark.slow
+def test_derivatives_of_a_mixture_with_infinite_log_odds():
+    # ten at once as MU; those of the component that there is, of a point mass 0
+    points = np.resize(np.float32([(3.0, 5.0, 0.0, 2.0, -np.inf), (3.0, 0.0, 2.0, np.inf, np.inf)]),
+                       (len(MU), 5))  # fmt: skip
+    of_mixture = jax.grad(lambda *p: cdf.mixture_nb_entropy(*p).sum(), (0, 1, 2, 3, 4))
+    got = np.array(of_mixture(*points.T))[:, :2]
+    assert np.isfinite(got).all()
+    of_one = jax.grad(lambda *p: cdf.nb_entropy(*p).sum(), (0, 1))
+    d_mu, d_theta = of_one(*np.float32([[5, 3], [2, 2]]))
+    np.testing.assert_allclose([got[1, 0], got[0, 1]], d_mu, rtol=1e-5)
+    np.testing.assert_allclose([got[3, 0], got[2, 1]], d_theta, rtol=1e-5)
+
+
 def differentiated():
     """Entropies of every distribution, and the divergence."""
     for name, case in DISTRIBUTIONS.items():

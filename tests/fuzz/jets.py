@@ -95,12 +95,13 @@ class Jet:
             second[number_of[tuple(sorted((places[i], places[j])))]] = s
         return Jet(self.value, first, second)
 
-    def known(self, error=0, sizes=None, second=True, bits=reals.ENOUGH, nothing=0):
+    def known(self, error=0, sizes=None, second=True, bits=reals.ENOUGH, nothing=0, zero=0):
         """The same in numbers of mpmath.
 
         Derivatives are known to these bits, or those in the variables times their `sizes` within an
         error of what they are, or all within `nothing`; without `second` there are only first ones.
-        With `nothing`, those that many digits do not give are NaN.
+        With `nothing`, those that many digits do not give are NaN. The value is known to the bits,
+        or within `zero`.
         """
         sizes = sizes or [1] * len(self.first)
         pairs = [(i,) for i in range(len(sizes))] + _pairs(len(sizes)) * second
@@ -111,7 +112,7 @@ class Jet:
                 room /= sizes[place]
             found.append(reals.known(d, max(room, nothing), bits, nothing > 0))
         n = len(sizes)
-        return Jet(reals.known(self.value), found[:n], found[n:] if second else None)
+        return Jet(reals.known(self.value, zero), found[:n], found[n:] if second else None)
 
     def hessian(self):
         """The whole of it, as lists."""

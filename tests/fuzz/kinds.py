@@ -5,7 +5,9 @@ from functools import partial
 
 from fuzz import (
     censored,
+    draws,
     edges,
+    edges_of_means,
     integers,
     intervals,
     likelihoods,
@@ -101,10 +103,14 @@ KINDS = {
     ),
     "censored": _plain(censored.log_probabilities),
     "edges": _on_both_scales(edges.edges),
+    "edges of means": _plain(edges_of_means.edges),
     "moments": _plain(sums.moments_and_modes),
     "wide moments": _plain(moments.moments),
     "samplers": lambda name, dtype: (
         _plain(sums.samplers)(name, dtype) if dtype == "float32" else iter(())
+    ),
+    "draws at limits": lambda name, dtype: (
+        _plain(draws.draws)(name, dtype) if dtype == "float32" else iter(())
     ),
     "hessians": _in_regions(properties.hessians, REGIONS[:2]),
     "integers": _plain(integers.integers),

@@ -41,7 +41,8 @@ def log_probabilities(name, dtype, n, seed, *, region, log_scale=False, orders=t
     x, *parameters = points.drawn(case, dtype, n, seed, region)
     function = log_prob(name, log_scale)
     what = f"{name} {region}{' log' * log_scale} {dtype}"
-    return _compared(what, function, oracle.LOG_PROB[name], case, x, parameters, log_scale, orders)
+    given = points.logarithms(case, parameters) if log_scale else parameters
+    return _given(what, function, oracle.LOG_PROB[name], case, x, given, log_scale, orders)
 
 
 def at(name, arguments, dtype, *, log_scale=False, orders=tuple(ORDERS)):
@@ -53,17 +54,16 @@ def at(name, arguments, dtype, *, log_scale=False, orders=tuple(ORDERS)):
 
 
 def deviances(name, dtype, n, seed, *, region, log_scale=False, orders=tuple(ORDERS)):
-    """Likewise of the unit deviance."""
+    """The same of the unit deviance, on the log scale also beyond the range of the dtype."""
     case = CASES["negative_binomial"]
     x, *parameters = points.drawn(case, dtype, n, seed, region)
-    function = _deviance_of_logarithms if log_scale else _deviance
+    given = parameters
+    if log_scale:
+        given = points.logarithms(case, parameters)
+        given = points.beyond(given, case, dtype, seed) if region != "ordinary" else given
     what = f"nb_deviance {region}{' log' * log_scale} {dtype}"
-    return _compared(what, function, oracle.nb_deviance, case, x, parameters, log_scale, orders)
-
-
-def _compared(what, function, exact, case, x, parameters, log_scale, orders):
-    given = points.logarithms(case, parameters) if log_scale else parameters
-    return _given(what, function, exact, case, x, given, log_scale, orders)
+    function = _deviance_of_logarithms if log_scale else _deviance
+    return _given(what, function, oracle.nb_deviance, case, x, given, log_scale, orders)
 
 
 def _given(what, function, exact, case, x, given, log_scale, orders):

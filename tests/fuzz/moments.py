@@ -19,7 +19,10 @@ _WHOLE = {"float32": 2.0**23, "float64": 2.0**51}
 
 
 def drawn(case, dtype, n, seed):
-    """Means 1e-30 to 1e15, thetas 1e-15 to infinity, some of both whole."""
+    """Means 1e-30 to 1e15, thetas 1e-15 to infinity, some of both whole.
+
+    Some means are multiples of whole thetas, where two counts are modes.
+    """
     rng = np.random.default_rng([seed, 61])
     columns = []
     for parameter in case.family.parameters:
@@ -35,6 +38,10 @@ def drawn(case, dtype, n, seed):
         if kind == "theta":
             value = np.where(rng.random(n) < 0.2, np.inf, value)
         columns.append(value.astype(dtype))
+    theta = next(v for v, p in zip(columns, case.family.parameters, strict=True)
+                 if points.kind_of(p) == "theta")  # fmt: skip
+    multiple = (rng.random(n) < 0.2) & (theta == np.floor(theta)) & (theta < 1e3)
+    columns[0] = np.where(multiple, theta * rng.integers(1, 100, n), columns[0]).astype(dtype)
     return columns
 
 

@@ -77,6 +77,10 @@ LOG_PROB = {
 }
 
 
+_ZERO = mpf(10) ** -700
+"""An error of what is exactly 0, as a deviance and its derivatives where the count is the mean."""
+
+
 def evaluated(function, x, values, log_scale=(), more=1) -> Jet:
     """A function of these at floating-point arguments; those of `log_scale` are logarithms.
 
@@ -93,6 +97,6 @@ def evaluated(function, x, values, log_scale=(), more=1) -> Jet:
             parameters = [
                 jets.exp(v) if is_log else v for v, is_log in zip(variables, logs, strict=True)
             ]
-            return function(reals.number(float(x)), *parameters).known()
+            return function(reals.number(float(x)), *parameters).known(_ZERO, zero=_ZERO)
 
     return reals.repeated(once)

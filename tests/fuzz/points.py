@@ -80,3 +80,15 @@ def logarithms(case, parameters):
             np.log(value) if scaled else value
             for value, scaled in zip(parameters, case.scaled, strict=True)
         ]
+
+
+def beyond(logs, case, dtype, seed):
+    """The same with some logarithms of numbers that the dtype does not have."""
+    rng = np.random.default_rng([seed, 73])
+    limit = 1.5 * EXPONENTS[dtype] * np.log(2)
+    out = []
+    for value, scaled in zip(logs, case.scaled, strict=True):
+        far = rng.uniform(-limit, limit, len(value))
+        chosen = (rng.random(len(value)) < 0.1) & scaled
+        out.append(np.where(chosen, far, value).astype(dtype))
+    return out

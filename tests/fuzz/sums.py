@@ -17,13 +17,14 @@ from jaxnb.cdf import nb_kl_divergence
 
 LENGTH = 1 << 16  # counts that are summed
 LONG = np.longdouble
-_RELATIVE = {"float32": 3e-5, "float64": 1e-6}
+RELATIVE = {"float32": 3e-5, "float64": 1e-6}
+"""Errors that are granted to entropies and divergences."""
 
 
-def log_nb(mu, theta):
-    """Of the counts below `LENGTH`."""
+def log_nb(mu, theta, length=LENGTH):
+    """Of the counts below this."""
     mu, theta = LONG(mu), LONG(theta)
-    k = np.arange(1, LENGTH, dtype=LONG)
+    k = np.arange(1, length, dtype=LONG)
     if np.isinf(theta):
         steps, zero = np.log(mu) - np.log(k), -mu
     else:
@@ -33,15 +34,18 @@ def log_nb(mu, theta):
     return zero + np.concatenate([[LONG(0)], np.cumsum(steps)])
 
 
-def _mixed(a, b, q):
+def mixed(a, b, q):
+    """Log-probabilities of two distributions, the first with log-odds of q."""
     q = LONG(q)
     return np.logaddexp(a - np.log1p(np.exp(-q)), b - np.log1p(np.exp(q)))
 
 
-_ZERO = np.concatenate([[LONG(0)], np.full(LENGTH - 1, -np.inf, LONG)])
+AT_ZERO = np.concatenate([[LONG(0)], np.full(LENGTH - 1, -np.inf, LONG)])
+"""Of the point mass at 0."""
 
 
-def _without_zeros(log_p):
+def without_zeros(log_p):
+    """Log-probabilities of positive counts alone."""
     log_p = log_p - np.log(-np.expm1(log_p[0]))
     log_p[0] = -np.inf
     return log_p
@@ -49,19 +53,20 @@ def _without_zeros(log_p):
 
 LOG_P = {
     "negative_binomial": log_nb,
-    "zero_inflated_negative_binomial": lambda mu, theta, q: _mixed(_ZERO, log_nb(mu, theta), q),
-    "negative_binomial_mixture": lambda mu_1, mu_2, theta_1, theta_2, q: _mixed(
+    "zero_inflated_negative_binomial": lambda mu, theta, q: mixed(AT_ZERO, log_nb(mu, theta), q),
+    "negative_binomial_mixture": lambda mu_1, mu_2, theta_1, theta_2, q: mixed(
         log_nb(mu_1, theta_1), log_nb(mu_2, theta_2), q
     ),
-    "zero_truncated_negative_binomial": lambda mu, theta: _without_zeros(log_nb(mu, theta)),
-    "hurdle_negative_binomial": lambda mu, theta, q: _mixed(
-        _ZERO, _without_zeros(log_nb(mu, theta)), q
+    "zero_truncated_negative_binomial": lambda mu, theta: without_zeros(log_nb(mu, theta)),
+    "hurdle_negative_binomial": lambda mu, theta, q: mixed(
+        AT_ZERO, without_zeros(log_nb(mu, theta)), q
     ),
 }
 """Of the parameters, the log-probabilities of the counts below `LENGTH`."""
 
 
-def _expectation(log_p, values):
+def expectation(log_p, values):
+    """Of values of the counts below `LENGTH`."""
     seen = log_p > -11000
     return np.sum(np.where(seen, np.exp(log_p) * np.where(seen, values, 0), 0))
 
@@ -69,20 +74,20 @@ def _expectation(log_p, values):
 def entropy(name, values):
     """In extended precision."""
     log_p = LOG_P[name](*values)
-    return -_expectation(log_p, log_p)
+    return -expectation(log_p, log_p)
 
 
 def moments(name, values):
     """Mean and variance."""
     log_p, k = LOG_P[name](*values), np.arange(LENGTH, dtype=LONG)
-    mean = _expectation(log_p, k)
-    return mean, _expectation(log_p, (k - mean) ** 2)
+    mean = expectation(log_p, k)
+    return mean, expectation(log_p, (k - mean) ** 2)
 
 
 def divergence(name, first, second):
     """E log(P_1 / P_2) over the first."""
     log_p, log_q = LOG_P[name](*first), LOG_P[name](*second)
-    return _expectation(log_p, np.where(log_p > -np.inf, log_p, 0) - np.where(
+    return expectation(log_p, np.where(log_p > -np.inf, log_p, 0) - np.where(
         log_p > -np.inf, log_q, 0))  # fmt: skip
 
 
@@ -138,7 +143,7 @@ def entropies(name, dtype, n, seed):
 def _relative(report, what, point, got, exact, dtype, size=None):
     report.numbers += 1
     size = abs(exact) if size is None else size
-    if not abs(LONG(got) - exact) <= _RELATIVE[dtype] * size + np.finfo(dtype).tiny:
+    if not abs(LONG(got) - exact) <= RELATIVE[dtype] * size + np.finfo(dtype).tiny:
         report.findings.append(Finding(what, tuple(point), float(got), float(exact)))
 
 
@@ -187,13 +192,13 @@ def divergences(name, dtype, n, seed):
             moved = [exact_at([*point[:k], p + s * step, *point[k + 1 :]]) for s in (1, -1)]
             derivative = (moved[0] - moved[1]) / (2 * step)
             size = abs(derivative) + abs(exact) * LONG(1e-3) / max(p, 1)
-            size += rounding / step / _RELATIVE[dtype]
+            size += rounding / step / RELATIVE[dtype]
             _relative(report, f"{what} d{k}", point, gradient[k][i], derivative, dtype, size)
         second_derivatives = np.array([[h[i] for h in row] for row in hessian])
         scale = np.sqrt(np.abs(np.outer(*[np.diag(second_derivatives)] * 2)))
         report.numbers += second_derivatives.size
         difference = np.abs(second_derivatives - second_derivatives.T)
-        if not np.all(difference <= _RELATIVE[dtype] * (np.abs(second_derivatives) + scale)):
+        if not np.all(difference <= RELATIVE[dtype] * (np.abs(second_derivatives) + scale)):
             report.findings.append(Finding(f"{what} symmetry", tuple(point), difference.max(), 0.0))
     return report
 

@@ -118,14 +118,35 @@ def test_two_derivatives_over_many_magnitudes(log_scale):
 
 @pytest.mark.parametrize(
     ("x", "logarithms", "value", "along_log_mu"),
-    [(3.0, (-100.0, 0.0), 595.5013, -6.0), (3.0, (100.0, 0.0), 195.5013, 2.0)],
+    [
+        (3.0, (-100.0, 0.0), 595.5013, -6.0),
+        (3.0, (100.0, 0.0), 195.5013, 2.0),
+        # the mean and theta with the mean's factor are numbers
+        (10108.0, (96.42095184326172, 69.07755279541016), 5.46868e31, 2e30),
+        # the ratio of the mean and theta is none
+        (2.04919e22, (10.01309, -86.439), 5.2966e-20, -5.2966e-20),
+    ],
 )
 def test_means_whose_logarithm_alone_is_a_number(x, logarithms, value, along_log_mu):
     def of(log_mu):
         return nb_deviance(x, log_mu=log_mu, log_theta=logarithms[1])
 
     got, derivative = jax.value_and_grad(of)(logarithms[0])
-    np.testing.assert_allclose([got, derivative], [value, along_log_mu], rtol=1e-6)
+    np.testing.assert_allclose(got, value, rtol=1e-5, atol=1e-18)
+    np.testing.assert_allclose(derivative, along_log_mu, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        ((4.0, 3.318779373349757e302, 6.137716331141176e296), 1.6204377271474333e298),
+        ((1.0, 2.0070003383731594e278, 3.2765672108365375e306), 4.0140006767463189e278),
+        ((0.0, 1e300, np.inf), 2e300),
+    ],
+)
+def test_means_next_to_the_largest_number_of_float64(arguments, value):
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(nb_deviance(*arguments), value, rtol=1e-14)
 
 
 @pytest.mark.parametrize(
