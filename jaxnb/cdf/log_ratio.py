@@ -5,9 +5,12 @@ the difference is the integral of the derivative of log P over v = log(1 + mu / 
 
     -(1 + theta / mu) dl/dlog(theta),
 
-finite up to Poisson's distribution, v = 0, by four Gauss-Legendre nodes. In mu / theta the
-integrand is smooth from -mu / x on, so that for steps of `_NEAR` it is right to 1e-6 of the
-difference (float32), or 1e-12 (float64).
+finite up to Poisson's distribution, v = 0, by four Gauss-Legendre nodes. The factors 1 + k / theta
+of P, 0 < k < x, vanish at mu / theta = -mu / k, the nearest of which is -mu / (x - 1). With a step
+s in mu / theta that begins at a distance t from there, the error is about rho**-8, rho being the
+larger root of rho + 1 / rho = 2 + 4 t / s (Bernstein's ellipse: Trefethen, Approximation Theory and
+Approximation Practice, chapter 19). For steps of `_NEAR` and of `_REACH` t it is right to 1e-6 of
+the difference (float32), or 1e-12 (float64).
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ __all__ = ["difference_of_ratios", "log_ratio", "step_in_v"]
 
 # of the difference itself, and of v
 _NEAR: Final = {"float32": (1.0, 1.0), "float64": (0.05, 0.1)}
+# Of the distance t.
+_REACH: Final = {"float32": 1.0, "float64": 1 / 7}
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 
 
@@ -69,6 +74,9 @@ def _by_integral(x: Array, mu: Array, theta_1: Array, theta_2: Array) -> tuple[A
     """The difference by the integral, and whether the step allows it."""
     step = step_in_v(mu, theta_1, theta_2)
     near = jnp.abs(step) < _NEAR[mu.dtype.name][1]
+    distance = mu / jnp.maximum(theta_1, theta_2) + mu / jnp.where(x > 1, x - 1, 1.0)
+    apart = jnp.abs(difference_of_ratios(mu, theta_1, theta_2))
+    near &= (x <= 1) | (apart <= _REACH[mu.dtype.name] * distance)
     # all nodes are ordinary if theta_1 is not next to the end of the range
     within = limits(x.dtype)
     near &= (mu > within.smallest_mu) & (mu < within.mu_ordinary)

@@ -34,6 +34,8 @@ DIVERGENCES = [
     ),
     # means far below 1 and infinite thetas
     (1.7906048865867774e-09, np.inf, 1.790613213259462e-09, np.inf, 1.936029092e-20),
+    # a step to the second theta farther than that from the zero of 1 + 1 / theta
+    (0.18799999356269836, np.inf, 1.0334845781326294, 0.18782928586006165, 0.1639319286023),
     # of the second theta nothing is left in the difference from the first
     (108504008.0, 0.2327958196401596, 108504008.0, 1.4088520280952643e-11, 22.11502067979),
 ]
@@ -70,7 +72,7 @@ DERIVATIVES_OF_DIVERGENCES = [
 ]
 
 
-POINTS = 16
+POINTS = 20
 
 
 def divergences(*parameters):

@@ -177,8 +177,8 @@ def samples(name, dtype, n, seed, draws=1 << 12):
         total = intervals.exact(name, a, b, *values).p if a <= b else 0
         if total == 0 or _room(name, a, b, values, dtype) > 1e-3:
             continue
-        of_point = np.unique(cuts[:, i])
-        starts = [a, *(of_point + 1)]
+        of_point = [float(cut) for cut in np.unique(cuts[:, i])]
+        starts = [a, *(cut + 1 for cut in of_point)]
         pairs = [(s, e) for s, e in zip(starts, [*of_point, b], strict=True) if s <= e]
         p = [float(intervals.exact(name, s, e, *values).p / total) for s, e in pairs]
         observed = [np.sum((x[:, i] >= s) & (x[:, i] <= e)) for s, e in pairs]

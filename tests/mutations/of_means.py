@@ -16,6 +16,14 @@ MEANS = (
         _DIVERGENCE,
     ),
     Fault(
+        "cdf-divergence-reach",
+        "the integral of a ratio is taken for steps beyond a zero of the probability next to it",
+        "cdf/log_ratio.py",
+        '_REACH: Final = {"float32": 1.0, "float64": 1 / 7}',
+        '_REACH: Final = {"float32": 1e3, "float64": 1e3}',
+        _DIVERGENCE,
+    ),
+    Fault(
         "cdf-divergence-gamma",
         "a theta far below the other one is taken from their difference",
         "cdf/divergence_sums.py",
