@@ -38,6 +38,7 @@ __all__ = [
     "fixed",
     "log_tails",
     "log_tails_with_derivatives",
+    "odds_above",
     "ordinary_derivatives",
     "times",
 ]
@@ -255,6 +256,12 @@ def corrected_tails(moved: Moved, t: Tails) -> tuple[Tails, Tails, tuple[Array, 
     return corrected, before_scaling, (factors[0], factors[1])
 
 
+def odds_above(moved: Moved, t: Tails) -> Array:
+    """F / (1 - F) where log F was corrected; not from the two logarithms, which may be large."""
+    log_cdf = jnp.where(moved.log_m > 0, t.log_cdf, -1.0)
+    return 1 / jnp.expm1(jnp.maximum(-log_cdf, float(np.finfo(log_cdf.dtype).tiny)))
+
+
 def _corrected_derivative(
     wrt: str,
     moved: Moved,
@@ -268,7 +275,7 @@ def _corrected_derivative(
         d_cdf = in_log.log_cdf * moved.q_ratio
     else:
         d_cdf = in_log.log_cdf - moved.theta * (moved.log_m + moved.p)
-    odds = jnp.exp(before_scaling.log_cdf - before_scaling.log_sf)
+    odds = odds_above(moved, before_scaling)
     d_sf = jnp.where(moved.log_m > 0, -odds * d_cdf, in_log.log_sf)
     below = (moved.log_mu < 0) | (moved.log_theta < 0)
     if wrt == "theta":

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxnb._materialize import if_any
 from jaxnb._types import Array
@@ -30,6 +31,7 @@ from jaxnb.cdf.extended import (
     broadcast,
     corrected_tails,
     derivatives_everywhere,
+    odds_above,
     ordinary_derivatives,
     times,
 )
@@ -124,7 +126,7 @@ def _moved_back(pair: Pair, scales: Scales, o: _Original, scale: Array) -> Tails
     slopes = [_of_power(moved, name, found.first[name].log_cdf) for name in pair]
     lower = _of_power_again(moved, pair, itself, found.second[pair].log_cdf)
     above = moved.log_m > 0
-    odds = jnp.exp(jnp.where(above, o.before.log_cdf - o.before.log_sf, 0.0))
+    odds = odds_above(moved, o.before)
     upper = jnp.where(above, _of_other(odds, lower, slopes), found.second[pair].log_sf)
     falls = [(name == THETA) & (moved.x == 0) for name in pair]
     upper_slopes = [
@@ -144,9 +146,14 @@ def _moved_back(pair: Pair, scales: Scales, o: _Original, scale: Array) -> Tails
     square = times(times((1 + jnp.exp(log_odds)) * factor, upper_slopes[0]), upper_slopes[1])
     of_below = -(times(upper * jnp.exp(log_fall), factor) + square)
     # by halves, one after the other, which neither over- nor underflow
+    tiny = float(np.finfo(scale.dtype).tiny)
+    root = jnp.ones_like(log_fall)
+    for name in pair:
+        if name in _linear(scales):
+            root = root * lax.rsqrt(jnp.maximum(o.parameters[name], tiny))
+    fallen = jnp.where(moved.log_mu < 0, _exp((log_fall - log_scale) / 2), root)
     lower, upper = (
-        times(times(times(d, scale), _exp(half)), _exp(half))
-        for d, half in ((lower, -log_scale / 2), (upper, (log_fall - log_scale) / 2))
+        times(times(times(d, scale), half), half) for d, half in ((lower, root), (upper, fallen))
     )
     return Tails(jnp.where(below, times(of_below, jnp.ones_like(scale)), lower), upper)
 
