@@ -10,6 +10,7 @@ A parameter comes on its scale, itself or its logarithm. Derivatives are compute
 where they neither over- nor underflow.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -44,11 +45,20 @@ __all__ = [
 ]
 
 
-def log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
-    """Both logarithms. x is whole; a and b are mean and theta, each on its scale."""
+def log_tails(
+    scales: Scales,
+    x: Array,
+    a: Array,
+    b: Array,
+    within: Callable[..., Tails] = tails.log_tails,
+) -> Tails:
+    """Both logarithms. x is whole; a and b are mean and theta, each on its scale.
+
+    Here and below, `within` is what computes them in the range of `tails`.
+    """
     x, a, b = broadcast(x, a, b)
     outside, point = bounded(scales, x, a, b)
-    value = tails.log_tails(*point)
+    value = within(*point)
 
     def everywhere(value: Tails, x: Array, a: Array, b: Array) -> Tails:
         corrected, *_ = corrected_tails(move(scales, x, a, b), value)
@@ -59,12 +69,17 @@ def log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
 
 
 def log_tails_with_derivatives(
-    wrt: tuple[str, ...], scales: Scales, x: Array, a: Array, b: Array
+    wrt: tuple[str, ...],
+    scales: Scales,
+    x: Array,
+    a: Array,
+    b: Array,
+    within: Callable[..., tuple[Tails, list[Tails]]] = tails.log_tails_with_derivatives,
 ) -> tuple[Tails, list[Tails]]:
     """Both logarithms, and their derivatives in each of `wrt`, "mu" or "theta", on its scale."""
     x, a, b = broadcast(x, a, b)
     outside, point = bounded(scales, x, a, b)
-    value, in_logs = tails.log_tails_with_derivatives(wrt, *point)
+    value, in_logs = within(wrt, *point)
     ordinary, everywhere = (
         partial(of, wrt, scales) for of in (ordinary_derivatives, derivatives_everywhere)
     )

@@ -14,6 +14,7 @@ derivatives in u = log(mu) and v = log(theta); a form is one of `moved`, which h
   distribution function has a second derivative in the mean that is the square of the first one.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -48,13 +49,18 @@ _NAMES: Final = (MU, THETA)
 
 
 def log_tails_with_curvature(
-    pairs: tuple[Pair, ...], scales: Scales, x: Array, a: Array, b: Array
+    pairs: tuple[Pair, ...],
+    scales: Scales,
+    x: Array,
+    a: Array,
+    b: Array,
+    within: Callable[..., Derivatives] = curvature.log_tails_with_curvature,
 ) -> Derivatives:
     """Both logarithms with second derivatives and the first ones of those, each on its scale."""
     x, a, b = broadcast(x, a, b)
     outside, point = bounded(scales, x, a, b)
     linear = _linear(scales)
-    found = curvature.log_tails_with_curvature(pairs, linear, *point)
+    found = within(pairs, linear, *point)
     ordinary, everywhere = (partial(of, scales) for of in (_ordinary, _everywhere))
     return if_any(outside, everywhere, ordinary, found, x, a, b)
 

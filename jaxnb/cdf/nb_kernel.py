@@ -5,18 +5,24 @@ Mean and theta are a and b here, each on its scale.
 The tails are a primitive of `tails_primitive`, up to second derivatives in closed form.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 
 from jaxnb._types import Array
-from jaxnb.cdf import curvature, extended
+from jaxnb.cdf import curvature, extended, tails
 from jaxnb.cdf.calls import Component, Kernel
 from jaxnb.cdf.extended_curvature import log_tails_with_curvature
 from jaxnb.cdf.moved import values
 from jaxnb.cdf.start import approximate_quantile
 from jaxnb.cdf.tails import Part, Tails
+from jaxnb.cdf.tails_of_zero import (
+    log_tails_of_zero,
+    zero_with_curvature,
+    zero_with_derivatives,
+)
 from jaxnb.cdf.tails_primitive import MEAN, THETA, Places, found_tails, tails_primitive
 from jaxnb.likelihoods import negative_binomial
 from jaxnb.likelihoods.arguments import Scales
@@ -34,34 +40,41 @@ __all__ = [
 _NAMES: Final = {MEAN: curvature.MU, THETA: curvature.THETA}
 
 
+class _Within(NamedTuple):
+    """What computes values, first and second derivatives in the range of `tails`."""
+
+    value: Callable[..., Tails]
+    first: Callable[..., tuple[Tails, list[Tails]]]
+    second: Callable[..., curvature.Derivatives]
+
+
+_ANY: Final = _Within(
+    tails.log_tails, tails.log_tails_with_derivatives, curvature.log_tails_with_curvature
+)
+_OF_ZERO: Final = _Within(log_tails_of_zero, zero_with_derivatives, zero_with_curvature)
+
+
 def nb_tails_found(
-    scales: Scales, wanted: set[Places], x: Array, a: Array, b: Array
+    scales: Scales, wanted: set[Places], x: Array, a: Array, b: Array, *, zero: bool = False
 ) -> dict[Places, Tails]:
-    """Values and derivatives by places, of whole x."""
-    found = _curved(scales, wanted, x, a, b)
-    first = tuple(sorted({at[0] for at in wanted if len(at) == 1 and at not in found}))
-    if first:
-        wrt = tuple(_NAMES[place] for place in first)
-        value, derivatives = extended.log_tails_with_derivatives(wrt, scales, x, a, b)
-        found |= {(place,): d for place, d in zip(first, derivatives, strict=True)}
+    """Values and derivatives by places, of whole x; `zero` says that all of them are 0."""
+    within = _OF_ZERO if zero else _ANY
+    found: dict[Places, Tails] = {}
+    twice = sorted(places for places in wanted if len(places) == 2)
+    if twice:
+        pairs = tuple((_NAMES[j], _NAMES[k]) for j, k in twice)
+        d = log_tails_with_curvature(pairs, scales, x, a, b, within.second)
+        found = {(place,): d.first[name] for place, name in _NAMES.items() if name in d.first}
+        found |= {places: d.second[pair] for places, pair in zip(twice, pairs, strict=True)}
+        found[()] = d.value
+    once = tuple(sorted(at[0] for at in wanted if len(at) == 1 and at not in found))
+    if once:
+        wrt = tuple(_NAMES[place] for place in once)
+        value, first = extended.log_tails_with_derivatives(wrt, scales, x, a, b, within.first)
+        found |= {(place,): d for place, d in zip(once, first, strict=True)}
         found[()] = value
     elif () in wanted and () not in found:
-        found[()] = extended.log_tails(scales, x, a, b)
-    return found
-
-
-def _curved(
-    scales: Scales, wanted: set[Places], x: Array, a: Array, b: Array
-) -> dict[Places, Tails]:
-    """The second derivatives, if any, with what else is known then."""
-    places = sorted(at for at in wanted if len(at) == 2)
-    if not places:
-        return {}
-    pairs = tuple((_NAMES[j], _NAMES[k]) for j, k in places)
-    d = log_tails_with_curvature(pairs, scales, x, a, b)
-    found: dict[Places, Tails] = {(): d.value}
-    found |= {(place,): d.first[name] for place, name in _NAMES.items() if name in d.first}
-    found |= {place: d.second[pair] for place, pair in zip(places, pairs, strict=True)}
+        found[()] = extended.log_tails(scales, x, a, b, within.value)
     return found
 
 

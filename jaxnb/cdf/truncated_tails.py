@@ -64,7 +64,7 @@ def _tails_found(scales: Scales, wanted: set[Places], x: Array, a: Array, b: Arr
     needed = {(), *wanted, *((place,) for places in wanted for place in places)}
     zero = jnp.zeros((1,) * x.ndim, x.dtype)
     t = nb_tails_found(scales, needed, jnp.where(x < 1, 1.0, x), a, b)  # a NaN goes through
-    at_zero = nb_tails_found(scales, needed, zero, a, b)
+    at_zero = nb_tails_found(scales, needed, zero, a, b, zero=True)
     value = without_zeros(x, t[()], at_zero[()])
     found: _Found = {(): value}
     for places in needed - {()}:
