@@ -10,6 +10,7 @@ A parameter comes on its scale, itself or its logarithm. Derivatives are compute
 where they neither over- nor underflow.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -38,16 +39,26 @@ __all__ = [
     "fixed",
     "log_tails",
     "log_tails_with_derivatives",
+    "odds_above",
     "ordinary_derivatives",
     "times",
 ]
 
 
-def log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
-    """Both logarithms. x is whole; a and b are mean and theta, each on its scale."""
+def log_tails(
+    scales: Scales,
+    x: Array,
+    a: Array,
+    b: Array,
+    within: Callable[..., Tails] = tails.log_tails,
+) -> Tails:
+    """Both logarithms. x is whole; a and b are mean and theta, each on its scale.
+
+    Here and below, `within` is what computes them in the range of `tails`.
+    """
     x, a, b = broadcast(x, a, b)
     outside, point = bounded(scales, x, a, b)
-    value = tails.log_tails(*point)
+    value = within(*point)
 
     def everywhere(value: Tails, x: Array, a: Array, b: Array) -> Tails:
         corrected, *_ = corrected_tails(move(scales, x, a, b), value)
@@ -58,12 +69,17 @@ def log_tails(scales: Scales, x: Array, a: Array, b: Array) -> Tails:
 
 
 def log_tails_with_derivatives(
-    wrt: tuple[str, ...], scales: Scales, x: Array, a: Array, b: Array
+    wrt: tuple[str, ...],
+    scales: Scales,
+    x: Array,
+    a: Array,
+    b: Array,
+    within: Callable[..., tuple[Tails, list[Tails]]] = tails.log_tails_with_derivatives,
 ) -> tuple[Tails, list[Tails]]:
     """Both logarithms, and their derivatives in each of `wrt`, "mu" or "theta", on its scale."""
     x, a, b = broadcast(x, a, b)
     outside, point = bounded(scales, x, a, b)
-    value, in_logs = tails.log_tails_with_derivatives(wrt, *point)
+    value, in_logs = within(wrt, *point)
     ordinary, everywhere = (
         partial(of, wrt, scales) for of in (ordinary_derivatives, derivatives_everywhere)
     )
@@ -255,6 +271,12 @@ def corrected_tails(moved: Moved, t: Tails) -> tuple[Tails, Tails, tuple[Array, 
     return corrected, before_scaling, (factors[0], factors[1])
 
 
+def odds_above(moved: Moved, t: Tails) -> Array:
+    """F / (1 - F) where log F was corrected; not from the two logarithms, which may be large."""
+    log_cdf = jnp.where(moved.log_m > 0, t.log_cdf, -1.0)
+    return 1 / jnp.expm1(jnp.maximum(-log_cdf, float(np.finfo(log_cdf.dtype).tiny)))
+
+
 def _corrected_derivative(
     wrt: str,
     moved: Moved,
@@ -268,7 +290,7 @@ def _corrected_derivative(
         d_cdf = in_log.log_cdf * moved.q_ratio
     else:
         d_cdf = in_log.log_cdf - moved.theta * (moved.log_m + moved.p)
-    odds = jnp.exp(before_scaling.log_cdf - before_scaling.log_sf)
+    odds = odds_above(moved, before_scaling)
     d_sf = jnp.where(moved.log_m > 0, -odds * d_cdf, in_log.log_sf)
     below = (moved.log_mu < 0) | (moved.log_theta < 0)
     if wrt == "theta":

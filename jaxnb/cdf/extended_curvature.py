@@ -14,11 +14,13 @@ derivatives in u = log(mu) and v = log(theta); a form is one of `moved`, which h
   distribution function has a second derivative in the mean that is the square of the first one.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxnb._materialize import if_any
 from jaxnb._types import Array
@@ -30,6 +32,7 @@ from jaxnb.cdf.extended import (
     broadcast,
     corrected_tails,
     derivatives_everywhere,
+    odds_above,
     ordinary_derivatives,
     times,
 )
@@ -46,13 +49,18 @@ _NAMES: Final = (MU, THETA)
 
 
 def log_tails_with_curvature(
-    pairs: tuple[Pair, ...], scales: Scales, x: Array, a: Array, b: Array
+    pairs: tuple[Pair, ...],
+    scales: Scales,
+    x: Array,
+    a: Array,
+    b: Array,
+    within: Callable[..., Derivatives] = curvature.log_tails_with_curvature,
 ) -> Derivatives:
     """Both logarithms with second derivatives and the first ones of those, each on its scale."""
     x, a, b = broadcast(x, a, b)
     outside, point = bounded(scales, x, a, b)
     linear = _linear(scales)
-    found = curvature.log_tails_with_curvature(pairs, linear, *point)
+    found = within(pairs, linear, *point)
     ordinary, everywhere = (partial(of, scales) for of in (_ordinary, _everywhere))
     return if_any(outside, everywhere, ordinary, found, x, a, b)
 
@@ -124,7 +132,7 @@ def _moved_back(pair: Pair, scales: Scales, o: _Original, scale: Array) -> Tails
     slopes = [_of_power(moved, name, found.first[name].log_cdf) for name in pair]
     lower = _of_power_again(moved, pair, itself, found.second[pair].log_cdf)
     above = moved.log_m > 0
-    odds = jnp.exp(jnp.where(above, o.before.log_cdf - o.before.log_sf, 0.0))
+    odds = odds_above(moved, o.before)
     upper = jnp.where(above, _of_other(odds, lower, slopes), found.second[pair].log_sf)
     falls = [(name == THETA) & (moved.x == 0) for name in pair]
     upper_slopes = [
@@ -144,9 +152,14 @@ def _moved_back(pair: Pair, scales: Scales, o: _Original, scale: Array) -> Tails
     square = times(times((1 + jnp.exp(log_odds)) * factor, upper_slopes[0]), upper_slopes[1])
     of_below = -(times(upper * jnp.exp(log_fall), factor) + square)
     # by halves, one after the other, which neither over- nor underflow
+    tiny = float(np.finfo(scale.dtype).tiny)
+    root = jnp.ones_like(log_fall)
+    for name in pair:
+        if name in _linear(scales):
+            root = root * lax.rsqrt(jnp.maximum(o.parameters[name], tiny))
+    fallen = jnp.where(moved.log_mu < 0, _exp((log_fall - log_scale) / 2), root)
     lower, upper = (
-        times(times(times(d, scale), _exp(half)), _exp(half))
-        for d, half in ((lower, -log_scale / 2), (upper, (log_fall - log_scale) / 2))
+        times(times(times(d, scale), half), half) for d, half in ((lower, root), (upper, fallen))
     )
     return Tails(jnp.where(below, times(of_below, jnp.ones_like(scale)), lower), upper)
 

@@ -46,6 +46,7 @@ __all__ = [
     "log_tails_with_part",
     "log_theta_at_zero",
     "log_theta_in_series",
+    "odds_between",
     "odds_of",
     "regions",
 ]
@@ -167,11 +168,16 @@ def odds_of(r: Regions, tails: Tails) -> Array:
     """e**l / (1 - e**l) for the tail that is computed directly."""
     direct = jnp.where(r.is_cdf, tails.log_cdf, tails.log_sf)
     other = jnp.where(r.is_cdf, tails.log_sf, tails.log_cdf)
+    (odds,) = materialize(odds_between(direct, other))
+    return odds
+
+
+def odds_between(direct: Array, other: Array) -> Array:
+    """exp(direct) / exp(other) of the logarithms of two tails."""
     large = direct > -0.5
     complement = -expm1(jnp.where(large, direct, -0.5))
     small = exp(jnp.where(large, 0.0, direct - other))
-    (odds,) = materialize(jnp.where(large, (1 - complement) * reciprocal(complement), small))
-    return odds
+    return jnp.where(large, (1 - complement) * reciprocal(complement), small)
 
 
 def log_tails_with_derivatives(

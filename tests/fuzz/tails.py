@@ -14,8 +14,6 @@ from registry import DISTRIBUTIONS
 
 UNITS, OTHERS = 6.0, 40.0
 """Errors granted to values of the negative binomial, and of distributions made of it."""
-_OF_SMALL_THETA = 160.0
-"""The same in the whole range, of distributions of positive counts: differences of logarithms."""
 _DEEP, _OF_DEEP = -1e20, 1e-10
 """A logarithm below this one has such a relative error in float64: the tail of scaled counts."""
 _UNKNOWN = exact_tails.ERROR * 10**12
@@ -121,8 +119,20 @@ class _Exact:
             return max(OTHERS, _OF_DEEP / self.eps)
         if self.case.name == "negative_binomial":
             return UNITS
-        others = _OF_SMALL_THETA if self.wide and self.case.name in points.WHOLE else OTHERS
+        others = max(OTHERS, UNITS * self._of_difference(expected))
         return others if upper else others * float(self._shared())
+
+    def _of_difference(self, expected):
+        """The condition number of log(1 - F(x)) - log(1 - F(0)), in units of its result.
+
+        With theta or the mean next to 0 both are large, as log(theta) is a part of either.
+        """
+        if self.case.name not in points.WHOLE:
+            return 1
+        x, *values = self.point[:3]
+        both = (exact_tails.TAILS["negative_binomial"](k, *values).sf for k in (0, max(x, 1)))
+        sizes = [abs(mpmath.log(tail)) for tail in both if tail > 0]
+        return float(sum(sizes) / max(1, abs(expected)))
 
     def _shared(self):
         """What is lost, as documented, since F(x) and F(0) with zeros share digits."""
@@ -151,6 +161,8 @@ class _Exact:
         for k in places:
             odds = points.kind_of(self.case.family.parameters[k]) == "odds"
             size *= 1 if odds else self.point[k + 1]
+        if self._parts_overflow(places, size):
+            return
         if abs(expected * size) < _UNKNOWN:
             right = abs(float(got) * size) < 2 * _UNKNOWN
             if not right:
@@ -177,6 +189,11 @@ class _Exact:
         x, theta = mpmath.mpf(self.point[0]), mpmath.mpf(self.point[places[0] + 1])
         granted = DERIVATIVES[self.dtype][1]
         return _OF_NODES[self.dtype] / granted * (x / (theta + x)) / theta**2
+
+    def _parts_overflow(self, places, size):
+        """Whether those of a second derivative without zeros, 1 / (parameters) and more, do."""
+        least = 1e4 * float(np.finfo(self.dtype).tiny)
+        return len(places) == 2 and self.case.name in points.WHOLE and size < least
 
     def _overflows(self, place, upper):
         """Whether the parts of a derivative of F(x) - F(0) in theta overflow, with the least."""

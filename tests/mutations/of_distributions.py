@@ -133,7 +133,7 @@ DISTRIBUTIONS = (
     Fault(
         "cdf-truncated-cancels",
         "the lower tail of the truncated distribution is always 1 less the upper one",
-        "cdf/kernels/zero_truncated_nb.py",
+        "cdf/truncated_tails.py",
         "from_upper = log_sf < _LOG_HALF",
         "from_upper = log_sf < 0",
         _CDF,

@@ -187,8 +187,8 @@ FUNCTIONS = (
     Fault(
         "cdf-tails-of-everything",
         "on CPU the tails are not computed in blocks",
-        "cdf/nb_kernel.py",
-        ', "outputs", on_cpu=_evaluated_on_cpu)',
+        "cdf/tails_primitive.py",
+        ', "outputs", on_cpu=on_cpu)',
         ', "outputs")',
         ("test_blockwise.py",),
     ),

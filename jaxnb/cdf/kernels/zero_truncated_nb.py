@@ -20,6 +20,7 @@ from jaxnb.cdf.kernels.deviates import Deviates
 from jaxnb.cdf.moments import ARRAYS
 from jaxnb.cdf.nb_kernel import nb_log_tails
 from jaxnb.cdf.tails import Part, Tails
+from jaxnb.cdf.truncated_tails import truncated_log_tails, without_zeros
 from jaxnb.likelihoods.arguments import Scales
 from jaxnb.likelihoods.primitives import value
 from jaxnb.likelihoods.zero_truncated_kernel import CONTINUED, ZERO_TRUNCATED
@@ -27,34 +28,9 @@ from jaxnb.special.complements import log1m_exp_of_any
 
 __all__ = ["KERNEL", "entropy", "mean", "mode", "rate", "variance"]
 
-_LOG_HALF = -0.6931471805599453
-
-
-def _log_tails(scales: Scales, x: Array, mu: Array, theta: Array) -> Tails:
-    at_zero = _tails_at_zero(scales, mu, theta)
-    t = nb_log_tails(scales, jnp.where(x < 1, 1.0, x), mu, theta)  # a NaN goes through
-    return _without_zeros(x, t, at_zero)
-
 
 def _tails_at_zero(scales: Scales, mu: Array, theta: Array) -> Tails:
     return nb_log_tails(scales, jnp.zeros((1,) * mu.ndim, mu.dtype), mu, theta)
-
-
-def _without_zeros(x: Array, t: Tails, at_zero: Tails) -> Tails:
-    """The tails without the zeros; of those with them at x = 0 and, for x >= 1, at x."""
-    # All of the probability is at 1 where the negative binomial's is at 0.
-    certain = at_zero.log_sf == -jnp.inf
-    log_positive = jnp.where(certain, 0.0, at_zero.log_sf)
-    log_sf = jnp.where(certain, -jnp.inf, t.log_sf - log_positive)
-    # F(x) - F(0) where that does not cancel, else from the upper tail
-    from_upper = log_sf < _LOG_HALF
-    usable = ~from_upper & (t.log_cdf > -jnp.inf)
-    difference = jnp.where(usable, at_zero.log_cdf - t.log_cdf, -1.0)
-    from_lower = t.log_cdf + log1m_exp_of_any(difference) - log_positive
-    log_cdf = jnp.where(
-        from_upper, log1m_exp_of_any(jnp.where(from_upper, log_sf, -1.0)), from_lower
-    )
-    return Tails(jnp.where(x < 1, -jnp.inf, log_cdf), jnp.where(x < 1, 0.0, log_sf))
 
 
 def _fixed(scales: Scales, mu: Array, theta: Array) -> tuple[Any, Tails]:
@@ -67,7 +43,7 @@ def _around(x: Array, fixed: tuple[Any, Tails]) -> tuple[Tails, list[Part]]:
     part = part._replace(log_probability=jnp.where(x < 1, at_zero.log_cdf, part.log_probability))
     certain = at_zero.log_sf == -jnp.inf
     part = part.weighted(jnp.where(certain, -jnp.inf, -at_zero.log_sf))
-    return _without_zeros(x, t, at_zero), [part]
+    return without_zeros(x, t, at_zero), [part]
 
 
 def _start(scales: Scales, log_lower: Array, log_upper: Array, mu: Array, theta: Array) -> Array:
@@ -86,7 +62,7 @@ def _between(scales: Scales, x: Array, mu: Array, theta: Array) -> Array:
 
 
 KERNEL = Kernel(
-    _log_tails,
+    truncated_log_tails,
     _fixed,
     _around,
     _start,
