@@ -69,6 +69,7 @@ def test_heavy_tails_and_rows_that_separation_leaves_out():
     assert np.median(degrees[1:]) == 14
 
 
+@pytest.mark.slow
 def test_the_unit_of_size_factors_of_rows_that_are_no_samples():
     rng = np.random.default_rng(3)
     counts = rng.poisson(rng.gamma(2, 10, (12, 40)))

@@ -174,13 +174,8 @@ def extremes():
     return x, mu, theta
 
 
-@pytest.mark.parametrize(
-    "name",
-    nightly_but(
-        ["zero_truncated_negative_binomial"],
-        ["zero_truncated_negative_binomial", "hurdle_negative_binomial"],
-    ),
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["zero_truncated_negative_binomial", "hurdle_negative_binomial"])
 def test_second_derivatives_of_truncated_distributions_over_many_magnitudes(name):
     """As the mean tends to 0 both parts of the log-probability diverge."""
     case, (x, mu, theta) = DISTRIBUTIONS[name], extremes()

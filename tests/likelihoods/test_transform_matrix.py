@@ -169,7 +169,8 @@ def check(name, derivative, order, dtype):
     np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", ["nb", pytest.param("mixture", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nb", "mixture"])
 def test_second_derivatives_in_scan(name):
     """Reverse over reverse, where custom rules are dropped.
 
