@@ -75,9 +75,9 @@ _EPS = Argument("eps", "ArrayLike | None", "{floor}", "None")
 
 _TAIL_EDGES = (
     "in the dtype that the floating arguments promote to (float16 and bfloat16 are computed in "
-    "float32); NaN where an argument is NaN or a parameter is outside its range. The first "
-    "derivatives in the parameters have closed forms, that in x is 0; higher ones are those of the "
-    "closed forms."
+    "float32); NaN where an argument is NaN or a parameter is outside its range. The first and "
+    "second derivatives in the parameters have closed forms, those in x are 0; higher ones are "
+    "those of the closed forms."
 )
 
 _LOG_PROB = Kind(

@@ -58,8 +58,8 @@ def zinb_log_cdf(
     Returns:
         The logarithm of the probability, -inf below the lowest count, in the dtype that the
         floating arguments promote to (float16 and bfloat16 are computed in float32); NaN where an
-        argument is NaN or a parameter is outside its range. The first derivatives in the parameters
-        have closed forms, that in x is 0; higher ones are those of the closed forms.
+        argument is NaN or a parameter is outside its range. The first and second derivatives in the
+        parameters have closed forms, those in x are 0; higher ones are those of the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
@@ -99,8 +99,8 @@ def zinb_log_sf(
     Returns:
         log(1 - F(x)), without the cancellation of 1 - F(x), in the dtype that the floating
         arguments promote to (float16 and bfloat16 are computed in float32); NaN where an argument
-        is NaN or a parameter is outside its range. The first derivatives in the parameters have
-        closed forms, that in x is 0; higher ones are those of the closed forms.
+        is NaN or a parameter is outside its range. The first and second derivatives in the
+        parameters have closed forms, those in x are 0; higher ones are those of the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
@@ -140,8 +140,9 @@ def zinb_cdf(
     Returns:
         The exponential of `zinb_log_cdf`, with the absolute error of that as relative error, in the
         dtype that the floating arguments promote to (float16 and bfloat16 are computed in float32);
-        NaN where an argument is NaN or a parameter is outside its range. The first derivatives in
-        the parameters have closed forms, that in x is 0; higher ones are those of the closed forms.
+        NaN where an argument is NaN or a parameter is outside its range. The first and second
+        derivatives in the parameters have closed forms, those in x are 0; higher ones are those of
+        the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
@@ -181,8 +182,9 @@ def zinb_sf(
     Returns:
         The exponential of `zinb_log_sf`, with the absolute error of that as relative error, in the
         dtype that the floating arguments promote to (float16 and bfloat16 are computed in float32);
-        NaN where an argument is NaN or a parameter is outside its range. The first derivatives in
-        the parameters have closed forms, that in x is 0; higher ones are those of the closed forms.
+        NaN where an argument is NaN or a parameter is outside its range. The first and second
+        derivatives in the parameters have closed forms, those in x are 0; higher ones are those of
+        the closed forms.
 
     Raises:
         TypeError: A parameter is missing, or given on both scales; an argument is complex, or a
